@@ -1,0 +1,59 @@
+import type { Item, ItemUpdate } from '../windows/item.ts';
+
+/** `applied` carries the item after the update; otherwise the item as it stood when a condition failed (`{}` = none). */
+export type UpdateResult =
+  | { readonly applied: true; readonly item: Item }
+  | { readonly applied: false; readonly item: Item };
+
+/** What an operation cost, for benchmarks and cost reports. Units are DynamoDB capacity units. */
+export interface ConsumedCapacity {
+  readonly readUnits: number;
+  readonly writeUnits: number;
+}
+
+/**
+ * The online store: one item per key, updated atomically.
+ *
+ * Contract (the same suite runs against every adapter):
+ * 1. `update` either makes every change or none, and returns the item after it, or the item that refused it.
+ * 2. Updates of one key are linearised; `get` sees every update that completed before it began.
+ * 3. Numbers are exact to 38 digits.
+ * 4. Failures are instances of `OnlineStoreError`; after an `OnlineStoreUnavailableError` the update may or may not
+ *    have happened, and repeating it is safe because of its own conditions.
+ */
+export interface OnlineStore {
+  /** @param key at most 2,048 bytes of UTF-8. */
+  update(key: string, update: ItemUpdate): Promise<UpdateResult>;
+  /** The items of `keys`, in their order; `undefined` where there is none. Strongly consistent unless asked otherwise. */
+  get(keys: readonly string[], options?: { readonly consistent?: boolean }): Promise<(Item | undefined)[]>;
+}
+
+/** Base of everything an online store can throw. */
+export abstract class OnlineStoreError extends Error {
+  /** Whether the same call may succeed later. */
+  abstract readonly retryable: boolean;
+}
+
+/** The store asked us to slow down. Retry with backoff and jitter. */
+export class OnlineStoreThrottledError extends OnlineStoreError {
+  override readonly name = 'OnlineStoreThrottledError';
+  readonly retryable = true;
+}
+
+/** The store did not answer, or failed internally. The update may have happened. Retry. */
+export class OnlineStoreUnavailableError extends OnlineStoreError {
+  override readonly name = 'OnlineStoreUnavailableError';
+  readonly retryable = true;
+}
+
+/** The item would exceed the store's size limit. Retrying cannot help; spread the entity over `lanes`. */
+export class OnlineStoreItemTooLargeError extends OnlineStoreError {
+  override readonly name = 'OnlineStoreItemTooLargeError';
+  readonly retryable = false;
+}
+
+/** The store refused the request itself (malformed, forbidden, missing table): a defect or a misconfiguration. */
+export class OnlineStoreRequestError extends OnlineStoreError {
+  override readonly name = 'OnlineStoreRequestError';
+  readonly retryable = false;
+}
