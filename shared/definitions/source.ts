@@ -1,0 +1,92 @@
+import type * as z from 'zod';
+import { type Duration, parseDuration } from './duration.ts';
+import { checkName, DefinitionError } from './error.ts';
+import { type Field, fieldOf } from './fields.ts';
+
+/** The decoded fields of one event of a schema. */
+export type RowOf<Schema extends z.ZodObject> = z.output<Schema>;
+
+/** Where events come from: their schema, and which of their fields say who, when and which. */
+export interface EventSource<Schema extends z.ZodObject = z.ZodObject> {
+  readonly kind: 'eventSource';
+  readonly name: string;
+  readonly description: string;
+  readonly owner: string;
+  readonly schema: Schema;
+  /** What the engine knows of each field. */
+  readonly fields: Readonly<Record<string, Field>>;
+  /** Field whose value names the event; deliveries with the same value are one event. */
+  readonly eventId: string;
+  /** Field that says when the event happened. */
+  readonly eventTime: string;
+  /** Field by which producers spread events over the stream; events of one value keep their order. */
+  readonly partitionKey: string;
+  /** How far behind the newest event of its entity an event may be and still be counted online. */
+  readonly allowedLatenessMillis: number;
+  /** Event times are multiples of this; others are refused. */
+  readonly timeResolutionMillis: number;
+}
+
+/** A field of a schema, by name. */
+type FieldName<Schema extends z.ZodObject> = keyof RowOf<Schema> & string;
+
+/** Declares an event source. @throws DefinitionError when a field is missing or has the wrong type for its role. */
+export function eventSource<Schema extends z.ZodObject>(options: {
+  readonly name: string;
+  readonly description: string;
+  readonly owner: string;
+  /** A `z.strictObject`, so that unexpected fields are refused rather than lost. */
+  readonly schema: Schema;
+  readonly eventId: FieldName<Schema>;
+  readonly eventTime: FieldName<Schema>;
+  readonly partitionKey: FieldName<Schema>;
+  readonly allowedLateness: Duration;
+  /** Default `1ms`. Coarser only if the data is: then windows can have coarser hops and stay exact. */
+  readonly timeResolution?: Duration;
+}): EventSource<Schema> {
+  const subject = `source ${options.name}`;
+  checkName('source', options.name);
+  const fields = Object.fromEntries(
+    Object.entries(options.schema.shape).map(([name, schema]) => {
+      checkName(`${subject}: field`, name);
+      return [name, fieldOf(subject, name, schema)];
+    }),
+  );
+  requireRole(subject, fields, options.eventId, 'eventId', ['text', 'integer']);
+  requireRole(subject, fields, options.eventTime, 'eventTime', ['timestamp']);
+  requireRole(subject, fields, options.partitionKey, 'partitionKey', ['text', 'integer']);
+  const timeResolutionMillis = parseDuration(subject, options.timeResolution ?? '1ms');
+  if (timeResolutionMillis < 1) throw new DefinitionError(subject, 'timeResolution is at least 1ms');
+  return {
+    kind: 'eventSource',
+    name: options.name,
+    description: options.description,
+    owner: options.owner,
+    schema: options.schema,
+    fields,
+    eventId: options.eventId,
+    eventTime: options.eventTime,
+    partitionKey: options.partitionKey,
+    allowedLatenessMillis: parseDuration(subject, options.allowedLateness),
+    timeResolutionMillis,
+  };
+}
+
+function requireRole(
+  subject: string,
+  fields: Readonly<Record<string, Field>>,
+  name: string,
+  role: string,
+  kinds: readonly Field['type']['kind'][],
+): void {
+  const field = fields[name];
+  if (!field) throw new DefinitionError(subject, `${role} names "${name}", which the schema does not have`);
+  if (field.optional) throw new DefinitionError(subject, `${role} "${name}" must not be optional`);
+  if (!kinds.includes(field.type.kind)) {
+    const wanted =
+      role === 'eventTime'
+        ? 'eventTime()'
+        : kinds.map((kind) => (kind === 'text' ? 'identifier()' : 'z.int()')).join(' or ');
+    throw new DefinitionError(subject, `${role} "${name}" is ${field.type.kind}; declare it as ${wanted}`);
+  }
+}

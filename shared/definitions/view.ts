@@ -1,0 +1,299 @@
+import type * as z from 'zod';
+import {
+  type Columns,
+  columns,
+  compileToJavaScript,
+  type Expression,
+  type Value,
+  type ValueType,
+} from '../expressions/index.ts';
+import { LIMITS } from '../limits.ts';
+import type { FeatureType } from '../windows/aggregate.ts';
+import { AGGREGATES } from '../windows/aggregates/index.ts';
+import { layOut, reachMillis, type Window, type WindowFeature, type WindowLayout } from '../windows/layout.ts';
+import type { Aggregation } from './aggregations.ts';
+import { type Duration, defaultHopMillis, formatDuration, parseDuration } from './duration.ts';
+import type { Entity } from './entity.ts';
+import { checkName, DefinitionError } from './error.ts';
+import type { Field, FieldType } from './fields.ts';
+import type { EventSource, RowOf } from './source.ts';
+
+/** A window as a view declares it. A bare duration is a window of that length with the default hop. */
+export type WindowDeclaration =
+  | Duration
+  | {
+      readonly length: Duration;
+      /** By how much the window moves at a time; divides the length. Default: the largest round sixtieth of it. */
+      readonly hop?: Duration;
+      /** Shifts the window into the past: what was known that long ago. Needs `hop` equal to the time resolution. */
+      readonly offset?: Duration;
+    };
+
+type FieldsOfType<Schema extends z.ZodObject, Type> = {
+  [K in keyof RowOf<Schema> & string]: NonNullable<RowOf<Schema>[K]> extends Type ? K : never;
+}[keyof RowOf<Schema> & string];
+
+type NumericAggregate = 'sum' | 'mean' | 'min' | 'max' | 'stddev' | 'variance' | 'quantile';
+
+/** The aggregations that a schema permits: numeric ones of numeric fields, the others of any field. */
+export type AggregationOf<Schema extends z.ZodObject> =
+  | Aggregation<NumericAggregate, FieldsOfType<Schema, number>>
+  | Aggregation<'first' | 'last' | 'distinct' | 'count', keyof RowOf<Schema> & string>
+  | Aggregation<'count', undefined>;
+
+/** TypeScript type of the values of a feature. */
+type ValueOf<Schema extends z.ZodObject, A> =
+  A extends Aggregation<'count' | 'sum' | 'distinct', string | undefined>
+    ? number
+    : A extends Aggregation<'first' | 'last', infer F extends keyof RowOf<Schema> & string>
+      ? NonNullable<RowOf<Schema>[F]> | null
+      : number | null;
+
+/** The features of a view as a row: `tx_count_1min: number, avg_amount_1min: number | null, …`. */
+export type FeatureRow<Schema extends z.ZodObject, Features, WindowName extends string> = {
+  [Name in `${keyof Features & string}_${WindowName}`]: Name extends `${infer F}_${WindowName}`
+    ? F extends keyof Features
+      ? ValueOf<Schema, Features[F]>
+      : never
+    : never;
+};
+
+/** One feature of a view, as catalogues and services see it. */
+export interface ViewFeature {
+  readonly name: string;
+  readonly type: FeatureType;
+  /** What a window without values answers. */
+  readonly emptyValue: 0 | null;
+  readonly aggregate: string;
+  readonly field: string | undefined;
+  readonly window: string;
+}
+
+/** Features of an entity over sliding windows of a source's events, kept online in one item per entity. */
+export interface WindowedView<Row = unknown> {
+  readonly kind: 'windowedView';
+  readonly name: string;
+  readonly version: number;
+  /** `name@version`: items, answers and rows carry it. */
+  readonly key: string;
+  readonly description: string;
+  readonly owner: string;
+  readonly tags: readonly string[];
+  readonly entity: Entity;
+  readonly source: EventSource;
+  readonly features: readonly ViewFeature[];
+  readonly where: Expression | undefined;
+  /** Whether an event belongs to the view: it has the entity's join keys and `where` is true of it. */
+  readonly includes: (values: Readonly<Record<string, Value | undefined>>) => boolean;
+  /** Items over which one entity is spread. */
+  readonly lanes: number;
+  readonly layout: WindowLayout;
+  /** Carries the row type; never read. */
+  readonly row?: Row;
+}
+
+/**
+ * Declares windowed features: every aggregation over every window, named `<aggregation>_<window>`.
+ * @throws DefinitionError naming the view and the fix.
+ */
+export function windowedView<
+  Schema extends z.ZodObject,
+  const Features extends Record<string, AggregationOf<Schema>>,
+  const Windows extends Record<string, WindowDeclaration>,
+>(options: {
+  readonly name: string;
+  readonly version: number;
+  readonly description: string;
+  readonly owner: string;
+  readonly tags?: readonly string[];
+  readonly entity: Entity<keyof RowOf<Schema> & string>;
+  readonly source: EventSource<Schema>;
+  /** Which events belong to the view; all, by default. */
+  readonly where?: (columns: Columns<RowOf<Schema>>) => { readonly tree: Expression };
+  readonly windows: Windows;
+  readonly features: Features;
+  /** How long after its last event an entity is forgotten. Covers the longest window. */
+  readonly ttl: Duration;
+  /** For entities that too many writers meet (a merchant on every shard): spread each over so many items. Default 1. */
+  readonly lanes?: number;
+}): WindowedView<FeatureRow<Schema, Features, keyof Windows & string>> {
+  const subject = `view ${options.name}`;
+  checkName('view', options.name);
+  const { source, entity, lanes = 1 } = options;
+  requireInteger(subject, 'version', options.version, 1_000_000);
+  requireInteger(subject, 'lanes', lanes, LIMITS.lanesPerView);
+  for (const joinKey of entity.joinKeys) {
+    if (!source.fields[joinKey]) {
+      throw new DefinitionError(
+        subject,
+        `source ${source.name} has no field "${joinKey}", the join key of ${entity.name}`,
+      );
+    }
+  }
+  const windows = Object.entries(options.windows).map(([name, window]) =>
+    declaredWindow(subject, name, window, source),
+  );
+  const features = windows.flatMap((window) =>
+    Object.entries(options.features).map(([name, aggregation]) =>
+      declaredFeature(subject, name, aggregation, window, source),
+    ),
+  );
+  if (features.length === 0) throw new DefinitionError(subject, 'declare at least one window and one feature');
+  const expiresAfterMillis = parseDuration(subject, options.ttl);
+  requireCoveringTtl(subject, expiresAfterMillis, windows, source);
+  // A source has exactly the fields of its schema; its `fields` are a plain record.
+  const fields = source.fields as Readonly<Record<keyof RowOf<Schema> & string, Field>>;
+  const where = options.where?.(columns<RowOf<Schema>>(columnTypes(fields))).tree;
+  return {
+    kind: 'windowedView',
+    name: options.name,
+    version: options.version,
+    key: `${options.name}@${options.version}`,
+    description: options.description,
+    owner: options.owner,
+    tags: options.tags ?? [],
+    entity,
+    source,
+    features: features.map(({ name, aggregate, input, window }) => ({
+      name,
+      type: aggregate.outputType(input),
+      emptyValue: aggregate.emptyValue,
+      aggregate: aggregate.name,
+      field: input.fieldName,
+      window: window.name,
+    })),
+    where,
+    includes: membershipTest(entity, where),
+    lanes,
+    layout: layOutOrThrow(subject, {
+      windows,
+      features,
+      expiresAfterMillis,
+      allowedLatenessMillis: source.allowedLatenessMillis,
+    }),
+  };
+}
+
+/** The expression type of each column. */
+export function columnTypes<Name extends string>(fields: Readonly<Record<Name, Field>>): Record<Name, ValueType> {
+  const typeOf = ({ type }: Field): ValueType =>
+    type.kind === 'text' ? 'text' : type.kind === 'boolean' ? 'boolean' : 'number';
+  return Object.fromEntries(Object.entries<Field>(fields).map(([name, field]) => [name, typeOf(field)])) as Record<
+    Name,
+    ValueType
+  >;
+}
+
+function requireInteger(subject: string, what: string, value: number, maximum: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > maximum) {
+    throw new DefinitionError(subject, `${what} is a whole number from 1 to ${maximum}, not ${value}`);
+  }
+}
+
+function requireCoveringTtl(subject: string, ttlMillis: number, windows: readonly Window[], source: EventSource): void {
+  const reach = Math.max(...windows.map((window) => reachMillis(window, source.allowedLatenessMillis)));
+  if (ttlMillis < reach) {
+    throw new DefinitionError(
+      subject,
+      `ttl ${formatDuration(ttlMillis)} would forget events that its windows still reach; make it at least ${formatDuration(reach)}`,
+    );
+  }
+}
+
+function membershipTest(entity: Entity, where: Expression | undefined): WindowedView['includes'] {
+  const predicate = where && compileToJavaScript(where);
+  return (values) =>
+    entity.joinKeys.every((joinKey) => (values[joinKey] ?? null) !== null && values[joinKey] !== '') &&
+    (predicate === undefined || predicate(values) === true);
+}
+
+function declaredWindow(subject: string, name: string, declaration: WindowDeclaration, source: EventSource): Window {
+  if (!/^[a-z0-9]{1,16}$/.test(name)) {
+    throw new DefinitionError(
+      subject,
+      `window name "${name}" ends feature names: 1 to 16 lower-case letters and digits`,
+    );
+  }
+  const { length, hop, offset } = typeof declaration === 'string' ? { length: declaration } : declaration;
+  const lengthMillis = parseDuration(subject, length);
+  const hopMillis =
+    hop === undefined
+      ? Math.max(defaultHopMillis(lengthMillis), offset === undefined ? 1 : source.timeResolutionMillis)
+      : parseDuration(subject, hop);
+  const offsetMillis = offset === undefined ? 0 : parseDuration(subject, offset);
+  const problem = windowProblem({ name, lengthMillis, hopMillis, offsetMillis }, source);
+  if (problem) throw new DefinitionError(subject, `window ${name}: ${problem}`);
+  return { name, lengthMillis, hopMillis, offsetMillis };
+}
+
+function windowProblem(window: Window, source: EventSource): string | undefined {
+  const { lengthMillis, hopMillis, offsetMillis } = window;
+  if (lengthMillis < 1) return 'its length is at least 1ms';
+  if (hopMillis < 1 || lengthMillis % hopMillis !== 0) {
+    return `hop ${formatDuration(hopMillis)} does not divide ${formatDuration(lengthMillis)}; leave it out for ${formatDuration(defaultHopMillis(lengthMillis))}`;
+  }
+  if (offsetMillis > 0 && source.timeResolutionMillis % hopMillis !== 0) {
+    return (
+      `with an offset both edges must be exact: set its hop to ${formatDuration(source.timeResolutionMillis)}, ` +
+      `the time resolution of ${source.name}`
+    );
+  }
+  return undefined;
+}
+
+function declaredFeature(
+  subject: string,
+  name: string,
+  aggregation: Aggregation,
+  window: Window,
+  source: EventSource,
+): WindowFeature {
+  checkName(`${subject}: feature`, name);
+  const aggregate = AGGREGATES[aggregation.aggregate];
+  const field = aggregation.field === undefined ? undefined : source.fields[aggregation.field];
+  const call = `${name} = ${aggregation.aggregate}(${aggregation.field ?? ''})`;
+  if (aggregation.field === undefined ? !aggregate.fieldIsOptional : field === undefined) {
+    throw new DefinitionError(
+      subject,
+      `${call}: source ${source.name} has the fields ${Object.keys(source.fields).join(', ')}`,
+    );
+  }
+  if (field && !aggregate.accepts.includes(field.type.kind)) {
+    throw new DefinitionError(
+      subject,
+      `${call}: ${unacceptableField(aggregate.name, aggregation.field ?? '', field.type)}`,
+    );
+  }
+  if (window.offsetMillis > 0 && !aggregate.supportsOffset) {
+    throw new DefinitionError(
+      subject,
+      `${call}: ${aggregate.name} cannot be computed for window ${window.name} with an offset`,
+    );
+  }
+  const { quantile } = aggregation;
+  if (aggregation.aggregate === 'quantile' && !(quantile !== undefined && quantile >= 0 && quantile <= 1)) {
+    throw new DefinitionError(subject, `${call}: the rank of a quantile lies between 0 and 1, not ${quantile}`);
+  }
+  const scale = field?.type.kind === 'decimal' ? field.type.scale : 0;
+  return {
+    name: `${name}_${window.name}`,
+    window,
+    aggregate,
+    input: { fieldName: aggregation.field, field, scale, quantile },
+  };
+}
+
+function unacceptableField(aggregate: string, field: string, type: FieldType): string {
+  return type.kind === 'double'
+    ? `sums of floating-point numbers depend on their order; declare "${field}" as decimal({ scale }) or z.int()`
+    : `${aggregate} does not work on "${field}", which is ${type.kind}`;
+}
+
+function layOutOrThrow(subject: string, options: Parameters<typeof layOut>[0]): WindowLayout {
+  try {
+    return layOut(options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new DefinitionError(subject, `${error.message}; declare one of them in a view of its own`);
+  }
+}

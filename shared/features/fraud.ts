@@ -1,0 +1,99 @@
+/**
+ * Card fraud: what is known of a user's recent transactions, and the decision over one of them.
+ *
+ * This file is the whole definition. The stream computation, the online items, the answers of the API, the OpenAPI
+ * document, the infrastructure and its alarms follow from it.
+ */
+import * as z from 'zod';
+import {
+  count,
+  decimal,
+  distinct,
+  entity,
+  eventSource,
+  eventTime,
+  featureService,
+  identifier,
+  max,
+  mean,
+  sum,
+  windowedView,
+} from '../definitions/index.ts';
+
+export const user = entity({
+  name: 'user',
+  description: 'The holder of an account who makes transactions.',
+  joinKeys: ['user_id'],
+});
+
+export const transactions = eventSource({
+  name: 'transactions',
+  description: 'Card transactions, at the moment of authorisation.',
+  owner: 'payments',
+  schema: z.strictObject({
+    transaction_id: identifier(),
+    user_id: identifier(),
+    merchant_id: identifier(),
+    amount: decimal({ scale: 2, minimum: 0 }),
+    timestamp: eventTime(),
+  }),
+  eventId: 'transaction_id',
+  eventTime: 'timestamp',
+  partitionKey: 'user_id',
+  allowedLateness: '5s',
+});
+
+export const userTransactions = windowedView({
+  name: 'user_transactions',
+  version: 1,
+  description: 'How often, how much and where a user pays.',
+  owner: 'fraud-platform',
+  tags: ['fraud', 'streaming'],
+  entity: user,
+  source: transactions,
+  windows: { '1min': '1min', '5min': '5min', '1h': '1h', '24h': '24h', '7d': '7d' },
+  features: {
+    tx_count: count(),
+    total_amount: sum('amount'),
+    avg_amount: mean('amount'),
+    max_amount: max('amount'),
+    distinct_merchants: distinct('merchant_id'),
+  },
+  ttl: '30d',
+});
+
+export const fraudDetection = featureService({
+  name: 'fraud_detection',
+  version: 1,
+  description: 'Decides whether a transaction is let through, with everything known up to and including it.',
+  owner: 'fraud-platform',
+  tags: ['fraud'],
+  views: [userTransactions],
+  decides: transactions,
+  derived: {
+    amount_to_avg_ratio: ({ amount, avg_amount_1h }) => amount.dividedBy(avg_amount_1h),
+    is_burst: ({ tx_count_1min }) => tx_count_1min.isGreaterThan(3),
+  },
+  rules: {
+    HIGH_VELOCITY: {
+      when: ({ tx_count_1min }) => tx_count_1min.isGreaterThan(5),
+      reason: 'More than 5 transactions within one minute.',
+      outcome: 'block',
+    },
+    AMOUNT_SPIKE: {
+      when: ({ amount, avg_amount_1h }) => amount.isGreaterThan(avg_amount_1h.times(3)),
+      reason: 'More than three times the average amount of the last hour, this transaction included.',
+      outcome: 'review',
+    },
+    MERCHANT_HOPPING: {
+      when: ({ distinct_merchants_1h }) => distinct_merchants_1h.isGreaterThan(10),
+      reason: 'More than 10 different merchants within one hour.',
+      outcome: 'block',
+    },
+    LARGE_FIRST_TX: {
+      when: ({ tx_count_1h, amount }) => tx_count_1h.equals(1).and(amount.isGreaterThan(1000)),
+      reason: 'The first transaction of the hour, and above 1000.',
+      outcome: 'review',
+    },
+  },
+});

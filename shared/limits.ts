@@ -1,0 +1,90 @@
+/**
+ * Every limit of the product, with its reason and what happens there.
+ * Relations between limits are asserted at the end, so that changing one cannot silently break another.
+ */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+export const LIMITS = {
+  /** DynamoDB refuses items above 400 KB. Such an update is refused and its events are quarantined. */
+  itemBytes: 400 * 1024,
+
+  /** DynamoDB's limit for a partition key is 2,048 bytes; half of it is left to one entity value. Longer → refused. */
+  entityKeyBytes: 1_024,
+
+  /** Identifiers longer than this are no identifiers. Longer → the event is refused, naming the field. */
+  identifierCharacters: 256,
+
+  /** One event as JSON text. Larger → quarantine. Bounds what one record may cost to parse. */
+  eventBytes: 64 * 1024,
+
+  /**
+   * Changes and conditions of one `UpdateItem`: DynamoDB allows 300 operators and 4 KB per expression. How many events
+   * fit follows from the view's cells; a larger group of one entity is applied in several updates.
+   */
+  updateOperators: 256,
+
+  /** Attribute changes per maintenance update; the same expression limits apply. The rest waits for the next one. */
+  maintenanceChangesPerUpdate: 200,
+
+  /**
+   * Maintenance (expiry and compaction of an item) costs one more write. It runs when it frees at least this many
+   * bytes, which is one write unit on every later update of that item.
+   */
+  maintenanceBytesFreed: 1_024,
+
+  /** Attempts of one update against competing writers. Each refusal means that another writer succeeded. */
+  updateAttempts: 100,
+
+  /**
+   * A decimal has at most 15 significant digits: a double carries each of them faithfully, so the number in an event,
+   * in an expression and in an answer is the same number, while sums are kept as exact integers.
+   */
+  decimalDigits: 15,
+
+  /** DynamoDB adds numbers exactly up to 38 significant digits. */
+  storedDigits: 38,
+
+  /** An event further ahead of its arrival than this is quarantined: it would freeze its entity until then. */
+  futureToleranceMillis: 5 * MINUTE,
+
+  /** Event times before 2000 are seconds taken for milliseconds, or garbage. Older → refused, naming the field. */
+  earliestEventTimeMillis: Date.UTC(2000, 0, 1),
+
+  /** Buckets of one window, W / hop. More would make a busy entity's item large; coarsen the hop. */
+  bucketsPerWindow: 10_000_000,
+
+  /**
+   * Hashes that a sample of distinct values keeps at least, for every window: standard error 1/√4096 = 1.6 %. Up to twice
+   * as many values are counted exactly.
+   */
+  distinctSampleSize: 4_096,
+
+  /** Relative accuracy of quantiles (DDSketch): the answer is within 1 % of a value of that rank. */
+  quantileRelativeAccuracy: 0.01,
+
+  /** Entity rows in one `POST /features`. More → refused. */
+  entityRowsPerRequest: 100,
+
+  /** Items per `BatchGetItem`, a DynamoDB limit; longer reads are split. */
+  itemsPerBatchGet: 100,
+
+  /** Lanes over which one hot entity may be spread; every read of it costs that many items. */
+  lanesPerView: 64,
+
+  /** Features an online request may name, and views a service may join. */
+  featuresPerRequest: 500,
+} as const;
+
+/** An assertion that fails the load of the module, and so every build and test, with its sentence. */
+function relation(holds: boolean, sentence: string): void {
+  if (!holds) throw new Error(`Limits contradict each other: ${sentence}`);
+}
+
+relation(LIMITS.decimalDigits <= 15, 'a double carries only 15 decimal digits faithfully');
+relation(
+  LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
+  'a bucket must hold the squares of 10^8 decimals without losing a digit',
+);
+relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');

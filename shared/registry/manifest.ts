@@ -1,0 +1,125 @@
+import { hash } from 'node:crypto';
+import * as z from 'zod';
+import { formatDuration } from '../definitions/duration.ts';
+import type { Entity } from '../definitions/entity.ts';
+import { DefinitionError } from '../definitions/error.ts';
+import type { FeatureService } from '../definitions/service.ts';
+import type { EventSource } from '../definitions/source.ts';
+import type { WindowedView } from '../definitions/view.ts';
+import { canonicalJson } from './canonical.ts';
+
+/** All declarations of a deployment, and the manifest they compile to. */
+export interface FeatureRepository {
+  readonly sources: readonly EventSource[];
+  readonly entities: readonly Entity[];
+  readonly views: readonly WindowedView[];
+  readonly services: readonly FeatureService[];
+  readonly manifest: Manifest;
+  /** The manifest's content hash: 16 hexadecimal digits. Equal declarations have equal versions, everywhere. */
+  readonly registryVersion: string;
+}
+
+/** Plain data: what was declared, without the code that declared it. */
+export type Manifest = ReturnType<typeof manifestOf>;
+
+/** Collects declarations. @throws DefinitionError when two declarations of one kind share a name. */
+export function featureRepository(declared: {
+  readonly views: readonly WindowedView[];
+  readonly services: readonly FeatureService[];
+}): FeatureRepository {
+  const { views, services } = declared;
+  const sources = [
+    ...new Set([...views.map((view) => view.source), ...services.flatMap(({ decides }) => decides ?? [])]),
+  ];
+  const entities = [...new Set(views.map((view) => view.entity))];
+  requireUnique(
+    'source',
+    sources.map(({ name }) => name),
+  );
+  requireUnique(
+    'entity',
+    entities.map(({ name }) => name),
+  );
+  requireUnique(
+    'view',
+    views.map(({ key }) => key),
+  );
+  requireUnique(
+    'service',
+    services.map(({ key }) => key),
+  );
+  for (const service of services) {
+    const stranger = service.views.find((view) => !views.includes(view));
+    if (stranger)
+      throw new DefinitionError(`service ${service.name}`, `its view ${stranger.name} is not in the repository`);
+  }
+  const manifest = manifestOf({ sources, entities, views, services });
+  const registryVersion = hash('sha256', canonicalJson(manifest)).slice(0, 16);
+  return { sources, entities, views, services, manifest, registryVersion };
+}
+
+function requireUnique(kind: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new DefinitionError(`${kind} ${twice}`, 'is declared twice; rename one');
+}
+
+function manifestOf(declared: {
+  readonly sources: readonly EventSource[];
+  readonly entities: readonly Entity[];
+  readonly views: readonly WindowedView[];
+  readonly services: readonly FeatureService[];
+}) {
+  return {
+    manifestVersion: 1,
+    sources: declared.sources.map((source) => ({
+      name: source.name,
+      description: source.description,
+      owner: source.owner,
+      schema: z.toJSONSchema(source.schema, { io: 'input' }),
+      fields: source.fields,
+      eventId: source.eventId,
+      eventTime: source.eventTime,
+      partitionKey: source.partitionKey,
+      allowedLateness: formatDuration(source.allowedLatenessMillis),
+      timeResolution: formatDuration(source.timeResolutionMillis),
+    })),
+    entities: declared.entities.map(({ name, description, joinKeys }) => ({ name, description, joinKeys })),
+    views: declared.views.map((view) => ({
+      name: view.name,
+      version: view.version,
+      description: view.description,
+      owner: view.owner,
+      tags: view.tags,
+      entity: view.entity.name,
+      source: view.source.name,
+      where: view.where ?? null,
+      windows: view.layout.windows.map((window) => ({
+        name: window.name,
+        length: formatDuration(window.lengthMillis),
+        hop: formatDuration(window.hopMillis),
+        offset: formatDuration(window.offsetMillis),
+      })),
+      features: view.layout.features.map(({ name, window, aggregate, input }) => ({
+        name,
+        type: aggregate.outputType(input),
+        aggregate: aggregate.name,
+        field: input.fieldName ?? null,
+        quantile: input.quantile ?? null,
+        window: window.name,
+      })),
+      ttl: formatDuration(view.layout.expiresAfterMillis),
+      lanes: view.lanes,
+    })),
+    services: declared.services.map((service) => ({
+      name: service.name,
+      version: service.version,
+      description: service.description,
+      owner: service.owner,
+      tags: service.tags,
+      decides: service.decides?.name ?? null,
+      features: service.features.map(({ view, name }) => `${view.key}:${name}`),
+      derived: service.derived.map(({ name, type, expression }) => ({ name, type, expression })),
+      rules: service.rules.map(({ name, reason, outcome, when }) => ({ name, reason, outcome, when })),
+    })),
+  };
+}

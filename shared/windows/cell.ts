@@ -1,0 +1,48 @@
+import { hash } from 'node:crypto';
+import type { FieldValue } from '../definitions/fields.ts';
+import type { Attribute, Item } from './item.ts';
+import type { ItemUpdateBuilder } from './update-builder.ts';
+
+/**
+ * One stored quantity of a bucket: the unit from which aggregates are made. `mean` is made of two cells, a count and a
+ * sum, which `count` and `sum` of the same field share.
+ *
+ * Laws, proved by property tests for every cell:
+ * 1. `merge` is associative and commutative.
+ * 2. Storing the contributions of events one by one, or merging them first, reads as the same state.
+ * 3. `compact` changes no window that reaches every bucket it was given from some bucket on to the newest.
+ */
+export interface Cell<State> {
+  /** What is kept, for example `sum(amount)`. Cells of equal identity are one cell. */
+  readonly identity: string;
+  /** Three letters that name the cell in attribute names. */
+  readonly code: string;
+  /** What one event contributes, or `undefined` for nothing (its field is null). */
+  contribution(values: Readonly<Record<string, FieldValue>>, timeMillis: number): State | undefined;
+  merge(left: State, right: State): State;
+  /** Reads one of the cell's attributes. `undefined` when it is not of this cell's making. */
+  decode(attribute: Attribute, counter: string): State | undefined;
+  /** The attributes that hold a state, as counter suffix (`''` for the only one) → value. */
+  encode(state: State): Iterable<readonly [counter: string, attribute: Attribute]>;
+  /**
+   * Adds to `update` what folds `state` into the bucket whose attribute is `name`, with the conditions under which that
+   * is right. `current` is the item as last seen; `undefined` when it has not been seen.
+   */
+  store(update: ItemUpdateBuilder, name: string, state: State, current: Item | undefined): void;
+  /** Optional: makes the states of an item's settled buckets, newest first, smaller without changing any window. */
+  compact?(newestFirst: readonly State[]): (State | undefined)[];
+}
+
+/** A cell whose state nobody looks into: what collections of different cells hold. */
+// biome-ignore lint/suspicious/noExplicitAny: states of different cells are never mixed, and `unknown` would forbid handing a cell its own state back.
+export type AnyCell = Cell<any>;
+
+/**
+ * A cell's code: a letter for the kind of cell and two for what it is about. Hashed rather than numbered, so that adding
+ * a feature never renames the others; the rare clash is refused when the view is declared.
+ */
+export function cellCode(letter: string, subject: string): string {
+  const digest = hash('sha256', subject, 'buffer');
+  const letters = [digest[0], digest[1]].map((byte) => String.fromCharCode(97 + ((byte ?? 0) % 26)));
+  return letter + letters.join('');
+}

@@ -1,0 +1,33 @@
+import { type Cell, cellCode } from '../cell.ts';
+import { addExact, type Exact, multiplyExact, parseExact, unitsOf } from '../exact.ts';
+
+/** A counter: DynamoDB adds to it, so writers never have to know what it holds. */
+function additive(identity: string, letter: string, contribution: Cell<Exact>['contribution']): Cell<Exact> {
+  return {
+    identity,
+    code: cellCode(letter, identity),
+    contribution,
+    merge: addExact,
+    decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
+    encode: (state) => [['', { N: String(state) }]],
+    store: (update, name, state) => update.addNumber(name, state),
+  };
+}
+
+/** Number of events, or of events where `field` is not null. */
+export function countCell(field?: string): Cell<Exact> {
+  return field === undefined
+    ? additive('count(*)', 'C', () => 1)
+    : additive(`count(${field})`, 'C', (values) => ((values[field] ?? null) === null ? undefined : 1));
+}
+
+/** Sum of `value^power`, in units of 10^(−scale · power). */
+export function powerSumCell(field: string, scale: number, power: 1 | 2): Cell<Exact> {
+  const identity = power === 1 ? `sum(${field})` : `sum(${field}^2)`;
+  return additive(identity, power === 1 ? 'S' : 'Q', (values) => {
+    const value = values[field];
+    if (typeof value !== 'number') return undefined;
+    const units = unitsOf(value, scale);
+    return power === 1 ? units : multiplyExact(units, units);
+  });
+}

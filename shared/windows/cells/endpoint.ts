@@ -1,0 +1,62 @@
+import type { FieldValue } from '../../definitions/fields.ts';
+import { type Cell, cellCode } from '../cell.ts';
+import type { Attribute } from '../item.ts';
+
+/** The value of a field in the earliest or latest event of a bucket, and when that was. */
+export interface Endpoint {
+  readonly timeMillis: number;
+  readonly value: string | number | boolean;
+}
+
+/**
+ * Order of values of one field: numbers by size, false before true, text by code points (as SQL orders UTF-8).
+ * It breaks ties between events of one instant, so that the answer does not depend on the order of arrival.
+ */
+function compareValues(left: Endpoint['value'], right: Endpoint['value']): number {
+  if (typeof left === 'string' && typeof right === 'string')
+    return Buffer.compare(Buffer.from(left), Buffer.from(right));
+  return Number(left) - Number(right);
+}
+
+function isValue(value: FieldValue): value is Endpoint['value'] {
+  return value !== null && value !== undefined;
+}
+
+/** `first` keeps the earliest event (of one instant the least value), `last` the latest (the greatest). */
+export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoint> {
+  const direction = side === 'last' ? 1 : -1;
+  const identity = `${side}(${field})`;
+
+  const merge = (left: Endpoint, right: Endpoint): Endpoint => {
+    const order = left.timeMillis - right.timeMillis || compareValues(left.value, right.value);
+    return order * direction >= 0 ? left : right;
+  };
+  const decode = (attribute: Attribute): Endpoint | undefined => {
+    if (!('L' in attribute)) return undefined;
+    const [time, value] = attribute.L;
+    if (!time || !value || !('N' in time) || !('S' in value)) return undefined;
+    return { timeMillis: Number(time.N), value: JSON.parse(value.S) as Endpoint['value'] };
+  };
+  const toAttribute = ({ timeMillis, value }: Endpoint): Attribute => ({
+    L: [{ N: String(timeMillis) }, { S: JSON.stringify(value) }],
+  });
+
+  return {
+    identity,
+    code: cellCode(side === 'last' ? 'L' : 'F', identity),
+    contribution: (values, timeMillis) => {
+      const value = values[field];
+      return isValue(value) ? { timeMillis, value } : undefined;
+    },
+    merge,
+    decode,
+    encode: (state) => [['', toAttribute(state)]],
+    store: (update, name, state, current) => {
+      const seen = current?.[name];
+      const stored = seen && decode(seen);
+      if (stored && merge(stored, state) === stored) return;
+      update.set(name, toAttribute(state));
+      update.require(seen ? { kind: 'equals', name, value: seen } : { kind: 'absent', name });
+    },
+  };
+}

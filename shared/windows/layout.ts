@@ -1,0 +1,101 @@
+import { LIMITS } from '../limits.ts';
+import type { Aggregate, AggregateInput } from './aggregate.ts';
+import type { AnyCell } from './cell.ts';
+
+/**
+ * A sliding window. At instant `t` it holds the events whose bucket `floor(x / hop)` is one of the `length / hop` newest
+ * at `t − offset` and which are not after `t − offset`.
+ */
+export interface Window {
+  readonly name: string;
+  readonly lengthMillis: number;
+  readonly hopMillis: number;
+  readonly offsetMillis: number;
+}
+
+/** One feature: an aggregate over a window. */
+export interface WindowFeature {
+  readonly name: string;
+  readonly window: Window;
+  readonly aggregate: Aggregate;
+  readonly input: AggregateInput;
+}
+
+/** A feature with its place in the layout: which window, and which cells it is made of. */
+interface PlacedFeature extends WindowFeature {
+  readonly windowIndex: number;
+  readonly cellIndexes: readonly number[];
+}
+
+/** Everything that the engine needs to know of a view to update and read its items. */
+export interface WindowLayout {
+  readonly windows: readonly Window[];
+  readonly features: readonly PlacedFeature[];
+  readonly cells: readonly AnyCell[];
+  readonly cellIndexByCode: ReadonlyMap<string, number>;
+  /** Events are counted in buckets of this length; it divides every hop. */
+  readonly baseHopMillis: number;
+  /** Hops into which settled buckets are merged, coarsest first. */
+  readonly compactionHopsMillis: readonly number[];
+  readonly allowedLatenessMillis: number;
+  /** Ids of events are kept in buckets of this length. */
+  readonly eventIdSpanMillis: number;
+  /** An item without updates for so long may be deleted. */
+  readonly expiresAfterMillis: number;
+  /** At most so many events go into one update, so that its expressions stay within the store's limits. */
+  readonly eventsPerUpdate: number;
+}
+
+/** Events this much older than the newest are outside a window for good, and settled. */
+export function reachMillis(window: Window, allowedLatenessMillis: number): number {
+  return window.lengthMillis + window.offsetMillis + window.hopMillis + allowedLatenessMillis;
+}
+
+function greatestCommonDivisor(left: number, right: number): number {
+  return right === 0 ? left : greatestCommonDivisor(right, left % right);
+}
+
+/** Condition operators that one event needs beside its cells: its id in two sets, high water, times. */
+const OPERATORS_PER_EVENT = 8;
+
+/** Lays out features over windows. @throws RangeError naming two cells whose codes clash. */
+export function layOut(options: {
+  readonly windows: readonly Window[];
+  readonly features: readonly WindowFeature[];
+  readonly allowedLatenessMillis: number;
+  readonly expiresAfterMillis: number;
+}): WindowLayout {
+  const { windows, allowedLatenessMillis } = options;
+  const cells: AnyCell[] = [];
+  const indexByIdentity = new Map<string, number>();
+  const cellIndexByCode = new Map<string, number>();
+  const place = (cell: AnyCell): number => {
+    const known = indexByIdentity.get(cell.identity);
+    if (known !== undefined) return known;
+    const clash = cellIndexByCode.get(cell.code);
+    if (clash !== undefined)
+      throw new RangeError(`${cells[clash]?.identity} and ${cell.identity} share the code ${cell.code}`);
+    const index = cells.push(cell) - 1;
+    indexByIdentity.set(cell.identity, index);
+    cellIndexByCode.set(cell.code, index);
+    return index;
+  };
+  const features = options.features.map((feature) => ({
+    ...feature,
+    windowIndex: windows.indexOf(feature.window),
+    cellIndexes: feature.aggregate.cells(feature.input).map(place),
+  }));
+  const hops = [...new Set(windows.map((window) => window.hopMillis))].sort((left, right) => right - left);
+  return {
+    windows,
+    features,
+    cells,
+    cellIndexByCode,
+    baseHopMillis: hops.reduce(greatestCommonDivisor),
+    compactionHopsMillis: hops,
+    allowedLatenessMillis,
+    eventIdSpanMillis: Math.max(2 * allowedLatenessMillis, 1_000),
+    expiresAfterMillis: options.expiresAfterMillis,
+    eventsPerUpdate: Math.max(1, Math.floor(LIMITS.updateOperators / (cells.length + OPERATORS_PER_EVENT))),
+  };
+}

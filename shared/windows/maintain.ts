@@ -1,0 +1,175 @@
+import { isDeepStrictEqual } from 'node:util';
+import { LIMITS } from '../limits.ts';
+import {
+  bucketAttribute,
+  bucketStart,
+  codeOfAttribute,
+  counterOfAttribute,
+  EVENT_IDS_CODE,
+  HEADER,
+  startOfAttribute,
+} from './bucket.ts';
+import type { AnyCell } from './cell.ts';
+import type { Attribute, Item, ItemUpdate } from './item.ts';
+import { attributeBytes } from './item-size.ts';
+import { reachMillis, type WindowLayout } from './layout.ts';
+import { highWaterOf } from './plan.ts';
+import { ItemUpdateBuilder } from './update-builder.ts';
+
+/**
+ * Keeps items small. Events are counted once, in buckets of the finest hop; what has settled is then
+ *
+ * 1. removed, when no window reaches it any more;
+ * 2. merged into the coarsest hop at which no window that still reaches it could cut it;
+ * 3. compacted by its cell, where a newer bucket makes part of an older one redundant.
+ *
+ *     events    ▏▏▏ ▏ ▏▏▏ ▏▏  ▏▏▏ ▏▏   1 s buckets, newest minute
+ *     settled   █ █ ██ █               1 min, as far as the 1 h window cuts
+ *     older     ████   ███             20 min, then 2 h
+ *
+ * A bucket is settled when it lies behind the high water by more than the allowed lateness: no event can change it any
+ * more, so only another maintenance update could, and that is excluded by the maintenance counter. Maintenance is never
+ * needed for a right answer; without it items are merely larger.
+ */
+export interface Maintenance {
+  readonly update: ItemUpdate;
+  /** Bytes by which the item shrinks. */
+  readonly bytesFreed: number;
+}
+
+/** The attributes of one cell in one bucket to be. */
+interface Group {
+  readonly cell: AnyCell;
+  readonly start: number;
+  readonly settled: boolean;
+  readonly attributes: string[];
+  state: unknown;
+}
+
+/** Plans the maintenance of an item as some answer of the store showed it. `undefined` when nothing is to be done. */
+export function planMaintenance(layout: WindowLayout, item: Item): Maintenance | undefined {
+  const highWater = highWaterOf(item);
+  if (highWater === undefined) return undefined;
+  const update = new ItemUpdateBuilder();
+  let bytesFreed = removeExpired(layout, item, highWater, update);
+  for (const group of compacted(layout, groupsOf(layout, item, highWater))) {
+    if (update.changeCount >= LIMITS.maintenanceChangesPerUpdate) break;
+    bytesFreed += rewrite(item, group, update);
+  }
+  if (update.changeCount === 0) return undefined;
+  guard(update, item, highWater);
+  return { update: update.build(), bytesFreed };
+}
+
+function guard(update: ItemUpdateBuilder, item: Item, highWater: number): void {
+  const seen = item[HEADER.maintenance];
+  const count = seen && 'N' in seen ? Number(seen.N) : 0;
+  update.set(HEADER.maintenance, { N: String(count + 1) });
+  update.require(
+    seen ? { kind: 'equals', name: HEADER.maintenance, value: seen } : { kind: 'absent', name: HEADER.maintenance },
+  );
+  // An item that was deleted and came back is another item, whose high water may be lower.
+  const high = String(Number.MAX_SAFE_INTEGER);
+  update.require({ kind: 'between', name: HEADER.highWater, low: String(highWater), high });
+}
+
+function removeExpired(layout: WindowLayout, item: Item, highWater: number, update: ItemUpdateBuilder): number {
+  const reaches = layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis));
+  const expiredBefore = highWater - Math.max(...reaches);
+  const idsExpiredBefore = highWater - layout.allowedLatenessMillis - layout.eventIdSpanMillis;
+  let bytesFreed = 0;
+  for (const [name, attribute] of Object.entries(item)) {
+    const start = startOfAttribute(name);
+    if (start < 0 || update.changeCount >= LIMITS.maintenanceChangesPerUpdate) continue;
+    const expired = start < (codeOfAttribute(name) === EVENT_IDS_CODE ? idsExpiredBefore : expiredBefore);
+    if (!expired) continue;
+    update.remove(name);
+    bytesFreed += attributeBytes(name, attribute);
+  }
+  return bytesFreed;
+}
+
+/** The start of the bucket into which a bucket may be merged now; its own start when it may not. */
+function mergedStart(layout: WindowLayout, start: number, highWater: number): number {
+  const settledBefore = highWater - layout.allowedLatenessMillis;
+  const hop = layout.compactionHopsMillis.find((hopMillis) => {
+    const end = bucketStart(start, hopMillis) + hopMillis;
+    return (
+      end <= settledBefore &&
+      layout.windows.every(
+        (window) =>
+          window.hopMillis % hopMillis === 0 || end <= highWater - reachMillis(window, layout.allowedLatenessMillis),
+      )
+    );
+  });
+  return hop === undefined ? start : bucketStart(start, hop);
+}
+
+/**
+ * Attributes by cell and by the bucket in which they should be, newest bucket first. A bucket with very many parts takes
+ * in some of them now and the rest next time; what already is where it should be always takes part, because it is
+ * overwritten.
+ */
+function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] {
+  const reaches = layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis));
+  const expiredBefore = highWater - Math.max(...reaches);
+  const groups = new Map<string, Group>();
+  const take = (name: string, from: number, start: number) => {
+    const cell = layout.cells[layout.cellIndexByCode.get(codeOfAttribute(name)) ?? -1];
+    const attribute = item[name];
+    const state = attribute && cell?.decode(attribute, counterOfAttribute(name));
+    if (cell === undefined || state === undefined) return;
+    const settled = from + layout.baseHopMillis <= highWater - layout.allowedLatenessMillis;
+    const key = bucketAttribute(start, cell.code);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { cell, start, settled, attributes: [name], state });
+    else if (from === start || group.attributes.length < LIMITS.maintenanceChangesPerUpdate / 2) {
+      group.attributes.push(name);
+      group.state = cell.merge(group.state, state);
+    }
+  };
+  const moving: [name: string, from: number, start: number][] = [];
+  for (const name of Object.keys(item)) {
+    const from = startOfAttribute(name);
+    if (from < 0 || from < expiredBefore) continue;
+    const start = mergedStart(layout, from, highWater);
+    if (from === start) take(name, from, start);
+    else moving.push([name, from, start]);
+  }
+  for (const [name, from, start] of moving) take(name, from, start);
+  return [...groups.values()].sort((left, right) => right.start - left.start);
+}
+
+/** Lets each cell shrink the states of its buckets; unsettled ones are shown to it but stay as they are. */
+function compacted(layout: WindowLayout, groups: readonly Group[]): Group[] {
+  const settled = groups.filter((group) => group.settled);
+  for (const cell of layout.cells) {
+    const own = groups.filter((group) => group.cell === cell);
+    const states = cell.compact?.(own.map((group) => group.state));
+    own.forEach((group, index) => {
+      if (states && group.settled) group.state = states[index];
+    });
+  }
+  return settled;
+}
+
+/** Adds what turns the stored attributes of a group into its state. Returns the bytes freed. */
+function rewrite(item: Item, group: Group, update: ItemUpdateBuilder): number {
+  const wanted = new Map<string, Attribute>();
+  if (group.state !== undefined) {
+    const prefix = bucketAttribute(group.start, group.cell.code);
+    for (const [counter, attribute] of group.cell.encode(group.state)) wanted.set(prefix + counter, attribute);
+  }
+  let bytesFreed = 0;
+  for (const name of group.attributes) {
+    const stored = item[name];
+    if (stored === undefined) continue;
+    bytesFreed += attributeBytes(name, stored);
+    if (!wanted.has(name)) update.remove(name);
+  }
+  for (const [name, attribute] of wanted) {
+    bytesFreed -= attributeBytes(name, attribute);
+    if (!isDeepStrictEqual(item[name], attribute)) update.set(name, attribute);
+  }
+  return bytesFreed;
+}

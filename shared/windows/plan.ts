@@ -1,0 +1,160 @@
+import { bucketAttribute, bucketStart, EVENT_IDS_CODE, HEADER } from './bucket.ts';
+import type { WindowEvent } from './event.ts';
+import type { Item, ItemUpdate } from './item.ts';
+import type { WindowLayout } from './layout.ts';
+import { ItemUpdateBuilder } from './update-builder.ts';
+
+/**
+ * What became of an event.
+ * `applied`: counted by this update. `duplicate`: counted before. `late`: older than its entity's newest event by more
+ * than the allowed lateness, so not counted online.
+ */
+export type EventOutcome = 'applied' | 'duplicate' | 'late';
+
+export interface UpdatePlan {
+  /** The one update that folds the events in; `undefined` when none of them is to be counted. */
+  readonly update: ItemUpdate | undefined;
+  /** In the order of the events. Valid once the update was applied; final at once where nothing is to be counted. */
+  readonly outcomes: readonly EventOutcome[];
+}
+
+/**
+ * Plans one atomic update for events of one entity, without having read its item.
+ *
+ * 1. The events are taken in order of arrival, against what is known of the item (`current`, or nothing): an id that is
+ *    there is a duplicate, an event further behind the high water than the allowed lateness is late.
+ * 2. What remains becomes changes: `ADD` for everything that can be added, set for the rest.
+ * 3. Whatever was assumed becomes a condition: the ids are not there, the high water is not beyond what would have made
+ *    an accepted event late, a value that was set is still the one to set. When the store refuses, it returns the item,
+ *    and the plan is made again with it.
+ *
+ * @param current the item as some earlier answer of the store showed it; `{}` when it did not exist. Old is fine: the
+ *   high water only rises and ids leave the item only when their events would be late.
+ */
+export function planUpdate(layout: WindowLayout, events: readonly WindowEvent[], current?: Item): UpdatePlan {
+  const update = new ItemUpdateBuilder();
+  const eventIds = new EventIds(layout, current);
+  const highWaterSeen = highWaterOf(current);
+  const accepted: WindowEvent[] = [];
+  let newest = highWaterSeen ?? Number.NEGATIVE_INFINITY;
+
+  const outcomes = events.map((event): EventOutcome => {
+    if (eventIds.has(event)) return 'duplicate';
+    if (event.timeMillis < newest - layout.allowedLatenessMillis) return 'late';
+    newest = Math.max(newest, event.timeMillis);
+    eventIds.add(event);
+    accepted.push(event);
+    return 'applied';
+  });
+  if (accepted.length === 0) return { update: undefined, outcomes };
+
+  for (const event of accepted) eventIds.store(update, event);
+  storeCells(layout, update, accepted, current);
+  guardHighWater(layout, update, accepted, highWaterSeen);
+  const arrivedAt = Math.max(...accepted.map((event) => event.arrivedAtMillis));
+  update.set(HEADER.arrivedAt, { N: String(arrivedAt) });
+  update.set(HEADER.expiresAt, { N: String(Math.ceil((arrivedAt + layout.expiresAfterMillis) / 1_000)) });
+  return { update: update.build(), outcomes };
+}
+
+/** The newest event time that an item has seen, milliseconds; `undefined` for none. */
+export function highWaterOf(item: Item | undefined): number | undefined {
+  return headerNumber(item, HEADER.highWater);
+}
+
+/** When the last event that the item counts arrived, milliseconds; `undefined` for none. */
+export function arrivedAtOf(item: Item | undefined): number | undefined {
+  return headerNumber(item, HEADER.arrivedAt);
+}
+
+function headerNumber(item: Item | undefined, name: string): number | undefined {
+  const attribute = item?.[name];
+  return attribute && 'N' in attribute ? Number(attribute.N) : undefined;
+}
+
+/**
+ * The ids of recent events: what makes an update happen exactly once.
+ *
+ * An id is kept in the bucket of its event's time. Every event that is not late and has the same id lies within the
+ * allowed lateness of it; buckets are twice that long, so looking into two of them is enough.
+ */
+class EventIds {
+  readonly #layout: WindowLayout;
+  readonly #current: Item | undefined;
+  readonly #planned = new Map<string, Set<string>>();
+
+  constructor(layout: WindowLayout, current: Item | undefined) {
+    this.#layout = layout;
+    this.#current = current;
+  }
+
+  has(event: WindowEvent): boolean {
+    return this.#attributes(event).some((name) => {
+      const stored = this.#current?.[name];
+      if (stored && 'SS' in stored && stored.SS.includes(event.idHash)) return true;
+      return this.#planned.get(name)?.has(event.idHash) ?? false;
+    });
+  }
+
+  add(event: WindowEvent): void {
+    const name = this.#attribute(event.timeMillis);
+    const ids = this.#planned.get(name) ?? new Set();
+    this.#planned.set(name, ids.add(event.idHash));
+  }
+
+  store(update: ItemUpdateBuilder, event: WindowEvent): void {
+    update.addMembers(this.#attribute(event.timeMillis), [event.idHash]);
+    for (const name of this.#attributes(event)) update.require({ kind: 'lacksMember', name, member: event.idHash });
+  }
+
+  #attribute(timeMillis: number): string {
+    return bucketAttribute(bucketStart(timeMillis, this.#layout.eventIdSpanMillis), EVENT_IDS_CODE);
+  }
+
+  #attributes({ timeMillis }: WindowEvent): string[] {
+    const lateness = this.#layout.allowedLatenessMillis;
+    return [...new Set([this.#attribute(timeMillis - lateness), this.#attribute(timeMillis + lateness)])];
+  }
+}
+
+/** Folds the events' contributions per bucket and cell, then stores each once. */
+function storeCells(
+  layout: WindowLayout,
+  update: ItemUpdateBuilder,
+  events: readonly WindowEvent[],
+  current: Item | undefined,
+): void {
+  for (const cell of layout.cells) {
+    const states = new Map<number, unknown>();
+    for (const event of events) {
+      const contribution = cell.contribution(event.values, event.timeMillis);
+      if (contribution === undefined) continue;
+      const start = bucketStart(event.timeMillis, layout.baseHopMillis);
+      const known = states.get(start);
+      states.set(start, known === undefined ? contribution : cell.merge(known, contribution));
+    }
+    for (const [start, state] of states) cell.store(update, bucketAttribute(start, cell.code), state, current);
+  }
+}
+
+/**
+ * The high water may have risen since it was seen. The plan stands while it has not risen so far that an accepted event
+ * would be late, nor above the one that this update sets.
+ */
+function guardHighWater(
+  layout: WindowLayout,
+  update: ItemUpdateBuilder,
+  accepted: readonly WindowEvent[],
+  highWaterSeen: number | undefined,
+): void {
+  const times = accepted.map((event) => event.timeMillis);
+  const newest = Math.max(...times);
+  const latestTolerated = Math.min(...times) + layout.allowedLatenessMillis;
+  const name = HEADER.highWater;
+  if (highWaterSeen === undefined || newest > highWaterSeen) {
+    update.set(name, { N: String(newest) });
+    update.require({ kind: 'absentOrAtMost', name, value: String(Math.min(newest, latestTolerated)) });
+  } else {
+    update.require({ kind: 'between', name, low: String(newest), high: String(latestTolerated) });
+  }
+}

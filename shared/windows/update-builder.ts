@@ -1,0 +1,62 @@
+import { addExact, type Exact, parseExact } from './exact.ts';
+import type { Attribute, Condition, Item, ItemUpdate } from './item.ts';
+
+/** Collects the parts of one `ItemUpdate`; contributions to one attribute are folded into one change. */
+export class ItemUpdateBuilder {
+  readonly #numbers = new Map<string, Exact>();
+  readonly #members = new Map<string, Set<string>>();
+  readonly #set: Record<string, Attribute> = {};
+  readonly #remove: string[] = [];
+  readonly #conditions: Condition[] = [];
+
+  addNumber(name: string, amount: Exact): void {
+    this.#numbers.set(name, addExact(this.#numbers.get(name) ?? 0, amount));
+  }
+
+  addMembers(name: string, members: Iterable<string>): void {
+    const known = this.#members.get(name) ?? new Set();
+    for (const member of members) known.add(member);
+    this.#members.set(name, known);
+  }
+
+  set(name: string, value: Attribute): void {
+    this.#set[name] = value;
+  }
+
+  remove(name: string): void {
+    this.#remove.push(name);
+  }
+
+  require(condition: Condition): void {
+    this.#conditions.push(condition);
+  }
+
+  get changeCount(): number {
+    return this.#numbers.size + this.#members.size + Object.keys(this.#set).length + this.#remove.length;
+  }
+
+  build(): ItemUpdate {
+    const add: Record<string, { N: string } | { SS: string[] }> = {};
+    for (const [name, amount] of this.#numbers) add[name] = { N: String(amount) };
+    for (const [name, members] of this.#members) add[name] = { SS: [...members] };
+    return { add, set: this.#set, remove: this.#remove, conditions: this.#conditions };
+  }
+}
+
+/** The item after an update, as a store computes it. Conditions are not looked at. */
+export function applyToItem(item: Item, update: ItemUpdate): Item {
+  const after: Record<string, Attribute> = { ...item, ...update.set };
+  for (const [name, change] of Object.entries(update.add)) after[name] = addTo(after[name], change);
+  for (const name of update.remove) delete after[name];
+  return after;
+}
+
+function addTo(
+  before: Attribute | undefined,
+  change: { readonly N: string } | { readonly SS: readonly string[] },
+): Attribute {
+  if (before === undefined) return change;
+  if ('N' in change && 'N' in before) return { N: String(addExact(parseExact(before.N), parseExact(change.N))) };
+  if ('SS' in change && 'SS' in before) return { SS: [...new Set([...before.SS, ...change.SS])] };
+  throw new TypeError('an attribute holds a value of another type than the one added to it');
+}
