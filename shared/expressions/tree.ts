@@ -9,6 +9,8 @@
  *    `coalesce` is the first operand that is not null. `isNull` and `isNotNull` are never null.
  * 3. Numbers are IEEE 754 doubles. Division by zero, the logarithm of a number ≤ 0, and every result that is not finite
  *    are null; a column that holds NaN or an infinity reads as null. There is one zero: −0 becomes 0.
+ *    All results are the same in every engine, bit for bit, but for `naturalLogarithm`, whose last bit IEEE 754 leaves
+ *    to the library: JavaScript and DuckDB differ in it for 3.
  * 4. Texts are equal when their code points are, and ordered by code point, which is the order of their UTF-8 bytes.
  *    `characterCount` counts code points.
  * 5. Timestamps are numbers, milliseconds since 1970-01-01 UTC, rounded down; `hourOfDay` is 0 to 23 and `dayOfWeek`
