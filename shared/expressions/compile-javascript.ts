@@ -72,10 +72,10 @@ function cycle(value: number, length: number): number {
 }
 
 const NUMBER_FUNCTIONS: Readonly<Record<NumberFunction, (value: number) => number | null>> = {
+  // Not `-value`, which would make 0 a second zero.
   negated: (value) => 0 - value,
   absolute: Math.abs,
-  // Adding 0 turns −0 into 0, here and in `finite`.
-  floor: (value) => Math.floor(value) + 0,
+  floor: Math.floor,
   naturalLogarithm: (value) => (value > 0 ? Math.log(value) : null),
   hourOfDay: (value) => Math.floor(cycle(value, MILLIS_PER_DAY) / MILLIS_PER_HOUR),
   dayOfWeek: (value) => {
