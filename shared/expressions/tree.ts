@@ -9,7 +9,7 @@
  *    `coalesce` is the first operand that is not null. `isNull` and `isNotNull` are never null.
  * 3. Numbers are IEEE 754 doubles. Division by zero, the logarithm of a number ≤ 0, and every result that is not finite
  *    are null; a column that holds NaN or an infinity reads as null. There is one zero: −0 becomes 0.
- *    All results are the same in every engine, bit for bit, but for `naturalLogarithm`, whose last bit IEEE 754 leaves
+ *    Every compiler must yield the same bits, except for `naturalLogarithm`, whose last bit IEEE 754 leaves
  *    to the library: JavaScript and DuckDB differ in it for 3.
  * 4. Texts are equal when their code points are, and ordered by code point, which is the order of their UTF-8 bytes.
  *    `characterCount` counts code points.
