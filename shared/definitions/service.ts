@@ -5,6 +5,7 @@ import {
   type Columns,
   columns,
   columnsOf,
+  compilePredicate,
   compileToJavaScript,
   type Expression,
   type Value,
@@ -126,18 +127,11 @@ export function featureService<
     Object.fromEntries(derived.map(({ name, type }) => [name, type])),
   ) as unknown as Derived;
   const ruleColumns = { ...inputs, ...derivedColumns };
-  const rules = Object.entries(options.rules ?? {}).map(([name, rule]) => {
+  const rules = Object.entries(options.rules ?? {}).map(([name, rule]): Rule => {
     if (!/^[A-Z][A-Z0-9_]{0,62}$/.test(name))
       throw new DefinitionError(subject, `rule "${name}": a rule's name is UPPER_CASE`);
     const { tree } = rule.when(ruleColumns);
-    const evaluate = compileToJavaScript(tree);
-    return {
-      name,
-      reason: rule.reason,
-      outcome: rule.outcome,
-      when: tree,
-      fires: (row) => evaluate(row) === true,
-    } satisfies Rule;
+    return { name, reason: rule.reason, outcome: rule.outcome, when: tree, fires: compilePredicate(tree) };
   });
   requireKnownInputs(
     subject,

@@ -1,9 +1,9 @@
 import type * as z from 'zod';
 import {
+  type BooleanExpression,
   type Columns,
   columns,
-  compileToJavaScript,
-  type Expression,
+  compilePredicate,
   type Value,
   type ValueType,
 } from '../expressions/index.ts';
@@ -82,7 +82,7 @@ export interface WindowedView<Row = unknown> {
   readonly entity: Entity;
   readonly source: EventSource;
   readonly features: readonly ViewFeature[];
-  readonly where: Expression | undefined;
+  readonly where: BooleanExpression['tree'] | undefined;
   /** Whether an event belongs to the view: it has the entity's join keys and `where` is true of it. */
   readonly includes: (values: Readonly<Record<string, Value | undefined>>) => boolean;
   /** Items over which one entity is spread. */
@@ -109,7 +109,7 @@ export function windowedView<
   readonly entity: Entity<keyof RowOf<Schema> & string>;
   readonly source: EventSource<Schema>;
   /** Which events belong to the view; all, by default. */
-  readonly where?: (columns: Columns<RowOf<Schema>>) => { readonly tree: Expression };
+  readonly where?: (columns: Columns<RowOf<Schema>>) => BooleanExpression;
   readonly windows: Windows;
   readonly features: Features;
   /** How long after its last event an entity is forgotten. Covers the longest window. */
@@ -200,11 +200,11 @@ function requireCoveringTtl(subject: string, ttlMillis: number, windows: readonl
   }
 }
 
-function membershipTest(entity: Entity, where: Expression | undefined): WindowedView['includes'] {
-  const predicate = where && compileToJavaScript(where);
+function membershipTest(entity: Entity, where: WindowedView['where']): WindowedView['includes'] {
+  const predicate = where && compilePredicate(where);
   return (values) =>
     entity.joinKeys.every((joinKey) => (values[joinKey] ?? null) !== null && values[joinKey] !== '') &&
-    (predicate === undefined || predicate(values) === true);
+    (predicate === undefined || predicate(values));
 }
 
 function declaredWindow(subject: string, name: string, declaration: WindowDeclaration, source: EventSource): Window {

@@ -57,3 +57,9 @@ export class OnlineStoreRequestError extends OnlineStoreError {
   override readonly name = 'OnlineStoreRequestError';
   readonly retryable = false;
 }
+
+/** Competing writers of one item won every attempt. Retry; if it persists, give the view lanes. */
+export class OnlineStoreContentionError extends OnlineStoreError {
+  override readonly name = 'OnlineStoreContentionError';
+  readonly retryable = true;
+}

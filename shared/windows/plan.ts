@@ -14,8 +14,8 @@ export type EventOutcome = 'applied' | 'duplicate' | 'late';
 export interface UpdatePlan {
   /** The one update that folds the events in; `undefined` when none of them is to be counted. */
   readonly update: ItemUpdate | undefined;
-  /** In the order of the events. Valid once the update was applied; final at once where nothing is to be counted. */
-  readonly outcomes: readonly EventOutcome[];
+  /** By event. Valid once the update was applied; final at once where nothing is to be counted. */
+  readonly outcomes: ReadonlyMap<WindowEvent, EventOutcome>;
 }
 
 /**
@@ -38,14 +38,15 @@ export function planUpdate(layout: WindowLayout, events: readonly WindowEvent[],
   const accepted: WindowEvent[] = [];
   let newest = highWaterSeen ?? Number.NEGATIVE_INFINITY;
 
-  const outcomes = events.map((event): EventOutcome => {
+  const outcomeOf = (event: WindowEvent): EventOutcome => {
     if (eventIds.has(event)) return 'duplicate';
     if (event.timeMillis < newest - layout.allowedLatenessMillis) return 'late';
     newest = Math.max(newest, event.timeMillis);
     eventIds.add(event);
     accepted.push(event);
     return 'applied';
-  });
+  };
+  const outcomes = new Map(events.map((event) => [event, outcomeOf(event)]));
   if (accepted.length === 0) return { update: undefined, outcomes };
 
   for (const event of accepted) eventIds.store(update, event);

@@ -1,0 +1,106 @@
+import { LIMITS } from '../limits.ts';
+import { idHashOf, type WindowEvent } from '../windows/event.ts';
+import type { FieldValue } from './fields.ts';
+import type { EventSource } from './source.ts';
+
+/** What is wrong with an event: the field (`''` for the whole) and a sentence that says what it must be. */
+export interface EventProblem {
+  readonly field: string;
+  readonly problem: string;
+}
+
+export type DecodedEvent =
+  | { readonly ok: true; readonly event: WindowEvent }
+  | { readonly ok: false; readonly problems: readonly EventProblem[] };
+
+const refused = (field: string, problem: string): DecodedEvent => ({ ok: false, problems: [{ field, problem }] });
+
+/** Numbers that a double may not hold faithfully. */
+const LONG_NUMBER = /[\d.]{16}/;
+
+/**
+ * `JSON.parse`, except that a number that a double cannot hold is handed on as its text, so that a decimal field sees
+ * every digit and refuses or accepts it, instead of being given a rounded one.
+ * @throws SyntaxError
+ */
+export function parseJsonFaithfully(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
+    if (typeof value !== 'number' || context?.source === undefined) return value;
+    return isFaithful(value, context.source) ? value : context.source;
+  });
+}
+
+function isFaithful(value: number, source: string): boolean {
+  return String(value) === source || (source.length < 16 && Number.isFinite(value));
+}
+
+/** Decodes the bytes of one record: UTF-8 JSON text of one event. */
+export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrivedAtMillis: number): DecodedEvent {
+  if (bytes.byteLength > LIMITS.eventBytes) {
+    return refused('', `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`);
+  }
+  let value: unknown;
+  try {
+    value = parseJsonFaithfully(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return refused('', 'the event is not JSON text in UTF-8');
+  }
+  return decodeEvent(source, value, arrivedAtMillis);
+}
+
+/**
+ * Validates an event and gives it its identity and times.
+ * @param value what JSON text decoded to.
+ * @param arrivedAtMillis when it reached the product.
+ */
+export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis: number): DecodedEvent {
+  const parsed = source.schema.safeParse(value);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => ({
+      field: issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : issue.path.join('.'),
+      problem: issue.code === 'unrecognized_keys' ? `is not a field of ${source.name}; remove it` : issue.message,
+    }));
+    return { ok: false, problems };
+  }
+  const values = parsed.data as Readonly<Record<string, FieldValue>>;
+  const problems = engineProblems(source, values, arrivedAtMillis);
+  if (problems.length > 0) return { ok: false, problems };
+  const id = String(values[source.eventId]);
+  const timeMillis = Number(values[source.eventTime]);
+  return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values } };
+}
+
+/** What no schema says: the engine's own demands. */
+function engineProblems(
+  source: EventSource,
+  values: Readonly<Record<string, FieldValue>>,
+  arrivedAtMillis: number,
+): EventProblem[] {
+  const problems: EventProblem[] = [];
+  const timeMillis = Number(values[source.eventTime]);
+  if (timeMillis > arrivedAtMillis + LIMITS.futureToleranceMillis) {
+    const minutes = LIMITS.futureToleranceMillis / 60_000;
+    problems.push({
+      field: source.eventTime,
+      problem: `lies more than ${minutes} min after its arrival; check the clock`,
+    });
+  }
+  if (timeMillis % source.timeResolutionMillis !== 0) {
+    problems.push({ field: source.eventTime, problem: `must be a multiple of ${source.timeResolutionMillis} ms` });
+  }
+  for (const [field, { type }] of Object.entries(source.fields)) {
+    const value = values[field];
+    if (type.kind === 'double' && typeof value === 'number' && value !== 0 && !isStorable(Math.abs(value))) {
+      problems.push({
+        field,
+        problem: 'must be 0 or between 1e-120 and 1e120 in size, which is what the store can hold',
+      });
+    }
+  }
+  return problems;
+}
+
+function isStorable(magnitude: number): boolean {
+  return magnitude >= 1e-120 && magnitude <= 1e120;
+}

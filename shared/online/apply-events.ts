@@ -1,0 +1,105 @@
+import type { WindowedView } from '../definitions/view.ts';
+import { LIMITS } from '../limits.ts';
+import type { WindowEvent } from '../windows/event.ts';
+import type { Item } from '../windows/item.ts';
+import { planMaintenance } from '../windows/maintain.ts';
+import { type EventOutcome, planUpdate, type UpdatePlan } from '../windows/plan.ts';
+import { itemKeyOf, laneOf } from './item-key.ts';
+import { type OnlineStore, OnlineStoreContentionError, OnlineStoreError } from './store.ts';
+
+export interface Applied {
+  /** What became of each event. */
+  readonly outcomes: ReadonlyMap<WindowEvent, EventOutcome>;
+  /** The entity's items that hold these events, as they stand after them; one unless the view has lanes. */
+  readonly items: ReadonlyMap<string, Item>;
+}
+
+/** How often, and from how many bytes on, an update is followed by maintenance of its item. */
+export interface MaintenancePolicy {
+  /** One of so many updates looks whether maintenance is worth it. */
+  readonly everyUpdates: number;
+  readonly minimumBytesFreed: number;
+}
+
+export const DEFAULT_MAINTENANCE: MaintenancePolicy = {
+  everyUpdates: 8,
+  minimumBytesFreed: LIMITS.maintenanceBytesFreed,
+};
+
+/**
+ * Folds events of one entity into its item: each is counted exactly once, whoever else writes, however often it comes.
+ *
+ * 1. Plan an update without having read the item; the store makes it if the plan's conditions hold.
+ * 2. If not, it answers with the item as it is, and the plan is made again with that.
+ * 3. Now and then, shrink the item.
+ *
+ * @param events in order of arrival.
+ * @throws OnlineStoreError what the store throws, and OnlineStoreContentionError when competing writers win every time.
+ */
+export async function applyEvents(
+  store: OnlineStore,
+  view: WindowedView,
+  entityKey: string,
+  events: readonly WindowEvent[],
+  maintenance: MaintenancePolicy = DEFAULT_MAINTENANCE,
+): Promise<Applied> {
+  const items = new Map<string, Item>();
+  const outcomes = new Map<WindowEvent, EventOutcome>();
+  const eventsByItem = Map.groupBy(events, (event) => itemKeyOf(view, entityKey, laneOf(view, event)));
+  for (const [key, own] of eventsByItem) {
+    for (let first = 0; first < own.length; first += view.layout.eventsPerUpdate) {
+      const chunk = own.slice(first, first + view.layout.eventsPerUpdate);
+      const applied = await applyToOneItem(store, view, key, chunk, items.get(key));
+      items.set(key, applied.item);
+      for (const [event, outcome] of applied.outcomes) outcomes.set(event, outcome);
+      await maintain(store, view, key, applied.item, chunk, maintenance);
+    }
+  }
+  return { outcomes, items };
+}
+
+async function applyToOneItem(
+  store: OnlineStore,
+  view: WindowedView,
+  key: string,
+  events: readonly WindowEvent[],
+  lastSeen: Item | undefined,
+): Promise<{ readonly outcomes: UpdatePlan['outcomes']; readonly item: Item }> {
+  let seen = lastSeen;
+  for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
+    const { update, outcomes } = planUpdate(view.layout, events, seen);
+    // Without anything to count, the plan rests on an item that some answer showed.
+    if (update === undefined) return { outcomes, item: seen ?? {} };
+    const result = await store.update(key, update);
+    if (result.applied) return { outcomes, item: result.item };
+    seen = result.item;
+  }
+  throw new OnlineStoreContentionError(
+    `other writers of view ${view.key} won ${LIMITS.updateAttempts} times in a row; give the view lanes`,
+  );
+}
+
+async function maintain(
+  store: OnlineStore,
+  view: WindowedView,
+  key: string,
+  item: Item,
+  events: readonly WindowEvent[],
+  policy: MaintenancePolicy,
+): Promise<void> {
+  if (!isDue(events, policy)) return;
+  const planned = planMaintenance(view.layout, item);
+  if (planned === undefined || planned.bytesFreed < policy.minimumBytesFreed) return;
+  try {
+    await store.update(key, planned.update);
+  } catch (error) {
+    // Items are right without maintenance, and a later update tries again; a defect is still to be heard of.
+    if (!(error instanceof OnlineStoreError && error.retryable)) throw error;
+  }
+}
+
+/** Chosen by the ids of events: a sample that needs no state, falls on every entity, and repeats when replayed. */
+function isDue(events: readonly WindowEvent[], { everyUpdates }: MaintenancePolicy): boolean {
+  const [event] = events;
+  return event !== undefined && Buffer.from(event.idHash, 'base64url').readUInt32BE(0) % everyUpdates === 0;
+}

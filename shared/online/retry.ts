@@ -1,0 +1,29 @@
+import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from 'cockatiel';
+import { type OnlineStore, OnlineStoreError } from './store.ts';
+
+/**
+ * A store that repeats what may succeed later, with exponential backoff and full jitter (Brooker, "Exponential Backoff
+ * and Jitter", 2015), until `signal` aborts; then the last error is thrown.
+ *
+ * Repeating an update whose answer was lost is safe: its own conditions make it happen once.
+ */
+export function withRetries(
+  store: OnlineStore,
+  options: { readonly signal: AbortSignal; readonly initialDelayMillis?: number; readonly maxDelayMillis?: number },
+): OnlineStore {
+  const policy = retry(
+    handleWhen((error) => error instanceof OnlineStoreError && error.retryable),
+    {
+      maxAttempts: Number.POSITIVE_INFINITY,
+      backoff: new ExponentialBackoff({
+        initialDelay: options.initialDelayMillis ?? 25,
+        maxDelay: options.maxDelayMillis ?? 2_000,
+        generator: fullJitterGenerator,
+      }),
+    },
+  );
+  return {
+    update: (key, update) => policy.execute(() => store.update(key, update), options.signal),
+    get: (keys, getOptions) => policy.execute(() => store.get(keys, getOptions), options.signal),
+  };
+}
