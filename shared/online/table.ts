@@ -1,4 +1,9 @@
 import { HEADER } from '../windows/bucket.ts';
 
-/** Attribute names that the table's definition and its adapter share. */
-export const TABLE = { partitionKey: 'key', timeToLive: HEADER.expiresAt } as const;
+/** The attributes by which infrastructure and adapters must agree on the online table. */
+export const TABLE = {
+  /** Partition key, text: which item. There is no sort key. */
+  partitionKey: 'key',
+  /** DynamoDB deletes an item some time after this instant, in seconds since 1970. */
+  timeToLive: HEADER.expiresAt,
+} as const;
