@@ -54,3 +54,8 @@ export function nearestNumber(value: Exact, scale: number): number {
   if (typeof value === 'number' && scale <= 22) return value / 10 ** scale;
   return Number(`${value}e-${scale}`);
 }
+
+/** The double nearest to `value / (divisor · 10^scale)`: one rounding while the operands are exact doubles. */
+export function nearestQuotient(value: Exact, divisor: number, scale: number): number {
+  return Number(value) / (divisor * 10 ** scale);
+}

@@ -1,6 +1,6 @@
 import { type Aggregate, fieldNameOf } from '../aggregate.ts';
 import { powerSumCell } from '../cells/additive.ts';
-import { addExact, type Exact, multiplyExact, nearestNumber } from '../exact.ts';
+import { addExact, type Exact, multiplyExact, nearestQuotient } from '../exact.ts';
 import { mean } from './mean.ts';
 
 /**
@@ -12,7 +12,7 @@ function sampleVariance(count: Exact, sum: Exact, squares: Exact, scale: number)
   const size = Number(count);
   if (size < 2) return null;
   const numerator = addExact(multiplyExact(count, squares), multiplyExact(-1, multiplyExact(sum, sum)));
-  return nearestNumber(numerator, 2 * scale) / (size * (size - 1));
+  return nearestQuotient(numerator, size * (size - 1), 2 * scale);
 }
 
 function dispersion(name: 'variance' | 'stddev', ofVariance: (variance: number) => number): Aggregate {

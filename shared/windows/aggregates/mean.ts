@@ -1,9 +1,9 @@
 import type { Aggregate } from '../aggregate.ts';
-import { type Exact, nearestNumber } from '../exact.ts';
+import { type Exact, nearestQuotient } from '../exact.ts';
 import { count } from './count.ts';
 import { sum } from './sum.ts';
 
-/** The double nearest to the exact sum, divided by the count; null without values. */
+/** The exact sum divided by the count, rounded once; null without values. */
 export const mean: Aggregate = {
   name: 'mean',
   accepts: ['integer', 'decimal'],
@@ -14,6 +14,6 @@ export const mean: Aggregate = {
   cells: (input) => [...count.cells(input), ...sum.cells(input)],
   finalise: ([values, total]: [Exact | undefined, Exact | undefined], { scale }) => {
     const size = Number(values ?? 0);
-    return size === 0 ? null : nearestNumber(total ?? 0, scale) / size;
+    return size === 0 ? null : nearestQuotient(total ?? 0, size, scale);
   },
 };
