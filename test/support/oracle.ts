@@ -1,0 +1,107 @@
+/**
+ * The naive oracle: features by a filter and a loop over all events, nothing shared with the engine but the declaration.
+ * It is the referee of every other computation.
+ */
+import type { WindowedView } from '../../shared/definitions/index.ts';
+import type { WindowEvent } from '../../shared/windows/event.ts';
+
+type Value = string | number | boolean | null;
+
+/** Events inside a window at an instant, by the definition: bucket index and `x ≤ t`, both shifted by the offset. */
+function inside(
+  events: readonly WindowEvent[],
+  window: { lengthMillis: number; hopMillis: number; offsetMillis: number },
+  instantMillis: number,
+): WindowEvent[] {
+  const { lengthMillis: length, hopMillis: hop } = window;
+  const t = instantMillis - window.offsetMillis;
+  return events.filter(({ timeMillis: x }) => Math.floor(x / hop) > Math.floor(t / hop) - length / hop && x <= t);
+}
+
+function units(value: number, scale: number): bigint {
+  return BigInt(value.toFixed(scale).replace('.', ''));
+}
+
+const byTimeThenValue = (left: [number, Value], right: [number, Value]) =>
+  left[0] - right[0] || (left[1] === right[1] ? 0 : compare(left[1], right[1]));
+
+function compare(left: Value, right: Value): number {
+  if (typeof left === 'string' && typeof right === 'string') {
+    const [a, b] = [[...left], [...right]].map((text) => text.map((character) => character.codePointAt(0) ?? 0));
+    for (let index = 0; index < Math.min(a?.length ?? 0, b?.length ?? 0); index++) {
+      const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return (a?.length ?? 0) - (b?.length ?? 0);
+  }
+  return Number(left) - Number(right);
+}
+
+function compute(aggregate: string, values: [number, Value][], total: number, scale: number, rank: number): Value {
+  const numbers = values.map(([, value]) => Number(value));
+  const size = values.length;
+  const sum = () => numbers.reduce((accumulated, value) => accumulated + units(value, scale), 0n);
+  const variance = () => {
+    const count = BigInt(size);
+    const squares = numbers.reduce((accumulated, value) => accumulated + units(value, scale) ** 2n, 0n);
+    return Number(count * squares - sum() ** 2n) / (size * (size - 1) * 10 ** (2 * scale));
+  };
+  switch (aggregate) {
+    case 'count':
+      return total;
+    case 'sum':
+      return Number(sum()) / 10 ** scale;
+    case 'mean':
+      return size === 0 ? null : Number(sum()) / (size * 10 ** scale);
+    case 'min':
+      return size === 0 ? null : numbers.reduce((least, value) => Math.min(least, value));
+    case 'max':
+      return size === 0 ? null : numbers.reduce((greatest, value) => Math.max(greatest, value));
+    case 'variance':
+      return size < 2 ? null : variance();
+    case 'stddev':
+      return size < 2 ? null : Math.sqrt(variance());
+    case 'first':
+      return [...values].sort(byTimeThenValue)[0]?.[1] ?? null;
+    case 'last':
+      return [...values].sort(byTimeThenValue).at(-1)?.[1] ?? null;
+    case 'distinct':
+      return new Set(values.map(([, value]) => value)).size;
+    case 'quantile':
+      return size === 0 ? null : (numbers.sort((a, b) => a - b)[Math.floor(rank * (size - 1))] ?? null);
+    default:
+      throw new Error(`the oracle does not know the aggregate ${aggregate}`);
+  }
+}
+
+/** Every feature of a view over `events` (the ones that count, of one entity) at an instant, in the view's order. */
+export function oracleFeatures(view: WindowedView, events: readonly WindowEvent[], instantMillis: number): Value[] {
+  return view.layout.features.map(({ window, aggregate, input }) => {
+    const within = inside(events, window, instantMillis);
+    const field = input.fieldName;
+    const values = within
+      .map((event): [number, Value] => [event.timeMillis, field === undefined ? 1 : (event.values[field] ?? null)])
+      .filter(([, value]) => value !== null);
+    return compute(aggregate.name, values, values.length, input.scale, input.quantile ?? 0);
+  });
+}
+
+/** The events that count, from deliveries in order: each id once, and none too far behind the newest. */
+export function countedEvents(deliveries: readonly WindowEvent[], allowedLatenessMillis: number): WindowEvent[] {
+  const counted: WindowEvent[] = [];
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const event of deliveries) {
+    if (counted.some(({ id }) => id === event.id)) continue;
+    if (event.timeMillis < newest - allowedLatenessMillis) continue;
+    newest = Math.max(newest, event.timeMillis);
+    counted.push(event);
+  }
+  return counted;
+}
+
+/** Whether the engine's answer is the oracle's: equal, or for quantiles within their 1 %. */
+export function agrees(aggregate: string, answer: Value | undefined, expected: Value | undefined): boolean {
+  if (aggregate !== 'quantile' || answer === null || expected === null) return answer === expected;
+  const tolerance = 0.0100001 * Math.abs(Number(expected)) + 1e-12;
+  return Math.abs(Number(answer) - Number(expected)) <= tolerance;
+}
