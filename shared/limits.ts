@@ -10,7 +10,10 @@ export const LIMITS = {
   /** DynamoDB refuses items above 400 KB. Such an update is refused and its events are quarantined. */
   itemBytes: 400 * 1024,
 
-  /** DynamoDB's limit for a partition key is 2,048 bytes; half of it is left to one entity value. Longer → refused. */
+  /** DynamoDB's limit for a partition key. */
+  itemKeyBytes: 2_048,
+
+  /** Half of an item's key is left to its entity; the rest names view, version and lane. Longer → refused. */
   entityKeyBytes: 1_024,
 
   /** Identifiers longer than this are no identifiers. Longer → the event is refused, naming the field. */
@@ -73,6 +76,12 @@ export const LIMITS = {
   /** Lanes over which one hot entity may be spread; every read of it costs that many items. */
   lanesPerView: 64,
 
+  /** Nesting of an expression tree; deeper → refused when it is built. Bounds the recursion of compilers. */
+  expressionDepth: 256,
+
+  /** Nodes, list members and table entries of one expression; more → refused. A table that long belongs in a view. */
+  expressionValues: 10_000,
+
   /** Features an online request may name, and views a service may join. */
   featuresPerRequest: 500,
 } as const;
@@ -87,4 +96,5 @@ relation(
   LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
   'a bucket must hold the squares of 10^8 decimals without losing a digit',
 );
+relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { LIMITS } from '../limits.ts';
 import {
   ARITHMETIC_OPERATORS,
   type BooleanTree,
@@ -12,12 +13,6 @@ import {
   type Trees,
   type ValueType,
 } from './tree.ts';
-
-/** Objects and arrays within each other in one tree. Every compiler recurses, and DuckDB refuses SQL nested deeper than 1,000. */
-export const MAXIMUM_DEPTH = 256;
-
-/** JSON values in one tree. As SQL, several such trees must fit an Athena query, which may have 262,144 bytes. */
-export const MAXIMUM_VALUES = 10_000;
 
 /** Thrown when an expression is built or read from a manifest and is not one. The message says where and what to write. */
 export class InvalidExpressionError extends Error {
@@ -128,10 +123,10 @@ function checkSize(tree: unknown): void {
     const { value, depth } = next;
     count += 1;
     const isNode = typeof value === 'object' && value !== null;
-    if ((isNode && depth > MAXIMUM_DEPTH) || count > MAXIMUM_VALUES) {
+    if ((isNode && depth > LIMITS.expressionDepth) || count > LIMITS.expressionValues) {
       throw new InvalidExpressionError(
         'expression',
-        `is larger than ${MAXIMUM_VALUES} values or deeper than ${MAXIMUM_DEPTH} levels; split it into derived features`,
+        `is larger than ${LIMITS.expressionValues} values or deeper than ${LIMITS.expressionDepth} levels; split it into derived features`,
       );
     }
     if (isNode) for (const inner of Object.values(value)) pending.push({ value: inner, depth: depth + 1 });

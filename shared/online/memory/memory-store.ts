@@ -2,7 +2,12 @@ import { LIMITS } from '../../limits.ts';
 import type { Condition, Item, ItemUpdate } from '../../windows/item.ts';
 import { attributeBytes, itemBytes } from '../../windows/item-size.ts';
 import { applyToItem } from '../../windows/update-builder.ts';
-import { type OnlineStore, OnlineStoreItemTooLargeError, type UpdateResult } from '../store.ts';
+import {
+  type OnlineStore,
+  OnlineStoreItemTooLargeError,
+  OnlineStoreRequestError,
+  type UpdateResult,
+} from '../store.ts';
 
 const NO_ITEM: Item = {};
 
@@ -11,10 +16,11 @@ export class MemoryOnlineStore implements OnlineStore {
   readonly #items = new Map<string, { readonly item: Item; readonly bytes: number }>();
 
   async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+    requireKey(key);
     const stored = this.#items.get(key);
     const before = stored?.item ?? NO_ITEM;
     if (!update.conditions.every((condition) => holds(condition, before))) return { applied: false, item: before };
-    const item = applyToItem(before, update);
+    const item = applied(before, update);
     const bytes = (stored?.bytes ?? 0) + bytesAdded(before, item, update);
     if (bytes + Buffer.byteLength(key) > LIMITS.itemBytes) {
       throw new OnlineStoreItemTooLargeError(`the item would exceed ${LIMITS.itemBytes} bytes; give its view lanes`);
@@ -34,6 +40,20 @@ export class MemoryOnlineStore implements OnlineStore {
   /** Sizes of all items in bytes, by DynamoDB's rules. */
   sizes(): number[] {
     return [...this.#items.values()].map(({ item }) => itemBytes(item));
+  }
+}
+
+function requireKey(key: string): void {
+  if (key === '' || Buffer.byteLength(key) > LIMITS.itemKeyBytes) {
+    throw new OnlineStoreRequestError(`a key has 1 to ${LIMITS.itemKeyBytes} bytes`);
+  }
+}
+
+function applied(before: Item, update: ItemUpdate): Item {
+  try {
+    return applyToItem(before, update);
+  } catch (error) {
+    throw new OnlineStoreRequestError('the update does not fit the item', { cause: error });
   }
 }
 

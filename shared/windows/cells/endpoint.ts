@@ -22,6 +22,18 @@ function isValue(value: FieldValue): value is Endpoint['value'] {
   return value !== null && value !== undefined;
 }
 
+/** A value as text behind a letter for its type. */
+function encodeValue(value: Endpoint['value']): string {
+  return `${(typeof value).charAt(0)}${value}`;
+}
+
+function decodeValue(text: string): Endpoint['value'] | undefined {
+  const rest = text.slice(1);
+  if (text.startsWith('s')) return rest;
+  if (text.startsWith('n')) return Number(rest);
+  return text.startsWith('b') ? rest === 'true' : undefined;
+}
+
 /** `first` keeps the earliest event (of one instant the least value), `last` the latest (the greatest). */
 export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoint> {
   const direction = side === 'last' ? 1 : -1;
@@ -35,10 +47,11 @@ export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoi
     if (!('L' in attribute)) return undefined;
     const [time, value] = attribute.L;
     if (!time || !value || !('N' in time) || !('S' in value)) return undefined;
-    return { timeMillis: Number(time.N), value: JSON.parse(value.S) as Endpoint['value'] };
+    const decoded = decodeValue(value.S);
+    return decoded === undefined ? undefined : { timeMillis: Number(time.N), value: decoded };
   };
   const toAttribute = ({ timeMillis, value }: Endpoint): Attribute => ({
-    L: [{ N: String(timeMillis) }, { S: JSON.stringify(value) }],
+    L: [{ N: String(timeMillis) }, { S: encodeValue(value) }],
   });
 
   return {
