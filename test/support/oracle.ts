@@ -74,10 +74,19 @@ function compute(aggregate: string, values: [number, Value][], total: number, sc
   }
 }
 
-/** Every feature of a view over `events` (the ones that count, of one entity) at an instant, in the view's order. */
-export function oracleFeatures(view: WindowedView, events: readonly WindowEvent[], instantMillis: number): Value[] {
+/**
+ * Every feature of a view over `events` (the ones that count, of one entity) at an instant, in the view's order.
+ * @param scored an event that is being decided: inside every window that ends now, whether or not it counts.
+ */
+export function oracleFeatures(
+  view: WindowedView,
+  events: readonly WindowEvent[],
+  instantMillis: number,
+  scored?: WindowEvent,
+): Value[] {
   return view.layout.features.map(({ window, aggregate, input }) => {
     const within = inside(events, window, instantMillis);
+    if (scored && window.offsetMillis === 0 && !within.some(({ id }) => id === scored.id)) within.push(scored);
     const field = input.fieldName;
     const values = within
       .map((event): [number, Value] => [event.timeMillis, field === undefined ? 1 : (event.values[field] ?? null)])

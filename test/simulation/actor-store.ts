@@ -1,0 +1,112 @@
+import type { OnlineStore, UpdateResult } from '../../shared/online/store.ts';
+import { OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
+import { codeOfAttribute, EVENT_IDS_CODE } from '../../shared/windows/bucket.ts';
+import type { Item, ItemUpdate } from '../../shared/windows/item.ts';
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** Which events each item has counted, in the order in which the store made the updates. */
+export class Journal {
+  readonly #countedByKey = new Map<string, string[]>();
+
+  record(key: string, update: ItemUpdate): void {
+    const counted = this.counted(key);
+    for (const [name, amount] of Object.entries(update.add)) {
+      if (codeOfAttribute(name) === EVENT_IDS_CODE && 'SS' in amount) counted.push(...amount.SS);
+    }
+    this.#countedByKey.set(key, counted);
+  }
+
+  /** Hashes of the ids of counted events. */
+  counted(key: string): string[] {
+    return this.#countedByKey.get(key) ?? [];
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#countedByKey.keys();
+  }
+}
+
+export interface FaultRates {
+  readonly throttle: number;
+  readonly lostAnswer: number;
+  readonly crash: number;
+}
+
+/** Changes what a store is asked or answers: how defects are planted without touching the product. */
+export interface Sabotage {
+  update(update: ItemUpdate, before: Item): ItemUpdate;
+  item(item: Item): Item;
+}
+
+interface ActorOptions {
+  readonly store: OnlineStore;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly journal: Journal;
+  readonly faults: FaultRates;
+  readonly sabotage: Sabotage | undefined;
+}
+
+/**
+ * The store as one invocation of one actor sees it: between any two effects others may act, requests may be throttled,
+ * answers may be lost, and the actor may crash, after which nothing of it happens any more.
+ */
+export class ActorStore implements OnlineStore {
+  /** Resolves when the actor has crashed. */
+  readonly crashed: Promise<'crashed'>;
+  /** Number of events counted by an item when this actor last heard of it. */
+  readonly lastSeen = new Map<string, number>();
+  readonly #options: ActorOptions;
+  #crash: () => void = () => {};
+  #isCrashed = false;
+
+  constructor(options: ActorOptions) {
+    this.#options = options;
+    this.crashed = new Promise((resolve) => {
+      this.#crash = () => resolve('crashed');
+    });
+  }
+
+  async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+    const { store, journal, sabotage } = this.#options;
+    await this.#stop();
+    const [before = {}] = await store.get([key]);
+    const result = await store.update(key, sabotage?.update(update, before) ?? update);
+    if (result.applied) journal.record(key, update);
+    this.lastSeen.set(key, journal.counted(key).length);
+    await this.#answer();
+    return sabotage ? { ...result, item: sabotage.item(result.item) } : result;
+  }
+
+  async get(keys: readonly string[]): Promise<(Item | undefined)[]> {
+    const { store, journal, sabotage } = this.#options;
+    await this.#stop();
+    const items = await store.get(keys);
+    for (const key of keys) this.lastSeen.set(key, journal.counted(key).length);
+    await this.#answer();
+    return sabotage ? items.map((item) => item && sabotage.item(item)) : items;
+  }
+
+  async #stop(): Promise<void> {
+    const { scheduler, random, faults } = this.#options;
+    await scheduler.turn();
+    await this.#maybeCrash();
+    if (random.chance(faults.throttle)) throw new OnlineStoreThrottledError('simulated throttle');
+  }
+
+  async #answer(): Promise<void> {
+    const { scheduler, random, faults } = this.#options;
+    await scheduler.turn();
+    await this.#maybeCrash();
+    if (random.chance(faults.lostAnswer)) throw new OnlineStoreUnavailableError('simulated lost answer');
+  }
+
+  async #maybeCrash(): Promise<void> {
+    if (!this.#isCrashed && this.#options.random.chance(this.#options.faults.crash)) {
+      this.#isCrashed = true;
+      this.#crash();
+    }
+    if (this.#isCrashed) await new Promise<never>(() => {});
+  }
+}
