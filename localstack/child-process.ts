@@ -2,10 +2,11 @@
  * Children of a local run: servers that must never outlive it, and tools that run to their end.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, createWriteStream, mkdirSync, openSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -14,6 +15,7 @@ export const PROJECT_ROOT = join(import.meta.dirname, '..');
 export const LOCAL_DIRECTORY = join(PROJECT_ROOT, '.local');
 
 const STOP_GRACE_MILLIS = 5_000;
+const TAIL_LINE_COUNT = 25;
 
 /** A local server or tool could not be installed, started or used. The message says what to do next. */
 export class LocalEnvironmentError extends Error {
@@ -28,8 +30,11 @@ export interface LocalServer {
   stop(): Promise<void>;
 }
 
+/** Variables to set, or with `undefined` to remove, on top of this process's own. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** The project's own Node first on PATH: emulators run whatever `node` they find there. */
-export function localEnvironment(additions: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+function localEnvironment(additions: Environment = {}): NodeJS.ProcessEnv {
   const path = [join(PROJECT_ROOT, 'node_modules', '.bin'), process.env.PATH ?? ''].join(delimiter);
   return { ...process.env, PATH: path, ...additions };
 }
@@ -67,7 +72,7 @@ export async function startServer(options: {
   readonly command: string;
   readonly arguments: readonly string[];
   readonly workingDirectory?: string;
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Environment;
   readonly logFile: string;
   readonly endpoint: string;
   readonly isReady: () => Promise<boolean>;
@@ -117,7 +122,7 @@ export async function startServer(options: {
 export async function run(
   command: string,
   argumentList: readonly string[],
-  options: { readonly workingDirectory?: string; readonly environment?: Readonly<Record<string, string>> } = {},
+  options: { readonly workingDirectory?: string; readonly environment?: Environment } = {},
 ): Promise<string> {
   const { stdout } = await promisify(execFile)(command, argumentList, {
     cwd: options.workingDirectory ?? PROJECT_ROOT,
@@ -125,6 +130,51 @@ export async function run(
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout;
+}
+
+/**
+ * Runs a tool whose whole output goes to a log file, and whose lines are shown to `onLine` as they come.
+ * @throws LocalEnvironmentError with the end of the output and the path of the log when it fails.
+ */
+export async function runLogged(options: {
+  readonly name: string;
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly environment?: Environment;
+  readonly logFile: string;
+  readonly onLine: (line: string) => void;
+}): Promise<void> {
+  stopChildrenWithParent();
+  mkdirSync(dirname(options.logFile), { recursive: true });
+  const log = createWriteStream(options.logFile, { flags: 'a' });
+  const child = spawn(options.command, options.arguments, {
+    cwd: PROJECT_ROOT,
+    env: localEnvironment(options.environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  running.add(child);
+  const tail: string[] = [];
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface({ input: output }).on('line', (line) => {
+      log.write(`${line}\n`);
+      tail.push(line);
+      if (tail.length > TAIL_LINE_COUNT) tail.shift();
+      options.onLine(line);
+    });
+  }
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  }).finally(() => {
+    running.delete(child);
+    log.end();
+  });
+  if (exitCode !== 0) {
+    throw new LocalEnvironmentError(
+      `${options.name} failed. The end of its output, all of which is in ${options.logFile}:\n\n${tail.join('\n')}`,
+    );
+  }
 }
 
 /** Whether a program can be run at all. */
@@ -167,9 +217,4 @@ export async function answersHttp(url: string, options: { readonly expectsSucces
     },
     () => false,
   );
-}
-
-/** The end of a text, for messages that should not fill the screen. */
-export function lastLines(text: string, lineCount: number): string {
-  return text.trimEnd().split('\n').slice(-lineCount).join('\n');
 }

@@ -56,14 +56,13 @@ export interface Difference {
   readonly actual: string | number | boolean | null | undefined;
 }
 
-/** Every difference between the oracle's features of a user and an answer, including features that only one has. */
+/** Every feature of the oracle that an answer does not have, or has otherwise. */
 export function differences(
   userId: string,
   expected: Readonly<Record<string, number | null>>,
   actual: Readonly<Record<string, string | number | boolean | null>>,
 ): Difference[] {
-  const features = new Set([...Object.keys(expected), ...Object.keys(actual)]);
-  return [...features]
+  return Object.keys(expected)
     .map((feature) => ({ userId, feature, expected: expected[feature], actual: actual[feature] }))
     .filter((difference) => difference.expected !== difference.actual);
 }

@@ -62,6 +62,8 @@ export interface PollerPorts {
   readonly source: RecordSource;
   readonly invoke: (event: KinesisStreamEvent) => Promise<Invocation>;
   readonly onFailure: (batch: FailedBatch) => Promise<void>;
+  /** Called once for every record that ends: acknowledged by the function, or taken by `onFailure`. In order. */
+  readonly onEnded: (records: readonly StreamRecord[], outcome: 'acknowledged' | 'failed') => void;
   readonly nowMillis: () => number;
   /** Resolves early, and without an error, when `signal` is aborted. */
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>;
@@ -78,8 +80,6 @@ export interface PollerSettings {
 }
 
 export interface Poller {
-  /** Records acknowledged by the function, and records handed to `onFailure`, until now. */
-  counts(): { readonly acknowledged: number; readonly failed: number };
   /** Ends after the batches in flight. @throws what made the poller give up before, if anything did. */
   stop(): Promise<void>;
   /** Resolves after `stop`; rejects when the stream cannot be read or a port fails for good. */
@@ -103,12 +103,10 @@ interface Batch {
 /** Starts to deliver a stream to a function. */
 export function startPoller(ports: PollerPorts, settings: PollerSettings): Poller {
   const stopping = new AbortController();
-  const tally = { acknowledged: 0, failed: 0 };
-  const ended = pollStream({ ports, settings, tally, signal: stopping.signal }).finally(() => stopping.abort());
+  const ended = pollStream({ ports, settings, signal: stopping.signal }).finally(() => stopping.abort());
   // Whoever awaits `ended` or `stop` sees the failure; until then it must not end the process.
   ended.catch(() => {});
   return {
-    counts: () => ({ ...tally }),
     stop: () => {
       stopping.abort();
       return ended;
@@ -120,7 +118,6 @@ export function startPoller(ports: PollerPorts, settings: PollerSettings): Polle
 interface Polling {
   readonly ports: PollerPorts;
   readonly settings: PollerSettings;
-  readonly tally: { acknowledged: number; failed: number };
   readonly signal: AbortSignal;
 }
 
@@ -181,7 +178,7 @@ function splitBySize(records: readonly StreamRecord[], batchSize: number): Strea
 
 /** Delivers records until each of them is acknowledged or given up, or the poller is stopped. */
 async function deliver(polling: Polling, shardId: string, records: readonly StreamRecord[]): Promise<void> {
-  const { ports, settings, tally, signal } = polling;
+  const { ports, settings, signal } = polling;
   // What is still to be delivered, the oldest at the end.
   const pending: Batch[] = [{ records, attemptCount: 0 }];
   let failuresInARow = 0;
@@ -194,7 +191,7 @@ async function deliver(polling: Polling, shardId: string, records: readonly Stre
 
     const result = await invokeOnce(polling, shardId, current.records);
     const acknowledgedCount = result.kind === 'acknowledged' ? result.recordCount : 0;
-    tally.acknowledged += acknowledgedCount;
+    if (acknowledgedCount > 0) ports.onEnded(current.records.slice(0, acknowledgedCount), 'acknowledged');
     if (acknowledgedCount === current.records.length) {
       failuresInARow = 0;
       continue;
@@ -268,15 +265,16 @@ function splitByAge(batch: Batch, nowMillis: number, maximumAgeSeconds: number |
 
 /** A destination that fails is tried again: a record given up must not be a record lost. */
 async function giveUp(polling: Polling, shardId: string, batch: Batch, reason: FailureReason): Promise<void> {
-  const { ports, tally, signal } = polling;
+  const { ports, signal } = polling;
   for (let failureCount = 0; !signal.aborted; failureCount++) {
     try {
       await ports.onFailure({ shardId, reason, ...batch });
-      tally.failed += batch.records.length;
-      return;
     } catch {
       await ports.sleep(Math.min(RETRY_MILLIS_MIN * 2 ** failureCount, RETRY_MILLIS_MAX), signal);
+      continue;
     }
+    ports.onEnded(batch.records, 'failed');
+    return;
   }
 }
 

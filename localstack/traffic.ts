@@ -47,6 +47,8 @@ export interface TrafficOptions {
   /** Distinct transactions; duplicates come on top. */
   readonly transactionCount: number;
   readonly userCount: number;
+  /** Distinguishes the users of one run from those of another: `<prefix>user-0001`. */
+  readonly userIdPrefix: string;
   /** The instant at which the traffic begins. */
   readonly startMillis: number;
   /** How many times faster than real ones the users' days pass. Scenarios keep their own pace, as rules do. */
@@ -89,7 +91,9 @@ export function generateTraffic(options: TrafficOptions): Delivery[] {
     );
   }
   const random = randomOf(options.seed);
-  const users = Array.from({ length: options.userCount }, (_, index) => makeUser(random, index));
+  const users = Array.from({ length: options.userCount }, (_, index) =>
+    makeUser(random, `${options.userIdPrefix}user-${String(index + 1).padStart(4, '0')}`),
+  );
   const episodes = planEpisodes(random, users, options, durationMillis);
   const events = episodes.flatMap(({ events }) => events);
   while (events.length < options.transactionCount) {
@@ -109,7 +113,7 @@ export function generateScenario(options: {
   readonly endMillis: number;
 }): Transaction[] {
   const random = randomOf(options.seed);
-  const user = { ...makeUser(random, 0), id: options.userId };
+  const user = makeUser(random, options.userId);
   return scenarioSteps(random, options.scenario, user).map((step) =>
     toTransaction(random, user, step, options.endMillis),
   );
@@ -179,9 +183,9 @@ function someMerchants(random: Random, count: number): string[] {
   return [...chosen];
 }
 
-function makeUser(random: Random, index: number): User {
+function makeUser(random: Random, id: string): User {
   return {
-    id: `user-${String(index + 1).padStart(4, '0')}`,
+    id,
     merchants: someMerchants(random, random.integer(3, 6)),
     usualAmount: 25 * Math.exp(0.6 * random.normal()),
     busiestHour: random.integer(11, 20),

@@ -14,12 +14,13 @@ import { fraudDetection, transactions } from '../../../shared/features/fraud.ts'
 
 const ALLOWED_LATENESS_MILLIS = 5_000;
 const START_MILLIS = Date.UTC(2026, 5, 1, 12);
-const OPTIONS = { transactionCount: 600, userCount: 20, startMillis: START_MILLIS, speedUp: 5 };
+const OPTIONS = { transactionCount: 600, userCount: 20, userIdPrefix: '', startMillis: START_MILLIS, speedUp: 5 };
 
 const anyOptions = fc.record({
   seed: fc.integer(),
   transactionCount: fc.integer({ min: 100, max: 800 }),
   userCount: fc.integer({ min: 4, max: 25 }),
+  userIdPrefix: fc.constantFrom('', 'run-'),
   startMillis: fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2030, 0, 1) }),
   speedUp: fc.double({ min: 0.1, max: 1.4, noNaN: true }),
 });
@@ -115,7 +116,13 @@ describe('traffic', () => {
 
   test('follows the hours of the day', () => {
     const perHour = new Array<number>(24).fill(0);
-    const options = { transactionCount: 4_000, userCount: 40, startMillis: Date.UTC(2026, 5, 1), speedUp: 1 };
+    const options = {
+      transactionCount: 4_000,
+      userCount: 40,
+      userIdPrefix: '',
+      startMillis: Date.UTC(2026, 5, 1),
+      speedUp: 1,
+    };
     for (const { timestamp } of distinct(generateTraffic({ ...options, seed: 6 }))) {
       const hour = new Date(timestamp).getUTCHours();
       perHour[hour] = (perHour[hour] ?? 0) + 1;

@@ -1,0 +1,72 @@
+/** The product's HTTP API as a caller sees it. Answers are parsed, so that a broken contract is a clear error. */
+import * as z from 'zod';
+import { LocalEnvironmentError } from './child-process.ts';
+import type { Transaction } from './traffic.ts';
+
+const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
+export type FeatureVector = Readonly<Record<string, z.infer<typeof featureValue>>>;
+
+const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+const featuresAnswer = z.object({
+  registry_version: z.string(),
+  service: z.string(),
+  results: z.array(
+    z.object({
+      entity: z.object({ user_id: z.string() }),
+      status: z.enum(['found', 'unknown']),
+      features: z.record(z.string(), featureValue),
+      views: z.object({ user_transactions: z.object({ status: z.enum(['found', 'unknown']), as_of: instant }) }),
+    }),
+  ),
+});
+export type FeaturesResult = z.infer<typeof featuresAnswer>['results'][number];
+
+const decision = z.object({
+  transaction_id: z.string(),
+  decision: z.enum(['approve', 'review', 'block']),
+  is_fraud: z.boolean(),
+  rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
+  features: z.record(z.string(), featureValue),
+  event_status: z.enum(['applied', 'duplicate', 'late', 'read-only']),
+  latency_ms: z.number(),
+});
+export type Decision = z.infer<typeof decision>;
+
+export const SERVICE_NAME = 'fraud_detection';
+
+/** The API refuses larger requests. */
+const ENTITY_ROWS_PER_REQUEST = 100;
+
+/** Features of users, in the order of `userIds`. */
+export async function readFeatures(apiUrl: string, userIds: readonly string[]): Promise<FeaturesResult[]> {
+  const results: FeaturesResult[] = [];
+  for (let start = 0; start < userIds.length; start += ENTITY_ROWS_PER_REQUEST) {
+    const entities = userIds.slice(start, start + ENTITY_ROWS_PER_REQUEST).map((user_id) => ({ user_id }));
+    const answer = await post(`${apiUrl}/features`, { service: SERVICE_NAME, entities }, featuresAnswer);
+    results.push(...answer.results);
+  }
+  return results;
+}
+
+/** Applies a transaction and decides it, in one request. */
+export async function decide(apiUrl: string, transaction: Transaction): Promise<Decision> {
+  return post(`${apiUrl}/predict_fraud`, { ...transaction, mode: 'apply' }, decision);
+}
+
+async function post<Answer extends z.ZodType>(url: string, body: object, answer: Answer): Promise<z.infer<Answer>> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new LocalEnvironmentError(`POST ${url} answered ${response.status}: ${text}`);
+  const parsed = answer.safeParse(JSON.parse(text));
+  if (!parsed.success) {
+    throw new LocalEnvironmentError(
+      `POST ${url} answered in an unknown form:\n${z.prettifyError(parsed.error)}\n${text}`,
+    );
+  }
+  return parsed.data;
+}
