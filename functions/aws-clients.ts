@@ -1,5 +1,4 @@
 import { Agent } from 'node:https';
-import type { DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 /**
@@ -9,12 +8,14 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
  * because every attempt must be seen by the metrics. The HTTP/1.1 handler also serves Kinesis, whose default HTTP/2
  * local endpoints do not speak.
  */
-export function clientConfiguration(options: { readonly requestTimeoutMillis: number }): DynamoDBClientConfig {
+export function clientConfiguration(options: { readonly requestTimeoutMillis: number }) {
   return {
     maxAttempts: 1,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 1_000,
       requestTimeout: options.requestTimeoutMillis,
+      // Without this the SDK only warns, and waits on.
+      throwOnRequestTimeout: true,
       httpsAgent: new Agent({ keepAlive: true, maxSockets: 64 }),
     }),
   };

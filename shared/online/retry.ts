@@ -1,9 +1,9 @@
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from 'cockatiel';
-import { type OnlineStore, OnlineStoreError } from './store.ts';
+import { type OnlineStore, OnlineStoreError, OnlineStoreUnavailableError } from './store.ts';
 
 /**
  * A store that repeats what may succeed later, with exponential backoff and full jitter (Brooker, "Exponential Backoff
- * and Jitter", 2015), until `signal` aborts; then the last error is thrown.
+ * and Jitter", 2015), until `signal` aborts; then the last error is thrown, and no further call is begun.
  *
  * Repeating an update whose answer was lost is safe: its own conditions make it happen once.
  */
@@ -22,8 +22,12 @@ export function withRetries(
       }),
     },
   );
+  const execute = async <Answer>(call: () => Promise<Answer>): Promise<Answer> => {
+    if (options.signal.aborted) throw new OnlineStoreUnavailableError('no time was left to call the online store');
+    return policy.execute(call, options.signal);
+  };
   return {
-    update: (key, update) => policy.execute(() => store.update(key, update), options.signal),
-    get: (keys, getOptions) => policy.execute(() => store.get(keys, getOptions), options.signal),
+    update: (key, update) => execute(() => store.update(key, update)),
+    get: (keys, getOptions) => execute(() => store.get(keys, getOptions)),
   };
 }
