@@ -15,6 +15,18 @@ export type DecodedEvent =
 
 const refused = (field: string, problem: string): DecodedEvent => ({ ok: false, problems: [{ field, problem }] });
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
+const CHARACTER = {
+  quote: 34,
+  colon: 58,
+  openBracket: 91,
+  backslash: 92,
+  closeBracket: 93,
+  openBrace: 123,
+  closeBrace: 125,
+};
+
 /** Numbers that a double may not hold faithfully. */
 const LONG_NUMBER = /[\d.]{16}/;
 
@@ -40,13 +52,51 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
   if (bytes.byteLength > LIMITS.eventBytes) {
     return refused('', `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`);
   }
+  let text: string;
   let value: unknown;
   try {
-    value = parseJsonFaithfully(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = UTF_8.decode(bytes);
+    value = parseJsonFaithfully(text);
   } catch {
     return refused('', 'the event is not JSON text in UTF-8');
   }
-  return decodeEvent(source, value, arrivedAtMillis);
+  const decoded = decodeEvent(source, value, arrivedAtMillis);
+  const repeated = decoded.ok ? repeatedKeyOf(text) : undefined;
+  return repeated === undefined ? decoded : refused(repeated, 'occurs twice; say which value is meant');
+}
+
+/**
+ * A key that occurs twice in the object that valid JSON text is; `undefined` if none does. Readers disagree on which of
+ * the values counts (the last, here; the first or an error elsewhere), so online and offline would.
+ */
+export function repeatedKeyOf(text: string): string | undefined {
+  const keys = new Set<string>();
+  let depth = 0;
+  let lastString = '';
+  for (let position = 0; position < text.length; position++) {
+    const character = text.charCodeAt(position);
+    if (character === CHARACTER.quote) {
+      const start = position + 1;
+      position = closingQuote(text, start);
+      if (depth === 1) lastString = text.slice(start, position);
+    } else if (character === CHARACTER.openBrace || character === CHARACTER.openBracket) depth++;
+    else if (character === CHARACTER.closeBrace || character === CHARACTER.closeBracket) depth--;
+    else if (character === CHARACTER.colon && depth === 1) {
+      const key = lastString.includes('\\') ? String(JSON.parse(`"${lastString}"`)) : lastString;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
+
+/** Where the string that begins at `start` ends: at the first quote that no backslash escapes. */
+function closingQuote(text: string, start: number): number {
+  let position = start;
+  while (position < text.length && text.charCodeAt(position) !== CHARACTER.quote) {
+    position += text.charCodeAt(position) === CHARACTER.backslash ? 2 : 1;
+  }
+  return position;
 }
 
 /**
