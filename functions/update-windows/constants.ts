@@ -19,3 +19,22 @@ export const UPDATE_WINDOWS_METRICS = {
   /** Seconds from the arrival of an event in the stream to its visibility in features, per view. */
   freshness: 'FeatureFreshness',
 } as const;
+
+/** Name of the service in metrics and logs. */
+export const SERVICE_NAME = 'update-windows';
+
+/**
+ * How an invocation shares out its time. Deadlines are counted from its end; the first attempt of every call is made, and
+ * after a deadline at most one backoff and one request follow. An invocation needs several times the store's reserve.
+ */
+export const TIME_BUDGET = {
+  /** One request to the store. It takes milliseconds; beyond this, another attempt is the better bet. */
+  storeRequestMillis: 1_000,
+  /** One object of up to some megabytes. */
+  quarantineRequestMillis: 2_000,
+  longestBackoffMillis: 500,
+  /** From here on the store is not called again, so that quarantine and report have their turn. */
+  storeReserveMillis: 7_000,
+  /** From here on quarantine is not tried again: one backoff, one connection and one request fit, and the report. */
+  quarantineReserveMillis: 4_000,
+} as const;

@@ -1,0 +1,45 @@
+import type { Logger } from '@aws-lambda-powertools/logger';
+import type { Metrics } from '@aws-lambda-powertools/metrics';
+import type { Context, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
+import { withRetries } from '../../shared/online/retry.ts';
+import { TIME_BUDGET } from './constants.ts';
+import type { Quarantine } from './quarantine.ts';
+import { logTroubles, measure } from './report.ts';
+import { streamRecordOf } from './stream-record.ts';
+import { type UpdateWindowsPorts, updateWindows } from './update-windows.ts';
+
+/** What a batch handler is made of. The store is given bare; its retries end with the time of each invocation. */
+export interface BatchHandlerParts extends Pick<UpdateWindowsPorts, 'source' | 'views' | 'store'> {
+  /** A quarantine whose retries end when `signal` aborts. */
+  readonly quarantine: (signal: AbortSignal) => Quarantine;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/** Turns an invocation by the stream into one call of the use case, its measurements and the partial batch answer. */
+export function batchHandler(parts: BatchHandlerParts) {
+  const { source, views, metrics, logger, now } = parts;
+  return async (event: KinesisStreamEvent, context: Context): Promise<KinesisStreamBatchResponse> => {
+    const startedAtMillis = now();
+    const remainingMillis = context.getRemainingTimeInMillis();
+    const result = await updateWindows(event.Records.map(streamRecordOf), {
+      source,
+      views,
+      store: withRetries(parts.store, {
+        signal: signalBeforeEnd(remainingMillis, TIME_BUDGET.storeReserveMillis),
+        maxDelayMillis: TIME_BUDGET.longestBackoffMillis,
+      }),
+      quarantine: parts.quarantine(signalBeforeEnd(remainingMillis, TIME_BUDGET.quarantineReserveMillis)),
+      now,
+    });
+    measure(metrics, result, now() - startedAtMillis);
+    logTroubles(logger, source, result);
+    return { batchItemFailures: result.failedSequenceNumbers.map((itemIdentifier) => ({ itemIdentifier })) };
+  };
+}
+
+/** Aborts so long before the end of the invocation; half-way to it when the invocation is too short for that. */
+function signalBeforeEnd(remainingMillis: number, reserveMillis: number): AbortSignal {
+  return AbortSignal.timeout(Math.max(0, Math.floor(remainingMillis - Math.min(reserveMillis, remainingMillis / 2))));
+}

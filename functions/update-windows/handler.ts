@@ -1,0 +1,60 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import middy from '@middy/core';
+import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
+import { repository } from '../../shared/features/index.ts';
+import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
+import { clientConfiguration } from '../aws-clients.ts';
+import { ENV, METRICS_NAMESPACE } from '../constants.ts';
+import { requireEnvironment } from '../environment.ts';
+import { batchHandler } from './batch-handler.ts';
+import { SERVICE_NAME, TIME_BUDGET, UPDATE_WINDOWS_ENV } from './constants.ts';
+import { S3Quarantine } from './quarantine.ts';
+
+const source = sourceNamed(requireEnvironment(UPDATE_WINDOWS_ENV.sourceName));
+const bucketName = requireEnvironment(UPDATE_WINDOWS_ENV.quarantineBucket);
+const dynamoDb = new DynamoDBClient(clientConfiguration({ requestTimeoutMillis: TIME_BUDGET.storeRequestMillis }));
+const s3 = new S3Client({
+  ...clientConfiguration({ requestTimeoutMillis: TIME_BUDGET.quarantineRequestMillis }),
+  // Local endpoints have no name of their own per bucket.
+  forcePathStyle: process.env[ENV.endpoint] !== undefined,
+});
+const metrics = new Metrics({
+  namespace: METRICS_NAMESPACE,
+  serviceName: SERVICE_NAME,
+  defaultDimensions: { source: source.name },
+});
+
+/** Consumes the stream of one event source. */
+export const handler = middy<KinesisStreamEvent, KinesisStreamBatchResponse>()
+  .use(logMetrics(metrics))
+  .handler(
+    batchHandler({
+      source,
+      views: repository.views.filter((view) => view.source === source),
+      store: new DynamoDbOnlineStore({ client: dynamoDb, tableName: requireEnvironment(ENV.tableName) }),
+      quarantine: (signal) =>
+        new S3Quarantine({
+          client: s3,
+          bucketName,
+          sourceName: source.name,
+          registryVersion: repository.registryVersion,
+          signal,
+        }),
+      metrics,
+      logger: new Logger({ serviceName: SERVICE_NAME, persistentKeys: { source: source.name } }),
+      now: Date.now,
+    }),
+  );
+
+function sourceNamed(name: string) {
+  const found = repository.sources.find((candidate) => candidate.name === name);
+  if (found === undefined) {
+    const names = repository.sources.map((candidate) => candidate.name).join(', ');
+    throw new Error(`${UPDATE_WINDOWS_ENV.sourceName} names "${name}", which is no source; the sources are ${names}`);
+  }
+  return found;
+}

@@ -1,0 +1,68 @@
+import type { Logger } from '@aws-lambda-powertools/logger';
+import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import { UPDATE_WINDOWS_METRICS } from './constants.ts';
+import type { BatchResult } from './update-windows.ts';
+
+/** CloudWatch takes 100 values of a metric in one line, and Powertools would begin another line at that. */
+const FRESHNESS_VALUES_PER_LINE = 50;
+
+/**
+ * Adds the metrics of a batch. Those of views are published at once, one line per view that was updated; those of the
+ * batch are left to whoever publishes last, with the dimensions that `metrics` has anyway.
+ */
+export function measure(metrics: Metrics, result: BatchResult, computationMillis: number): void {
+  for (const { view, freshnessMillis } of result.views) {
+    if (freshnessMillis.length === 0) continue;
+    metrics.addDimension('view', view.key);
+    for (const millis of spread(freshnessMillis, FRESHNESS_VALUES_PER_LINE)) {
+      metrics.addMetric(UPDATE_WINDOWS_METRICS.freshness, MetricUnit.Seconds, millis / 1_000);
+    }
+    metrics.publishStoredMetrics();
+  }
+  const { counts } = result;
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsReceived, MetricUnit.Count, counts.received);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsApplied, MetricUnit.Count, counts.applied);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsDuplicate, MetricUnit.Count, counts.duplicate);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsLate, MetricUnit.Count, counts.late);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsQuarantined, MetricUnit.Count, counts.quarantined);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.writeFailures, MetricUnit.Count, counts.failed);
+  metrics.addMetric(UPDATE_WINDOWS_METRICS.computationLatency, MetricUnit.Milliseconds, computationMillis);
+}
+
+/** At most `count` of the values, at evenly spaced ranks: the greatest is among them, and quantiles stay where they are. */
+export function spread(values: readonly number[], count: number): number[] {
+  if (values.length <= count) return [...values];
+  const descending = Float64Array.from(values).sort().reverse();
+  return Array.from({ length: count }, (_, rank) => descending[Math.floor((rank * values.length) / count)] ?? 0);
+}
+
+/** One line for a batch in which something was not simply counted: how many, which fields, which errors. No contents. */
+export function logTroubles(logger: Logger, source: EventSource, result: BatchResult): void {
+  const { counts } = result;
+  if (counts.quarantined + counts.late + counts.failed === 0) return;
+  logger.warn('Some records of the batch were not counted', {
+    counts: { ...counts },
+    problemsByField: problemsByField(source, result),
+    failuresByError: countBy(result.errors.map(errorName)),
+  });
+}
+
+/** Only names that were declared: any other name was written by whoever wrote the event, and may say anything. */
+function problemsByField(source: EventSource, { quarantined }: BatchResult): Record<string, number> {
+  const declaredName = (field: string) => (Object.hasOwn(source.fields, field) ? field : 'unknown field');
+  const fields = quarantined.flatMap(({ problems }) => problems.map(({ field }) => field));
+  return countBy(fields.map((field) => (field === '' ? 'whole event' : declaredName(field))));
+}
+
+/** The class of an error and of its cause, such as `OnlineStoreRequestError: AccessDeniedException`. */
+function errorName(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  return error.cause instanceof Error ? `${error.name}: ${error.cause.name}` : error.name;
+}
+
+function countBy(texts: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}

@@ -1,0 +1,285 @@
+import pMap from 'p-map';
+import { type DecodedEvent, decodeEventBytes, type EventProblem } from '../../shared/definitions/decode-event.ts';
+import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import type { WindowedView } from '../../shared/definitions/view.ts';
+import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { type OnlineStore, OnlineStoreItemTooLargeError } from '../../shared/online/store.ts';
+import type { WindowEvent } from '../../shared/windows/event.ts';
+import type { EventOutcome } from '../../shared/windows/plan.ts';
+import type { Quarantine, QuarantinedRecord } from './quarantine.ts';
+
+/** One record of the stream, as it was delivered. */
+export interface StreamRecord {
+  readonly sequenceNumber: string;
+  readonly partitionKey: string;
+  readonly data: Uint8Array;
+  /** When the stream took it in, milliseconds. */
+  readonly arrivedAtMillis: number;
+  /** What went wrong on the way here. Such a record is quarantined, whatever its data look like. */
+  readonly deliveryProblem?: string;
+}
+
+export interface UpdateWindowsPorts {
+  readonly source: EventSource;
+  /** The views of `source`. */
+  readonly views: readonly WindowedView[];
+  /** Retries are its business (`withRetries`): what it throws is taken as its last word. */
+  readonly store: OnlineStore;
+  readonly quarantine: Quarantine;
+  /** Milliseconds since 1970. Without it, freshness is not measured. */
+  readonly now?: () => number;
+  /** Default `DEFAULT_MAINTENANCE`. */
+  readonly maintenance?: MaintenancePolicy;
+  /** How many entities are updated at a time. Default `DEFAULT_CONCURRENCY`. */
+  readonly concurrency?: number;
+}
+
+/** What became of the events in one view. One event counts once in each of the source's views. */
+export interface ViewResult {
+  readonly view: WindowedView;
+  /** Counted now. */
+  readonly applied: number;
+  /** Counted before. */
+  readonly duplicate: number;
+  /** Too far behind the entity's newest event to be counted. */
+  readonly late: number;
+  /** Not of this view: its `where` is not true of them, or they lack its entity. */
+  readonly excluded: number;
+  /** Per applied event, milliseconds from its arrival to its visibility; empty without `now`. */
+  readonly freshnessMillis: readonly number[];
+}
+
+/**
+ * `received`, `quarantined` and `failed` count records, and no record is both of the latter. The others are sums over the
+ * views. Every record that is neither quarantined nor failed is in each view exactly one of applied, duplicate, late and
+ * excluded; so with one view, and unless a view took a record that another one refused,
+ * `received = applied + duplicate + late + excluded + quarantined + failed`.
+ */
+export interface BatchCounts {
+  readonly received: number;
+  readonly applied: number;
+  readonly duplicate: number;
+  readonly late: number;
+  readonly excluded: number;
+  readonly quarantined: number;
+  readonly failed: number;
+}
+
+export interface BatchResult {
+  /** Records to be delivered again, in their order. Whatever of them was counted already will be a duplicate then. */
+  readonly failedSequenceNumbers: readonly string[];
+  readonly counts: BatchCounts;
+  /** In the order of `ports.views`. */
+  readonly views: readonly ViewResult[];
+  /** What lies in quarantine now. */
+  readonly quarantined: readonly QuarantinedRecord[];
+  /** Why records failed, one error per failed group. They may quote data, so nothing but their names may be logged. */
+  readonly errors: readonly unknown[];
+}
+
+/** Enough to hide a store's round trips, and half of the connections that its client keeps open. */
+export const DEFAULT_CONCURRENCY = 32;
+
+/** The events of one entity for one view, in order of arrival, and the record of each. */
+interface EntityGroup {
+  readonly tally: ViewTally;
+  readonly entityKey: string;
+  readonly events: readonly WindowEvent[];
+  /** Index of the record of the event at the same place. */
+  readonly recordIndexes: readonly number[];
+}
+
+/** Counts of a view, while they grow. */
+interface ViewTally extends Record<EventOutcome | 'excluded', number> {
+  readonly view: WindowedView;
+  readonly freshnessMillis: number[];
+}
+
+/** What is known of records that did not simply succeed, by index. */
+interface Troubles {
+  readonly refused: Map<number, readonly EventProblem[]>;
+  readonly failed: Set<number>;
+  readonly errors: unknown[];
+}
+
+/**
+ * Folds a batch of records into the features of every view of their source. Never throws: each record ends as counted,
+ * quarantined or failed, so nothing is lost without a trace.
+ *
+ * 1. Decode: a record becomes an event, or a list of problems.
+ * 2. Group: `view → entity key → events in order of arrival`. Groups meet different items, so they run concurrently.
+ * 3. Apply each group. What fails takes only its own records along.
+ * 4. Quarantine the records that no repetition can help; report the failed ones, so that they are delivered again.
+ */
+export async function updateWindows(records: readonly StreamRecord[], ports: UpdateWindowsPorts): Promise<BatchResult> {
+  const troubles: Troubles = { refused: new Map(), failed: new Set(), errors: [] };
+  const tallies = ports.views.map(newTally);
+  const groups = groupEvents(records, ports.source, tallies, troubles);
+  await pMap(groups, (group) => applyGroup(group, ports, troubles), {
+    concurrency: ports.concurrency ?? DEFAULT_CONCURRENCY,
+  });
+  const quarantined = await quarantineRefused(records, ports.quarantine, troubles);
+  return {
+    failedSequenceNumbers: sequenceNumbersOf(records, troubles.failed),
+    counts: countsOf(records.length, tallies, quarantined.length, troubles.failed.size),
+    views: tallies,
+    quarantined,
+    errors: troubles.errors,
+  };
+}
+
+function newTally(view: WindowedView): ViewTally {
+  return { view, applied: 0, duplicate: 0, late: 0, excluded: 0, freshnessMillis: [] };
+}
+
+function groupEvents(
+  records: readonly StreamRecord[],
+  source: EventSource,
+  tallies: readonly ViewTally[],
+  troubles: Troubles,
+): EntityGroup[] {
+  const groups: EntityGroup[] = [];
+  const groupers = tallies.map((tally) => newGrouper(tally, groups));
+  records.forEach((record, index) => {
+    guarded(troubles, index, () => {
+      const decoded = decodeRecord(source, record);
+      if (!decoded.ok) return refuse(troubles, index, decoded.problems);
+      for (const take of groupers) guarded(troubles, index, () => take(decoded.event, index));
+    });
+  });
+  return groups;
+}
+
+/** One record's defect must not keep its neighbours from being counted, nor one view's the other views. */
+function guarded(troubles: Troubles, recordIndex: number, step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (error instanceof EntityKeyError) {
+      refuse(troubles, recordIndex, [{ field: error.field, problem: error.message }]);
+    } else fail(troubles, [recordIndex], error);
+  }
+}
+
+function decodeRecord(source: EventSource, record: StreamRecord): DecodedEvent {
+  return record.deliveryProblem === undefined
+    ? decodeEventBytes(source, record.data, record.arrivedAtMillis)
+    : { ok: false, problems: [{ field: '', problem: record.deliveryProblem }] };
+}
+
+/** Puts events of one view into the group of their entity, which it adds to `groups` when it is new. */
+function newGrouper(tally: ViewTally, groups: EntityGroup[]): (event: WindowEvent, recordIndex: number) => void {
+  const { view } = tally;
+  const known = new Map<string, { readonly events: WindowEvent[]; readonly recordIndexes: number[] }>();
+  return (event, recordIndex) => {
+    if (!view.includes(event.values)) {
+      tally.excluded++;
+      return;
+    }
+    const entityKey = entityKeyOf(view.entity, event.values);
+    let group = known.get(entityKey);
+    if (group === undefined) {
+      group = { events: [], recordIndexes: [] };
+      known.set(entityKey, group);
+      groups.push({ tally, entityKey, ...group });
+    }
+    group.events.push(event);
+    group.recordIndexes.push(recordIndex);
+  };
+}
+
+async function applyGroup(group: EntityGroup, ports: UpdateWindowsPorts, troubles: Troubles): Promise<void> {
+  const { tally, entityKey, events, recordIndexes } = group;
+  try {
+    const { outcomes } = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
+    const visibleAtMillis = ports.now?.();
+    for (const event of events) count(tally, event, outcomes.get(event), visibleAtMillis);
+  } catch (error) {
+    if (!(error instanceof OnlineStoreItemTooLargeError)) fail(troubles, recordIndexes, error);
+    else if (events.length > 1) await applyEachAlone(group, ports, troubles);
+    else refuseForSize(group, error, troubles);
+  }
+}
+
+function count(
+  tally: ViewTally,
+  event: WindowEvent,
+  outcome: EventOutcome | undefined,
+  visibleAtMillis: number | undefined,
+): void {
+  if (outcome === undefined) throw new Error(`view ${tally.view.key}: an event was applied without an outcome`);
+  tally[outcome]++;
+  if (outcome === 'applied' && visibleAtMillis !== undefined) {
+    tally.freshnessMillis.push(visibleAtMillis - event.arrivedAtMillis);
+  }
+}
+
+/**
+ * Part of a group that is refused for its size may fit, or may have been stored before the refusal. One by one, only
+ * events that are not counted end in quarantine; those stored before are duplicates now.
+ */
+async function applyEachAlone(group: EntityGroup, ports: UpdateWindowsPorts, troubles: Troubles): Promise<void> {
+  for (const [index, event] of group.events.entries()) {
+    const recordIndexes = group.recordIndexes.slice(index, index + 1);
+    await applyGroup({ ...group, events: [event], recordIndexes }, ports, troubles);
+  }
+}
+
+function refuseForSize(group: EntityGroup, error: Error, troubles: Troubles): void {
+  const { key, entity } = group.tally.view;
+  const problems = entity.joinKeys.map((field) => ({ field, problem: `view ${key}: ${error.message}` }));
+  for (const index of group.recordIndexes) refuse(troubles, index, problems);
+}
+
+function refuse({ refused }: Troubles, recordIndex: number, problems: readonly EventProblem[]): void {
+  refused.set(recordIndex, [...(refused.get(recordIndex) ?? []), ...problems]);
+}
+
+function fail({ failed, errors }: Troubles, recordIndexes: readonly number[], error: unknown): void {
+  for (const index of recordIndexes) failed.add(index);
+  errors.push(error);
+}
+
+/** A failed record is not quarantined: it comes again, and if it is still refused then, it is quarantined then. */
+async function quarantineRefused(
+  records: readonly StreamRecord[],
+  quarantine: Quarantine,
+  troubles: Troubles,
+): Promise<readonly QuarantinedRecord[]> {
+  const { refused, failed } = troubles;
+  if (refused.size === 0) return [];
+  const quarantined: QuarantinedRecord[] = [];
+  const indexes: number[] = [];
+  records.forEach((record, index) => {
+    const problems = refused.get(index);
+    if (problems === undefined || failed.has(index)) return;
+    quarantined.push({ ...record, problems });
+    indexes.push(index);
+  });
+  if (quarantined.length === 0) return [];
+  try {
+    await quarantine.put(quarantined);
+    return quarantined;
+  } catch (error) {
+    fail(troubles, indexes, error);
+    return [];
+  }
+}
+
+function sequenceNumbersOf(records: readonly StreamRecord[], indexes: ReadonlySet<number>): string[] {
+  return records.filter((_, index) => indexes.has(index)).map(({ sequenceNumber }) => sequenceNumber);
+}
+
+function countsOf(received: number, tallies: readonly ViewTally[], quarantined: number, failed: number): BatchCounts {
+  const total = (outcome: EventOutcome | 'excluded') => tallies.reduce((sum, tally) => sum + tally[outcome], 0);
+  return {
+    received,
+    applied: total('applied'),
+    duplicate: total('duplicate'),
+    late: total('late'),
+    excluded: total('excluded'),
+    quarantined,
+    failed,
+  };
+}
