@@ -1,0 +1,14 @@
+/** Entry of `cdk`: the only place that reads context and environment. */
+import { App } from 'aws-cdk-lib';
+import { repository } from '../shared/features/index.ts';
+import { configOf } from './config.ts';
+import { defineFeatureStore } from './feature-store.ts';
+
+const app = new App();
+const stage: string = app.node.tryGetContext('stage') ?? 'dev';
+const config = configOf(stage, {
+  // The endpoint that `cdk` deploys to is the one that functions of a local deployment call back.
+  endpointUrl: stage === 'local' ? (process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566') : undefined,
+  alarmEmail: app.node.tryGetContext('alarmEmail'),
+});
+defineFeatureStore(app, { config, repository });

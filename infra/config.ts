@@ -1,0 +1,91 @@
+import { Duration } from 'aws-cdk-lib';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+export const STAGES = ['local', 'dev', 'prod'] as const;
+
+/** `local` is an emulator on this machine, `dev` may be torn down at any time, `prod` must not lose anything. */
+export type Stage = (typeof STAGES)[number];
+
+/** Everything in which stages differ. What is the same in all of them is written where it is used. */
+export interface StageConfig {
+  readonly stage: Stage;
+  /** Data and the means to bring it back outlive a mistaken `cdk destroy`; deletion is refused. */
+  readonly retainData: boolean;
+  readonly logRetention: RetentionDays;
+  readonly stream: {
+    /** Provisioned capacity costs a third of an idle on-demand stream; on demand follows load without us. */
+    readonly capacity: { readonly mode: 'on-demand' } | { readonly mode: 'provisioned'; readonly shardCount: number };
+    /** How far back events can be replayed from the stream itself. */
+    readonly retention: Duration;
+  };
+  readonly consumer: {
+    /** The emulator's own trigger drops what a function hands back, so there a poller of ours drives the function. */
+    readonly enabled: boolean;
+    /** Batches of one shard in flight at once. Events of one partition key stay in order at any value. */
+    readonly parallelizationFactor: number;
+    readonly memoryMegabytes: number;
+  };
+  readonly serving: {
+    readonly memoryMegabytes: number;
+    /** Who may call the API: principals of IAM that sign their requests, or anyone who reaches it. */
+    readonly authorization: 'iam' | 'none';
+    readonly requestsPerSecondMax: number;
+    readonly burstRequestsMax: number;
+  };
+  /** Alarms and a dashboard are deployed. An emulator neither computes metrics from logs nor evaluates alarms. */
+  readonly monitored: boolean;
+  /** Where clients inside functions find AWS; unset, they find AWS itself. */
+  readonly endpointUrl?: string;
+  /** Who is told about alarms by email, beside other subscribers of the alarm topic. */
+  readonly alarmEmail?: string;
+}
+
+const LOCAL: StageConfig = {
+  stage: 'local',
+  retainData: false,
+  logRetention: RetentionDays.ONE_DAY,
+  stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
+  consumer: { enabled: false, parallelizationFactor: 1, memoryMegabytes: 512 },
+  // Emulators do not verify signatures.
+  serving: { memoryMegabytes: 512, authorization: 'none', requestsPerSecondMax: 10_000, burstRequestsMax: 5_000 },
+  monitored: false,
+};
+
+const DEV: StageConfig = {
+  stage: 'dev',
+  retainData: false,
+  logRetention: RetentionDays.ONE_WEEK,
+  stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
+  consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
+  serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
+  monitored: true,
+};
+
+const PROD: StageConfig = {
+  stage: 'prod',
+  retainData: true,
+  logRetention: RetentionDays.THREE_MONTHS,
+  stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },
+  consumer: { enabled: true, parallelizationFactor: 4, memoryMegabytes: 1_769 },
+  // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
+  serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
+  monitored: true,
+};
+
+const BY_STAGE: Readonly<Record<Stage, StageConfig>> = { local: LOCAL, dev: DEV, prod: PROD };
+
+/** The configuration of a stage. @throws Error naming the stages when there is no such stage. */
+export function configOf(
+  stage: string,
+  options: { readonly endpointUrl?: string | undefined; readonly alarmEmail?: string | undefined } = {},
+): StageConfig {
+  const known = STAGES.find((candidate) => candidate === stage);
+  if (known === undefined)
+    throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
+  const { endpointUrl, alarmEmail } = options;
+  return {
+    ...BY_STAGE[known],
+    ...(endpointUrl !== undefined && { endpointUrl }),
+    ...(alarmEmail !== undefined && { alarmEmail }),
+  };
+}

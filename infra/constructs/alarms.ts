@@ -1,0 +1,252 @@
+import { Duration } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IStream } from 'aws-cdk-lib/aws-kinesis';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { ROUTES } from '../../functions/serve/constants.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import type { WindowedView } from '../../shared/definitions/view.ts';
+import type { Stage } from '../config.ts';
+import { consumerMetric, freshnessMetric, type RouteName, routeMetric } from '../metrics.ts';
+
+const RUNBOOK = 'docs/runbook.md';
+const MINUTE = Duration.minutes(1);
+const FIVE_MINUTES = Duration.minutes(5);
+
+/** What the product promises, beyond which someone is told. */
+export const THRESHOLDS = {
+  servingLatencyMillis: 50,
+  availabilityRatio: 0.999,
+  featuresStaleSeconds: 300,
+  computationLatencyMillis: 10_000,
+  /** Well before features count as stale, so that there is time to act. */
+  iteratorAgeMillis: 60_000,
+} as const;
+
+/** Routes whose latency is promised. The others wait for a stream or for dependencies that they check. */
+export const ROUTES_WITH_PROMISED_LATENCY: readonly RouteName[] = ['features', 'predictFraud'];
+
+interface AlarmProps {
+  /** Anchor of the section of the runbook that says what to do. */
+  readonly section: string;
+  /** Which of several, when there is one alarm per source, view, route or function. */
+  readonly subject?: string;
+  readonly sentence: string;
+  readonly metric: IMetric;
+  readonly threshold: number;
+  readonly comparison?: ComparisonOperator;
+  readonly evaluationPeriods: number;
+}
+
+/** Everything someone is told about. Each alarm names the section of the runbook that belongs to it. */
+export class Alarms extends Construct {
+  readonly #stage: Stage;
+  readonly #action: SnsAction;
+
+  constructor(scope: Construct, id: string, props: { readonly stage: Stage; readonly topic: ITopic }) {
+    super(scope, id);
+    this.#stage = props.stage;
+    this.#action = new SnsAction(props.topic);
+  }
+
+  watchServing(): void {
+    for (const route of ROUTES_WITH_PROMISED_LATENCY) {
+      this.#add({
+        section: 'serving-latency',
+        subject: route,
+        sentence: `${titleOf(route)} answers one request in twenty slower than ${THRESHOLDS.servingLatencyMillis} ms.`,
+        metric: routeMetric('servingLatency', route, { statistic: Stats.p(95), period: MINUTE }),
+        threshold: THRESHOLDS.servingLatencyMillis,
+        evaluationPeriods: 5,
+      });
+    }
+    for (const route of Object.keys(ROUTES) as RouteName[]) {
+      this.#add({
+        section: 'availability',
+        subject: route,
+        sentence: `${titleOf(route)} fails for more than one request in a thousand.`,
+        metric: routeMetric('availability', route, { statistic: Stats.AVERAGE, period: FIVE_MINUTES }),
+        threshold: THRESHOLDS.availabilityRatio,
+        comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
+        evaluationPeriods: 1,
+      });
+    }
+  }
+
+  watchView(view: WindowedView): void {
+    this.#add({
+      section: 'features-stale',
+      subject: view.key.replace('@', '-'),
+      sentence: `Features of ${view.key} show events more than ${THRESHOLDS.featuresStaleSeconds} s after they arrived.`,
+      metric: freshnessMetric(view, { statistic: Stats.MAXIMUM, period: MINUTE }),
+      threshold: THRESHOLDS.featuresStaleSeconds,
+      evaluationPeriods: 2,
+    });
+  }
+
+  watchConsumer(watched: {
+    readonly source: EventSource;
+    readonly stream: IStream;
+    readonly function: IFunction;
+    readonly mappingId: string;
+  }): void {
+    this.#watchComputation(watched.source);
+    this.#watchDelivery(watched);
+  }
+
+  watchFunction(subject: string, lambda: IFunction): void {
+    this.#add({
+      section: 'function-errors',
+      subject,
+      sentence: `The function ${subject} crashes or runs out of time.`,
+      metric: lambda.metricErrors({ statistic: Stats.SUM, period: MINUTE }),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
+    this.#add({
+      section: 'function-throttles',
+      subject,
+      sentence: `The function ${subject} is not started because the account's concurrency is used up.`,
+      metric: lambda.metricThrottles({ statistic: Stats.SUM, period: MINUTE }),
+      threshold: 0,
+      evaluationPeriods: 3,
+    });
+  }
+
+  watchTable(table: Table): void {
+    this.#add({
+      section: 'table-throttles',
+      sentence: 'DynamoDB refuses reads or writes of the online table.',
+      metric: sumOf({
+        reads: table.metric('ReadThrottleEvents', { statistic: Stats.SUM, period: MINUTE }),
+        writes: table.metric('WriteThrottleEvents', { statistic: Stats.SUM, period: MINUTE }),
+      }),
+      threshold: 0,
+      evaluationPeriods: 3,
+    });
+  }
+
+  #watchComputation(source: EventSource): void {
+    const sum = { statistic: Stats.SUM, period: MINUTE };
+    this.#add({
+      section: 'computation-latency',
+      subject: source.name,
+      sentence: `One batch of ${source.name} in a hundred takes longer than ${THRESHOLDS.computationLatencyMillis / 1_000} s.`,
+      metric: consumerMetric('computationLatency', source, { statistic: Stats.p(99), period: FIVE_MINUTES }),
+      threshold: THRESHOLDS.computationLatencyMillis,
+      evaluationPeriods: 1,
+    });
+    this.#add({
+      section: 'write-failures',
+      subject: source.name,
+      sentence: `Records of ${source.name} are handed back to the stream minute after minute.`,
+      metric: consumerMetric('writeFailures', source, sum),
+      threshold: 0,
+      evaluationPeriods: 3,
+    });
+    this.#add({
+      section: 'events-quarantined',
+      subject: source.name,
+      sentence: `Records of ${source.name} could not be counted and lie in quarantine.`,
+      metric: consumerMetric('eventsQuarantined', source, sum),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
+  }
+
+  #watchDelivery({ source, stream, function: lambda, mappingId }: Parameters<Alarms['watchConsumer']>[0]): void {
+    const sum = { statistic: Stats.SUM, period: MINUTE };
+    this.#add({
+      section: 'iterator-age',
+      subject: source.name,
+      sentence: `The consumer of ${source.name} is more than ${THRESHOLDS.iteratorAgeMillis / 1_000} s behind its stream.`,
+      metric: lambda.metric('IteratorAge', { statistic: Stats.MAXIMUM, period: MINUTE }),
+      threshold: THRESHOLDS.iteratorAgeMillis,
+      evaluationPeriods: 3,
+    });
+    this.#add({
+      section: 'consumer-silent',
+      subject: source.name,
+      sentence: `Events of ${source.name} arrive in the stream and nothing consumes them.`,
+      // A consumer that has stopped reports nothing, so neither its age nor its freshness can tell.
+      metric: new MathExpression({
+        expression: 'IF(FILL(arriving, 0) > 0 AND FILL(invocations, 0) == 0, 1, 0)',
+        usingMetrics: {
+          arriving: stream.metricIncomingRecords(sum),
+          invocations: lambda.metricInvocations(sum),
+        },
+        period: MINUTE,
+        label: 'arriving, not consumed',
+      }),
+      threshold: 0,
+      evaluationPeriods: 5,
+    });
+    this.#add({
+      section: 'batches-given-up',
+      subject: source.name,
+      sentence: `Lambda gave up records of ${source.name} after all retries.`,
+      metric: sumOf({
+        delivered: new Metric({
+          namespace: 'AWS/Lambda',
+          metricName: 'OnFailureDestinationDeliveredEventCount',
+          dimensionsMap: { EventSourceMappingUUID: mappingId },
+          ...sum,
+        }),
+        undelivered: lambda.metric('DestinationDeliveryFailures', sum),
+      }),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
+    this.#add({
+      section: 'stream-throttles',
+      subject: source.name,
+      sentence: `The stream of ${source.name} refuses events of producers.`,
+      metric: stream.metricWriteProvisionedThroughputExceeded(sum),
+      threshold: 0,
+      evaluationPeriods: 3,
+    });
+  }
+
+  #add({ section, subject, sentence, metric, threshold, comparison, evaluationPeriods }: AlarmProps): void {
+    const name = subject === undefined ? section : `${section}-${subject}`;
+    const alarm = new Alarm(this, name, {
+      alarmName: `feature-store-${this.#stage}-${name}`,
+      alarmDescription: `${sentence} What to do: ${RUNBOOK}#${section}`,
+      metric,
+      threshold,
+      comparisonOperator: comparison ?? ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods,
+      // No data means no traffic; that something should have been there is what `consumer-silent` watches.
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(this.#action);
+    alarm.addOkAction(this.#action);
+  }
+}
+
+/** Sum of metrics of which any may have no data. */
+function sumOf(usingMetrics: Readonly<Record<string, IMetric>>): MathExpression {
+  const names = Object.keys(usingMetrics);
+  return new MathExpression({
+    expression: names.map((name) => `FILL(${name}, 0)`).join(' + '),
+    usingMetrics,
+    period: MINUTE,
+    label: names.join(' and '),
+  });
+}
+
+function titleOf(route: RouteName): string {
+  const { method, path } = ROUTES[route];
+  return `${method} ${path}`;
+}

@@ -1,0 +1,182 @@
+import { Duration } from 'aws-cdk-lib';
+import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import { Dashboard, GraphWidget, GraphWidgetView, type IMetric, type IWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import { ROUTES } from '../../functions/serve/constants.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { Stage } from '../config.ts';
+import {
+  consumerMetric,
+  featureAgeMetric,
+  freshnessMetric,
+  nullFeaturesSearch,
+  type RouteName,
+  routeMetric,
+} from '../metrics.ts';
+import { ROUTES_WITH_PROMISED_LATENCY, THRESHOLDS } from './alarms.ts';
+
+const MINUTE = Duration.minutes(1);
+
+/** Upper edges of the buckets of the latency histogram. */
+const LATENCY_BUCKETS_MILLIS = [1, 5, 10, 25, 50, 100] as const;
+
+export interface FeatureStoreDashboardProps {
+  readonly stage: Stage;
+  readonly repository: FeatureRepository;
+  readonly apiStage: HttpStage;
+  readonly onlineTable: Table;
+  readonly consumers: readonly { readonly source: EventSource; readonly function: IFunction }[];
+}
+
+/** One page that answers: is it fast, is it fresh, is it right, is it full. */
+export class FeatureStoreDashboard extends Construct {
+  constructor(scope: Construct, id: string, props: FeatureStoreDashboardProps) {
+    super(scope, id);
+    new Dashboard(this, 'Dashboard', {
+      dashboardName: `feature-store-${props.stage}`,
+      defaultInterval: Duration.hours(3),
+      widgets: [
+        servingWidgets(),
+        [availabilityWidget(), ...apiWidgets(props)],
+        freshnessWidgets(this, props),
+        ...props.consumers.map(consumerWidgets),
+      ],
+    });
+  }
+}
+
+function servingWidgets(): IWidget[] {
+  return [
+    ...ROUTES_WITH_PROMISED_LATENCY.map(
+      (route) =>
+        new GraphWidget({
+          title: `Serving latency of ${ROUTES[route].path}: share of requests per bucket`,
+          width: 8,
+          view: GraphWidgetView.BAR,
+          setPeriodToTimeRange: true,
+          leftYAxis: { min: 0, max: 100, label: '%', showUnits: false },
+          left: latencyHistogram(route),
+        }),
+    ),
+    new GraphWidget({
+      title: 'Serving latency, p50, p95 and p99',
+      width: 8,
+      leftYAxis: { min: 0, label: 'ms', showUnits: false },
+      leftAnnotations: [{ value: THRESHOLDS.servingLatencyMillis, label: 'promised for p95' }],
+      left: ROUTES_WITH_PROMISED_LATENCY.flatMap((route) =>
+        [50, 95, 99].map((percentile) =>
+          routeMetric('servingLatency', route, {
+            statistic: Stats.p(percentile),
+            period: MINUTE,
+            label: `${ROUTES[route].path} p${percentile}`,
+          }),
+        ),
+      ),
+    }),
+  ];
+}
+
+/** Percent of requests in each bucket. A percentile rank excludes its lower edge, so no request is in two buckets. */
+function latencyHistogram(route: RouteName): IMetric[] {
+  const edges: (number | undefined)[] = [undefined, ...LATENCY_BUCKETS_MILLIS, undefined];
+  return edges.slice(1).map((upper, index) => {
+    const lower = edges[index];
+    return routeMetric('servingLatency', route, {
+      statistic: `PR(${lower ?? ''}:${upper ?? ''})`,
+      period: MINUTE,
+      label:
+        upper === undefined ? `over ${lower} ms` : lower === undefined ? `to ${upper} ms` : `${lower} to ${upper} ms`,
+    });
+  });
+}
+
+function availabilityWidget(): IWidget {
+  return new GraphWidget({
+    title: 'Availability: share of answers below 500',
+    width: 8,
+    leftYAxis: { max: 1, showUnits: false },
+    leftAnnotations: [{ value: THRESHOLDS.availabilityRatio, label: 'promised' }],
+    left: (Object.keys(ROUTES) as RouteName[]).map((route) =>
+      routeMetric('availability', route, { statistic: Stats.AVERAGE, period: MINUTE, label: ROUTES[route].path }),
+    ),
+  });
+}
+
+function apiWidgets({ apiStage, onlineTable }: FeatureStoreDashboardProps): IWidget[] {
+  const sum = { statistic: Stats.SUM, period: MINUTE };
+  return [
+    new GraphWidget({
+      title: 'Requests and refusals at the gateway',
+      width: 8,
+      left: [apiStage.metricCount(sum), apiStage.metricClientError(sum), apiStage.metricServerError(sum)],
+    }),
+    new GraphWidget({
+      title: 'Online table: consumed units and throttles',
+      width: 8,
+      left: [onlineTable.metricConsumedReadCapacityUnits(sum), onlineTable.metricConsumedWriteCapacityUnits(sum)],
+      right: [onlineTable.metric('ReadThrottleEvents', sum), onlineTable.metric('WriteThrottleEvents', sum)],
+    }),
+  ];
+}
+
+function freshnessWidgets(scope: Construct, { repository }: FeatureStoreDashboardProps): IWidget[] {
+  const maximum = { statistic: Stats.MAXIMUM, period: MINUTE };
+  return [
+    new GraphWidget({
+      title: 'Freshness: arrival of an event to its visibility, seconds',
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      leftAnnotations: [{ value: THRESHOLDS.featuresStaleSeconds, label: 'stale' }],
+      left: repository.views.map((view) => freshnessMetric(view, { ...maximum, label: view.key })),
+    }),
+    new GraphWidget({
+      title: 'Age of the features served, median seconds',
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      left: repository.views.map((view) =>
+        featureAgeMetric(view, { statistic: Stats.p(50), period: MINUTE, label: view.key }),
+      ),
+    }),
+    new GraphWidget({ title: 'Null answers per feature', width: 8, left: [nullFeaturesSearch(scope, MINUTE)] }),
+  ];
+}
+
+function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][number]): IWidget[] {
+  const { source } = consumer;
+  const sum = { statistic: Stats.SUM, period: MINUTE };
+  return [
+    new GraphWidget({
+      title: `Events of ${source.name}`,
+      width: 8,
+      left: [consumerMetric('eventsReceived', source, sum), consumerMetric('eventsApplied', source, sum)],
+      right: [
+        consumerMetric('eventsDuplicate', source, sum),
+        consumerMetric('eventsLate', source, sum),
+        consumerMetric('eventsQuarantined', source, sum),
+        consumerMetric('writeFailures', source, sum),
+      ],
+    }),
+    new GraphWidget({
+      title: `Computation of ${source.name}, ms per batch`,
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      left: [50, 99].map((percentile) =>
+        consumerMetric('computationLatency', source, {
+          statistic: Stats.p(percentile),
+          period: MINUTE,
+          label: `p${percentile}`,
+        }),
+      ),
+    }),
+    new GraphWidget({
+      title: `How far ${source.name} is behind its stream`,
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      leftAnnotations: [{ value: THRESHOLDS.iteratorAgeMillis, label: 'alarm' }],
+      left: [consumer.function.metric('IteratorAge', { statistic: Stats.MAXIMUM, period: MINUTE })],
+    }),
+  ];
+}

@@ -1,0 +1,47 @@
+import { CfnOutput } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { StageConfig } from '../config.ts';
+import { SERVICE } from '../metrics.ts';
+import type { SourceStream } from '../stateful-stack.ts';
+import { AlarmTopic } from './alarm-topic.ts';
+import { Alarms } from './alarms.ts';
+import { FeatureStoreDashboard } from './dashboard.ts';
+import type { ServingApi } from './serving-api.ts';
+import type { WindowUpdater } from './window-updater.ts';
+
+export interface MonitoringProps {
+  readonly config: StageConfig;
+  readonly repository: FeatureRepository;
+  readonly onlineTable: Table;
+  readonly serving: ServingApi;
+  readonly consumers: readonly (SourceStream & { readonly updater: WindowUpdater })[];
+}
+
+/** The alarms, whom they tell, and the page to look at next. */
+export class Monitoring extends Construct {
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    const { config, repository, onlineTable, serving, consumers } = props;
+    const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
+    const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
+    alarms.watchServing();
+    alarms.watchFunction(SERVICE.serve, serving.function);
+    alarms.watchTable(onlineTable);
+    for (const { source, stream, updater } of consumers) {
+      const { function: lambda, mapping } = updater;
+      alarms.watchConsumer({ source, stream, function: lambda, mappingId: mapping.eventSourceMappingId });
+      alarms.watchFunction(`${SERVICE.updateWindows}-${source.name}`, lambda);
+    }
+    for (const view of repository.views) alarms.watchView(view);
+    new FeatureStoreDashboard(this, 'Dashboard', {
+      stage: config.stage,
+      repository,
+      apiStage: serving.stage,
+      onlineTable,
+      consumers: consumers.map(({ source, updater }) => ({ source, function: updater.function })),
+    });
+    new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
+  }
+}

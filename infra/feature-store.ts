@@ -1,0 +1,32 @@
+import { type App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import type { FeatureRepository } from '../shared/registry/manifest.ts';
+import type { StageConfig } from './config.ts';
+import { StatefulStack } from './stateful-stack.ts';
+import { StatelessStack } from './stateless-stack.ts';
+
+/** Both stacks of a feature store, derived from its declarations and checked against the AwsSolutions rules. */
+export function defineFeatureStore(
+  app: App,
+  { config, repository }: { readonly config: StageConfig; readonly repository: FeatureRepository },
+): { readonly stateful: StatefulStack; readonly stateless: StatelessStack } {
+  const tags = { application: 'feature-store', stage: config.stage };
+  const stateful = new StatefulStack(app, `FeatureStore-${config.stage}-Stateful`, {
+    description: 'Feature store: online table, event streams and quarantine.',
+    tags,
+    terminationProtection: config.retainData,
+    config,
+    repository,
+  });
+  const stateless = new StatelessStack(app, `FeatureStore-${config.stage}-Stateless`, {
+    description: 'Feature store: stream consumers, serving API and monitoring.',
+    tags,
+    config,
+    repository,
+    onlineTable: stateful.onlineTable,
+    streams: stateful.streams,
+    quarantineBucket: stateful.quarantineBucket,
+  });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  return { stateful, stateless };
+}

@@ -1,0 +1,91 @@
+/**
+ * The metrics that functions write, as CloudWatch knows them: a metric exists only under exactly the dimensions with
+ * which it was written, so each family has one function here and nobody spells dimensions anywhere else.
+ */
+import { type Duration, Stack } from 'aws-cdk-lib';
+import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { METRICS_NAMESPACE } from '../functions/constants.ts';
+import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
+import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
+import type { EventSource } from '../shared/definitions/source.ts';
+import type { WindowedView } from '../shared/definitions/view.ts';
+
+/** Names of dimensions. Powertools adds `service` to every metric. */
+export const DIMENSION = {
+  service: 'service',
+  source: 'source',
+  view: 'view',
+  route: 'route',
+  feature: 'feature',
+} as const;
+
+/** Values of the dimension `service`. */
+export const SERVICE = { updateWindows: SERVICE_NAME, serve: SERVE_SERVICE } as const;
+
+export type RouteName = keyof typeof ROUTES;
+
+interface Sampling {
+  readonly statistic: string;
+  readonly period: Duration;
+  readonly label?: string;
+}
+
+/** A metric of the stream consumer of one source. */
+export function consumerMetric(
+  name: Exclude<keyof typeof UPDATE_WINDOWS_METRICS, 'freshness'>,
+  source: EventSource,
+  sampling: Sampling,
+): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: UPDATE_WINDOWS_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
+    ...sampling,
+  });
+}
+
+/** Seconds from the arrival of an event to its visibility in the features of a view. */
+export function freshnessMetric(view: WindowedView, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: UPDATE_WINDOWS_METRICS.freshness,
+    dimensionsMap: {
+      [DIMENSION.service]: SERVICE.updateWindows,
+      [DIMENSION.source]: view.source.name,
+      [DIMENSION.view]: view.key,
+    },
+    ...sampling,
+  });
+}
+
+/** A metric of one route of the serving function. The dimension's value is the route's name in `ROUTES`. */
+export function routeMetric(name: 'servingLatency' | 'availability', route: RouteName, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: SERVE_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route },
+    ...sampling,
+  });
+}
+
+/** Seconds between the evaluation instant and the last update of the items that answered, per view. */
+export function featureAgeMetric(view: WindowedView, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: SERVE_METRICS.featureAge,
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
+    ...sampling,
+  });
+}
+
+/** Null answers of every feature, found by search: only features that were null are drawn. For dashboards alone. */
+export function nullFeaturesSearch(scope: Construct, period: Duration): MathExpression {
+  const dimensions = [METRICS_NAMESPACE, DIMENSION.service, DIMENSION.feature].join(',');
+  return new MathExpression({
+    expression: `SEARCH('{${dimensions}} MetricName="${SERVE_METRICS.nullFeatures}"', 'Sum', ${period.toSeconds()})`,
+    label: '',
+    period,
+    searchRegion: Stack.of(scope).region,
+  });
+}

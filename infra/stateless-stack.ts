@@ -1,0 +1,51 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import type { FeatureRepository } from '../shared/registry/manifest.ts';
+import type { StageConfig } from './config.ts';
+import { Monitoring } from './constructs/monitoring.ts';
+import { ServingApi } from './constructs/serving-api.ts';
+import { WindowUpdater } from './constructs/window-updater.ts';
+import type { SourceStream } from './stateful-stack.ts';
+
+export interface StatelessStackProps extends StackProps {
+  readonly config: StageConfig;
+  readonly repository: FeatureRepository;
+  readonly onlineTable: Table;
+  readonly streams: readonly SourceStream[];
+  readonly quarantineBucket: Bucket;
+}
+
+/** What computes, answers and watches. Can be deleted and deployed again without loss. */
+export class StatelessStack extends Stack {
+  constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
+    const { onlineTable, streams, quarantineBucket, ...stackProps } = props;
+    super(scope, id, stackProps);
+    const consumers = streams.map((sourceStream) => ({
+      ...sourceStream,
+      updater: new WindowUpdater(this, `Consumer-${sourceStream.source.name}`, {
+        ...sourceStream,
+        onlineTable,
+        quarantineBucket,
+        config,
+      }),
+    }));
+    const serving = new ServingApi(this, 'Serving', { onlineTable, streams, config });
+    if (config.monitored) new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers });
+
+    new CfnOutput(this, 'ApiUrl', { value: serving.api.apiEndpoint });
+    new CfnOutput(this, 'ApiId', { value: serving.api.apiId });
+    new CfnOutput(this, 'ServeFunctionName', { value: serving.function.functionName });
+    new CfnOutput(this, 'ConsumerFunctionNames', {
+      description: 'JSON: source name to the name of the function that consumes its stream.',
+      value: this.toJsonString(
+        Object.fromEntries(consumers.map(({ source, updater }) => [source.name, updater.function.functionName])),
+      ),
+    });
+    new CfnOutput(this, 'RegistryVersion', {
+      description: 'Content hash of the declarations that this deployment serves.',
+      value: repository.registryVersion,
+    });
+  }
+}
