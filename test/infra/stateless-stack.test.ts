@@ -1,0 +1,226 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, describe as group, it } from 'vitest';
+import { ENV } from '../../functions/constants.ts';
+import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
+import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
+import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
+import { STAGES } from '../../infra/config.ts';
+import { quarantinePrefixOf } from '../../infra/constructs/window-updater.ts';
+import { repository } from '../../shared/features/index.ts';
+import { onlyResourceOf, type Resource, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
+
+const prod = synthesize('prod').stateless;
+const dev = synthesize('dev').stateless;
+const local = synthesize('local', { config: { endpointUrl: 'http://localhost:4566' } }).stateless;
+
+function environmentOf(resources: readonly Resource[], description: RegExp): string[] {
+  const found = resources.find(({ Properties }) => description.test(String(Properties.Description)));
+  if (!found) throw new Error(`No function is described as ${description}`);
+  const { Variables } = found.Properties.Environment as { readonly Variables: Readonly<Record<string, unknown>> };
+  return Object.keys(Variables).sort();
+}
+
+group('functions', () => {
+  const functions = resourcesOf(prod.template, 'AWS::Lambda::Function');
+  const serving = /^Serves /;
+  const consuming = /^Updates /;
+
+  it('run on Node 24 on ARM', () => {
+    expect(functions).toHaveLength(1 + repository.sources.length);
+    for (const { Properties } of functions) {
+      expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'], Handler: 'index.handler' });
+    }
+  });
+
+  it('get the environment variables that their constants name, and no others', () => {
+    const common = ['NODE_OPTIONS', ENV.stage, ENV.tableName];
+    expect(environmentOf(functions, serving)).toEqual([...common, ...Object.values(SERVE_ENV)].sort());
+    expect(environmentOf(functions, consuming)).toEqual([...common, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
+  });
+
+  it('are told the endpoint of a local deployment', () => {
+    const localFunctions = resourcesOf(local.template, 'AWS::Lambda::Function');
+    for (const description of [serving, consuming]) {
+      expect(environmentOf(localFunctions, description)).toContain(ENV.endpoint);
+    }
+    local.template.allResourcesProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { [ENV.endpoint]: 'http://localhost:4566' } },
+    });
+  });
+
+  it('write to log groups that forget, in every stage', () => {
+    for (const { template } of [prod, dev, local]) {
+      const logGroups = resourcesOf(template, 'AWS::Logs::LogGroup');
+      expect(logGroups).toHaveLength(2 + repository.sources.length);
+      for (const { Properties } of logGroups) expect(Properties.RetentionInDays).toBeGreaterThan(0);
+      for (const { Properties } of resourcesOf(template, 'AWS::Lambda::Function')) {
+        expect(Properties.LoggingConfig).toEqual({ LogGroup: { Ref: expect.any(String) } });
+      }
+    }
+  });
+});
+
+group('permissions', () => {
+  const ownLog = {
+    actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    resources: [expect.stringContaining('Log')],
+  };
+  const table = {
+    actions: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    resources: [expect.stringContaining('OnlineTable')],
+  };
+
+  it('of the consumer are those it uses, on its own stream, the table and two prefixes of the quarantine', () => {
+    expect(statementsOf(prod.template, 'Consumertransactions')).toEqual(
+      [
+        ownLog,
+        table,
+        {
+          actions: [
+            'kinesis:DescribeStream',
+            'kinesis:DescribeStreamSummary',
+            'kinesis:GetRecords',
+            'kinesis:GetShardIterator',
+            'kinesis:ListShards',
+          ],
+          resources: [expect.stringContaining('Streamtransactions')],
+        },
+        { actions: ['s3:ListBucket'], resources: [expect.stringContaining('Quarantine')] },
+        {
+          actions: ['s3:PutObject'],
+          resources: [
+            expect.stringMatching(/Quarantine.*\/aws\/lambda\/\*/),
+            expect.stringMatching(/Quarantine.*\/quarantine\/transactions\/\*/),
+          ],
+        },
+      ].map((statement) => ({ effect: 'Allow', ...statement })),
+    );
+  });
+
+  it('of the serving function are those it uses, on the table and the streams', () => {
+    expect(statementsOf(prod.template, 'Serving')).toEqual(
+      [
+        ownLog,
+        table,
+        {
+          actions: ['kinesis:DescribeStreamSummary', 'kinesis:PutRecord', 'kinesis:PutRecords'],
+          resources: [expect.stringContaining('Streamtransactions')],
+        },
+      ].map((statement) => ({ effect: 'Allow', ...statement })),
+    );
+  });
+
+  it('of the consumer cover the objects that it writes', () => {
+    const record = {
+      sequenceNumber: '1',
+      partitionKey: 'user-1',
+      arrivedAtMillis: 0,
+      data: new Uint8Array(),
+      problems: [],
+    };
+    for (const source of repository.sources) {
+      const { key } = quarantineObject([record], { sourceName: source.name, registryVersion: '' });
+      expect(key.startsWith(quarantinePrefixOf(source))).toBe(true);
+    }
+  });
+
+  it('come from no managed policy', () => {
+    for (const { Properties } of resourcesOf(prod.template, 'AWS::IAM::Role')) {
+      expect(Properties).not.toHaveProperty('ManagedPolicyArns');
+    }
+  });
+});
+
+group('the delivery of events', () => {
+  it('hands back single records, halves what crashes, tries often, and keeps what it gives up', () => {
+    prod.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: 30,
+      MaximumRecordAgeInSeconds: 43_200,
+      DestinationConfig: {
+        OnFailure: { Destination: { 'Fn::ImportValue': Match.stringLikeRegexp('Quarantine.*Arn') } },
+      },
+      MetricsConfig: { Metrics: ['EventCount'] },
+    });
+  });
+
+  it('misses no event from before the consumer existed, and waits for no batch to fill', () => {
+    prod.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      StartingPosition: 'TRIM_HORIZON',
+      BatchSize: 500,
+      MaximumBatchingWindowInSeconds: Match.absent(),
+      TumblingWindowInSeconds: Match.absent(),
+      ParallelizationFactor: 4,
+      Enabled: true,
+    });
+  });
+
+  it('gives up no later than the stream forgets', () => {
+    for (const stage of STAGES) {
+      const { stateful, stateless } = synthesize(stage);
+      const stream = onlyResourceOf(stateful.template, 'AWS::Kinesis::Stream');
+      const mapping = onlyResourceOf(stateless.template, 'AWS::Lambda::EventSourceMapping');
+      expect(Number(mapping.Properties.MaximumRecordAgeInSeconds)).toBeLessThan(
+        Number(stream.Properties.RetentionPeriodHours) * 3_600,
+      );
+    }
+  });
+
+  it('is left to a poller of ours in the local stage', () => {
+    local.template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { Enabled: false });
+  });
+});
+
+group('the API', () => {
+  it('answers every route of the constants, and asks for a signature on each', () => {
+    const routes = resourcesOf(prod.template, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties);
+    expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual(
+      Object.values(ROUTES)
+        .map(({ method, path }) => `${method} ${path}`)
+        .sort(),
+    );
+    for (const { AuthorizationType } of routes) expect(AuthorizationType).toBe('AWS_IAM');
+  });
+
+  it('asks for none in the emulator', () => {
+    local.template.allResourcesProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'NONE' });
+  });
+
+  it('speaks payload version 2 to the function', () => {
+    prod.template.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
+  });
+
+  it('refuses more requests than the stage allows', () => {
+    prod.template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+      StageName: '$default',
+      DefaultRouteSettings: { ThrottlingRateLimit: 2_000, ThrottlingBurstLimit: 4_000 },
+    });
+  });
+
+  it('logs one line per request, of which no part is a body', () => {
+    const stage = onlyResourceOf(prod.template, 'AWS::ApiGatewayV2::Stage');
+    const { DestinationArn, Format } = stage.Properties.AccessLogSettings as {
+      DestinationArn: unknown;
+      Format: string;
+    };
+    expect(DestinationArn).toEqual({ 'Fn::GetAtt': [expect.stringContaining('AccessLog'), 'Arn'] });
+    expect(Object.keys(JSON.parse(Format))).toContain('requestId');
+    expect(Format).not.toMatch(/body|input|payload/i);
+  });
+});
+
+group('the deployment', () => {
+  it('says where everything is', () => {
+    const outputs = Object.keys(prod.template.findOutputs('*'));
+    expect(outputs).toEqual(
+      expect.arrayContaining(['ApiUrl', 'ApiId', 'ServeFunctionName', 'ConsumerFunctionNames', 'RegistryVersion']),
+    );
+    prod.template.hasOutput('RegistryVersion', { Value: repository.registryVersion });
+  });
+
+  it('leaves alarms out where nothing could evaluate them', () => {
+    local.template.resourceCountIs('AWS::CloudWatch::Alarm', 0);
+    local.template.resourceCountIs('AWS::CloudWatch::Dashboard', 0);
+  });
+});
