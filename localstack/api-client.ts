@@ -1,22 +1,20 @@
 /** The product's HTTP API as a caller sees it. Answers are parsed, so that a broken contract is a clear error. */
 import * as z from 'zod';
+import { fraudDetection } from '../shared/features/fraud.ts';
 import { LocalEnvironmentError } from './child-process.ts';
 import type { Transaction } from './traffic.ts';
 
 const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
-export type FeatureVector = Readonly<Record<string, z.infer<typeof featureValue>>>;
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
 const featuresAnswer = z.object({
-  registry_version: z.string(),
-  service: z.string(),
   results: z.array(
     z.object({
       entity: z.object({ user_id: z.string() }),
       status: z.enum(['found', 'unknown']),
       features: z.record(z.string(), featureValue),
-      views: z.object({ user_transactions: z.object({ status: z.enum(['found', 'unknown']), as_of: instant }) }),
+      views: z.record(z.string(), z.object({ as_of: instant })),
     }),
   ),
 });
@@ -25,15 +23,10 @@ export type FeaturesResult = z.infer<typeof featuresAnswer>['results'][number];
 const decision = z.object({
   transaction_id: z.string(),
   decision: z.enum(['approve', 'review', 'block']),
-  is_fraud: z.boolean(),
   rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
-  features: z.record(z.string(), featureValue),
-  event_status: z.enum(['applied', 'duplicate', 'late', 'read-only']),
-  latency_ms: z.number(),
+  event_status: z.enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated']),
 });
 export type Decision = z.infer<typeof decision>;
-
-export const SERVICE_NAME = 'fraud_detection';
 
 /** The API refuses larger requests. */
 const ENTITY_ROWS_PER_REQUEST = 100;
@@ -43,7 +36,7 @@ export async function readFeatures(apiUrl: string, userIds: readonly string[]): 
   const results: FeaturesResult[] = [];
   for (let start = 0; start < userIds.length; start += ENTITY_ROWS_PER_REQUEST) {
     const entities = userIds.slice(start, start + ENTITY_ROWS_PER_REQUEST).map((user_id) => ({ user_id }));
-    const answer = await post(`${apiUrl}/features`, { service: SERVICE_NAME, entities }, featuresAnswer);
+    const answer = await post(`${apiUrl}/features`, { service: fraudDetection.name, entities }, featuresAnswer);
     results.push(...answer.results);
   }
   return results;
