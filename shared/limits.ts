@@ -70,6 +70,12 @@ export const LIMITS = {
   /** Entity rows in one `POST /features`. More → refused. */
   entityRowsPerRequest: 100,
 
+  /** Body of one HTTP request; one event alone may have `eventBytes`. Larger → refused with 413. */
+  requestBytes: 1024 * 1024,
+
+  /** Events in one `POST /events`: what Kinesis takes in one `PutRecords`. More → refused. */
+  eventsPerRequest: 500,
+
   /** Items per `BatchGetItem`, a DynamoDB limit; longer reads are split. */
   itemsPerBatchGet: 100,
 
@@ -97,4 +103,5 @@ relation(
   'a bucket must hold the squares of 10^8 decimals without losing a digit',
 );
 relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
+relation(LIMITS.eventBytes <= LIMITS.requestBytes, 'an event must fit a request');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');

@@ -23,3 +23,20 @@ export const ROUTES = {
   health: { method: 'GET', path: '/health' },
   openapi: { method: 'GET', path: '/openapi.json' },
 } as const;
+
+/** Value of the dimension `service` of every metric of this function. */
+export const SERVE_SERVICE = 'serve';
+
+/**
+ * How long a request goes on trying, milliseconds. A try that has begun by then is let end, so an answer comes within
+ * this time plus one request to AWS.
+ */
+export const SERVE_DEADLINES = {
+  predictFraud: 1_000,
+  features: 1_000,
+  events: 3_000,
+  probe: 1_000,
+} as const;
+
+/** One request to AWS, milliseconds. DynamoDB answers within 20; a slower one is better asked again. */
+export const AWS_REQUEST_TIMEOUT_MILLIS = { store: 400, streams: 1_000 } as const;

@@ -1,0 +1,129 @@
+import middy from '@middy/core';
+import httpRouterHandler from '@middy/http-router';
+import type { Context } from 'aws-lambda';
+import { DefinitionError } from '../../shared/definitions/error.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { ROUTES } from './constants.ts';
+import { describeError } from './describe-error.ts';
+import { checkHealth } from './health.ts';
+import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBodyOf } from './http.ts';
+import { openApiDocument } from './openapi.ts';
+import type { ServePorts } from './ports.ts';
+import { predictFraud } from './predict-fraud.ts';
+import { ProblemError, problemAnswer, problemOf } from './problems.ts';
+import { publishEvents } from './publish-event.ts';
+import { readFeatures } from './read-features.ts';
+import { predictAnswer, predictOptions } from './schemas.ts';
+
+export type RouteName = keyof typeof ROUTES;
+type RouteHandler = (request: HttpRequest) => Promise<HttpAnswer>;
+
+/** Answers API Gateway HTTP API requests, payload version 2. Never rejects: failures are answers too. */
+export type ServeHandler = (request: HttpRequest, context?: Partial<Context>) => Promise<HttpAnswer>;
+
+/** The serving function over its ports. @throws DefinitionError when declared names clash with those of the API. */
+export function createHandler(ports: ServePorts): ServeHandler {
+  requireUsableNames(ports.repository);
+  const handlers = routeHandlers(ports);
+  const router = httpRouterHandler<HttpRequest, HttpAnswer>({
+    routes: Object.entries(ROUTES).map(([name, route]) => ({ ...route, handler: handlers[name as RouteName] })),
+    notFoundResponse: refuseRoute,
+  });
+  const app = middy<HttpRequest, HttpAnswer>().use(observation(ports)).handler(router);
+  return (request, context = {}) => app(request, context as Context) as Promise<HttpAnswer>;
+}
+
+function routeHandlers(ports: ServePorts): Record<RouteName, RouteHandler> {
+  let openApiText: string | undefined;
+  return {
+    features: async (request) =>
+      jsonAnswer(200, await readFeatures(ports, jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes }))),
+    predictFraud: async (request) =>
+      jsonAnswer(200, await predictFraud(ports, jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes }))),
+    events: async (request) => {
+      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
+      return jsonAnswer(202, await publishEvents(ports, body, request.queryStringParameters?.source));
+    },
+    health: async () => {
+      const health = await checkHealth(ports);
+      return jsonAnswer(health.status === 'ok' ? 200 : 503, health);
+    },
+    openapi: async () => {
+      openApiText ??= JSON.stringify(openApiDocument(ports.repository));
+      return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: openApiText };
+    },
+  };
+}
+
+/** Measures every request, and turns whatever was thrown into a problem. Logs only what the caller cannot mend. */
+function observation({ logger, metrics }: ServePorts): middy.MiddlewareObj<HttpRequest, HttpAnswer> {
+  const startTimes = new WeakMap<object, number>();
+  const answered = (request: middy.Request<HttpRequest, HttpAnswer>, status: number): number => {
+    const latencyMillis = performance.now() - (startTimes.get(request) ?? performance.now());
+    metrics.answered(routeNameOf(request.event), { latencyMillis, status });
+    return latencyMillis;
+  };
+  return {
+    before: (request) => {
+      startTimes.set(request, performance.now());
+    },
+    after: (request) => {
+      answered(request, request.response?.statusCode ?? 200);
+    },
+    onError: (request) => {
+      const problem = problemOf(request.error);
+      const latencyMillis = answered(request, problem.status);
+      const requestId = request.event.requestContext?.requestId;
+      request.response = problemAnswer(problem, requestId);
+      if (problem.status < 500) return;
+      logger.error('a request failed', {
+        request_id: requestId,
+        route: routeNameOf(request.event),
+        problem: problem.kind,
+        latency_ms: latencyMillis,
+        error: describeError(problem.cause),
+      });
+    },
+  };
+}
+
+const NAMES_BY_ROUTE = new Map(
+  Object.entries(ROUTES).flatMap(([name, { method, path }]) => [
+    [`${method} ${path}`, name],
+    [`${method} ${path}/`, name],
+  ]),
+);
+
+/** What is asked for and does not exist shares one name, so that nobody can make metrics by asking. */
+function routeNameOf(request: HttpRequest): string {
+  const http = request.requestContext?.http;
+  return NAMES_BY_ROUTE.get(`${http?.method} ${http?.path}`) ?? 'unknown';
+}
+
+function refuseRoute({ method, path }: { readonly method: string; readonly path: string }): never {
+  const methods = Object.values(ROUTES)
+    .filter((route) => route.path === path)
+    .map((route) => route.method);
+  if (methods.length === 0) {
+    const routes = Object.values(ROUTES).map((route) => `${route.method} ${route.path}`);
+    throw new ProblemError('unknown-route', `There are: ${routes.join(', ')}.`);
+  }
+  const allow = methods.join(', ');
+  throw new ProblemError('method-not-allowed', `${path} takes ${allow}, not ${method}.`, { headers: { allow } });
+}
+
+/** A request mixes the fields of an event with names of ours, and an answer has the event's id beside its own members. */
+function requireUsableNames({ sources }: FeatureRepository): void {
+  for (const source of sources) {
+    const clash =
+      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
+      Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
+    if (clash !== undefined) {
+      throw new DefinitionError(
+        `source ${source.name}`,
+        `the API has another meaning for "${clash}"; rename the field`,
+      );
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import * as z from 'zod';
+import { repository } from '../../shared/features/index.ts';
+import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
+import { clientConfiguration } from '../aws-clients.ts';
+import { ENV } from '../constants.ts';
+import { MissingEnvironmentError, requireEnvironment } from '../environment.ts';
+import { createHandler } from './app.ts';
+import { AWS_REQUEST_TIMEOUT_MILLIS, SERVE_ENV, SERVE_SERVICE } from './constants.ts';
+import { KinesisEventStream } from './kinesis-stream.ts';
+import { EmfServingMetrics } from './metrics.ts';
+
+const clock = Date.now;
+const streamNames = streamNamesOf(requireEnvironment(SERVE_ENV.streamNames));
+const store = new DynamoDbOnlineStore({
+  client: new DynamoDBClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.store })),
+  tableName: requireEnvironment(ENV.tableName),
+});
+const kinesis = new KinesisClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.streams }));
+
+/** No view has this name, so no item has this key. */
+const ABSENT_KEY = 'health';
+
+export const handler = createHandler({
+  store,
+  repository,
+  stream: new KinesisEventStream({ client: kinesis, streamNames }),
+  clock,
+  logger: new Logger({ serviceName: SERVE_SERVICE }),
+  metrics: new EmfServingMetrics(clock),
+  probes: [
+    { name: 'online_store', check: () => store.get([ABSENT_KEY]) },
+    ...Object.entries(streamNames).map(([source, StreamName]) => ({
+      name: `stream_${source}`,
+      check: () => kinesis.send(new DescribeStreamSummaryCommand({ StreamName })),
+    })),
+  ],
+});
+
+/** @throws MissingEnvironmentError when a source of the repository has no stream. */
+function streamNamesOf(json: string): Record<string, string> {
+  const names = z.record(z.string(), z.string()).parse(JSON.parse(json));
+  const missing = repository.sources.find(({ name }) => names[name] === undefined);
+  if (missing) throw new MissingEnvironmentError(`${SERVE_ENV.streamNames} names no stream for ${missing.name}.`);
+  return names;
+}

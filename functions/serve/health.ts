@@ -1,0 +1,52 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SERVE_DEADLINES } from './constants.ts';
+import { errorNames } from './describe-error.ts';
+import type { ServePorts } from './ports.ts';
+import type { HealthAnswer } from './schemas.ts';
+
+/** Asks one dependency for a sign of life. */
+export interface HealthProbe {
+  /** What the answer calls it. */
+  readonly name: string;
+  /** Rejects when the dependency does not work. */
+  check(): Promise<unknown>;
+}
+
+/** `GET /health`: every dependency, asked at once. Why one failed is logged, not answered. */
+export async function checkHealth({ probes, repository, logger }: ServePorts): Promise<HealthAnswer> {
+  const checks = await Promise.all(
+    probes.map(async (probe) => {
+      const startedAt = performance.now();
+      const failure = await failureOf(probe);
+      if (failure !== undefined)
+        logger.warn('a health check failed', { check: probe.name, error: errorNames(failure) });
+      const status: 'ok' | 'failed' = failure === undefined ? 'ok' : 'failed';
+      return [probe.name, { status, latency_ms: Math.round((performance.now() - startedAt) * 100) / 100 }] as const;
+    }),
+  );
+  return {
+    status: checks.every(([, { status }]) => status === 'ok') ? 'ok' : 'failed',
+    registry_version: repository.registryVersion,
+    checks: Object.fromEntries(checks),
+  };
+}
+
+class ProbeTimeoutError extends Error {
+  override readonly name = 'ProbeTimeoutError';
+}
+
+async function failureOf(probe: HealthProbe): Promise<unknown> {
+  const timer = new AbortController();
+  const late = delay(SERVE_DEADLINES.probe, undefined, { signal: timer.signal }).then(() => {
+    throw new ProbeTimeoutError(`no answer within ${SERVE_DEADLINES.probe} ms`);
+  });
+  try {
+    await Promise.race([probe.check(), late]);
+    return undefined;
+  } catch (error) {
+    return error ?? new Error('the probe failed without a reason');
+  } finally {
+    late.catch(() => undefined);
+    timer.abort();
+  }
+}

@@ -1,0 +1,37 @@
+import { type KinesisClient, KinesisServiceException, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import { type EventRecord, type EventStream, EventStreamUnavailableError } from './publish-event.ts';
+
+const THROTTLES = new Set(['ProvisionedThroughputExceededException', 'LimitExceededException', 'ThrottlingException']);
+
+/** Events on Kinesis streams, one per source. */
+export class KinesisEventStream implements EventStream {
+  readonly #client: KinesisClient;
+  readonly #streamNames: Readonly<Record<string, string>>;
+
+  /** @param options.streamNames name of the stream of each source. */
+  constructor(options: { readonly client: KinesisClient; readonly streamNames: Readonly<Record<string, string>> }) {
+    this.#client = options.client;
+    this.#streamNames = options.streamNames;
+  }
+
+  async put(source: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]> {
+    const command = new PutRecordsCommand({
+      StreamName: this.#streamNames[source.name],
+      Records: records.map(({ partitionKey, text }) => ({ PartitionKey: partitionKey, Data: Buffer.from(text) })),
+    });
+    try {
+      const { Records: answers = [] } = await this.#client.send(command);
+      return records.filter((_, index) => answers[index]?.ErrorCode !== undefined || answers[index] === undefined);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      throw new EventStreamUnavailableError(`the stream of ${source.name} did not take the records`, { cause: error });
+    }
+  }
+}
+
+/** Throttles, failures of Kinesis itself and of the network pass; a refusal of the request does not. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof KinesisServiceException)) return true;
+  return error.$fault === 'server' || THROTTLES.has(error.name);
+}

@@ -1,0 +1,146 @@
+import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
+import type { FieldValue } from '../../shared/definitions/fields.ts';
+import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
+import type { WindowedView } from '../../shared/definitions/view.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import {
+  derivedValues,
+  type EntityRow,
+  featureValues,
+  readViews,
+  type ViewReadings,
+  viewsOf,
+} from '../../shared/online/read-features.ts';
+import { SERVE_DEADLINES } from './constants.ts';
+import { withinDeadline } from './deadline.ts';
+import { findFeature, findService } from './find.ts';
+import { ageSecondsOf, freshnessByView } from './freshness.ts';
+import type { ServePorts } from './ports.ts';
+import { invalid } from './problems.ts';
+import {
+  type EntityFeatures,
+  type FeaturesAnswer,
+  type FieldProblem,
+  featuresRequest,
+  fieldProblemsOf,
+} from './schemas.ts';
+
+/** What to read: window features, and the service whose derived features come after them. */
+interface Selection {
+  readonly features: readonly ServiceFeature[];
+  readonly service: FeatureService | undefined;
+}
+
+/** `POST /features`: the features of entities at one instant. @throws ProblemError, OnlineStoreError */
+export async function readFeatures(ports: ServePorts, body: unknown): Promise<FeaturesAnswer> {
+  const request = featuresRequest.safeParse(body);
+  if (!request.success) throw invalid(fieldProblemsOf(request.error));
+  const nowMillis = ports.clock();
+  const { at: instantMillis = nowMillis, entities } = request.data;
+  requireNearInstant(instantMillis, nowMillis);
+  const { features, service } = selectionOf(ports, request.data);
+  const views = viewsOf(features);
+  const rows = entityRowsOf(views, entities);
+  const store = withinDeadline(ports.store, SERVE_DEADLINES.features);
+  const readings = await readViews(store, views, rows, instantMillis);
+  for (const reading of readings) measure(ports, features, reading);
+  return {
+    registry_version: ports.repository.registryVersion,
+    ...(service && { service: service.key }),
+    features: [...features, ...(service?.derived ?? [])].map(({ name }) => name),
+    results: rows.map((row, index) => resultOf(row, readings[index] ?? new Map(), features, service)),
+  };
+}
+
+/** Features of a distant future would say that everything has expired: true of no instant that anybody has seen. */
+function requireNearInstant(instantMillis: number, nowMillis: number): void {
+  if (instantMillis <= nowMillis + LIMITS.futureToleranceMillis) return;
+  const minutes = LIMITS.futureToleranceMillis / 60_000;
+  throw invalid([{ field: 'at', problem: `lies more than ${minutes} min ahead of now` }]);
+}
+
+function selectionOf(
+  { repository }: ServePorts,
+  { service: reference, features: references = [] }: { service?: string | undefined; features?: string[] | undefined },
+): Selection {
+  if (reference !== undefined) {
+    const service = findService(repository, reference);
+    return { features: service.features, service };
+  }
+  const features = references.map((feature, index) => findFeature(repository, feature, `features[${index}]`));
+  const names = features.map(({ name }) => name);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice >= 0) {
+    throw invalid([
+      {
+        field: `features[${twice}]`,
+        problem: `a second feature is named ${names[twice]}; ask for it in another request`,
+      },
+    ]);
+  }
+  return { features, service: undefined };
+}
+
+/** Checks every row against the join keys of the views, before anything is read. */
+function entityRowsOf(views: readonly WindowedView[], entities: readonly Record<string, unknown>[]): EntityRow[] {
+  const problems: FieldProblem[] = [];
+  const rows = entities.map((entity, index) => entityRowOf(views, entity, `entities[${index}]`, problems));
+  if (problems.length > 0) throw invalid(problems);
+  return rows;
+}
+
+function entityRowOf(
+  views: readonly WindowedView[],
+  given: Readonly<Record<string, unknown>>,
+  path: string,
+  problems: FieldProblem[],
+): EntityRow {
+  const row: Record<string, FieldValue> = {};
+  const expected = new Set(views.flatMap(({ entity }) => entity.joinKeys));
+  for (const name of Object.keys(given)) {
+    if (!expected.has(name)) {
+      problems.push({ field: `${path}.${name}`, problem: `is no join key; give ${[...expected].join(', ')}` });
+    }
+  }
+  for (const { entity, source } of views) {
+    for (const joinKey of entity.joinKeys) {
+      // Values are judged as the source judges them, so what no event could have is no question either.
+      const parsed = source.schema.shape[joinKey]?.safeParse(given[joinKey]);
+      if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
+      else problems.push({ field: `${path}.${joinKey}`, problem: parsed?.error.issues[0]?.message ?? 'is not valid' });
+    }
+  }
+  if (problems.length === 0) requireKeys(views, row, path, problems);
+  return row;
+}
+
+function requireKeys(views: readonly WindowedView[], row: EntityRow, path: string, problems: FieldProblem[]): void {
+  try {
+    for (const { entity } of views) entityKeyOf(entity, row);
+  } catch (error) {
+    if (!(error instanceof EntityKeyError)) throw error;
+    problems.push({ field: `${path}.${error.field}`, problem: error.message.slice(error.field.length + 1) });
+  }
+}
+
+function resultOf(
+  row: EntityRow,
+  readings: ViewReadings,
+  features: readonly ServiceFeature[],
+  service: FeatureService | undefined,
+): EntityFeatures {
+  const values = featureValues(features, readings);
+  return {
+    entity: row as EntityFeatures['entity'],
+    status: [...readings.values()].some(({ found }) => found) ? 'found' : 'unknown',
+    // Derived features that need the fields of an event see nulls in their place.
+    features: service ? { ...values, ...derivedValues(service, values) } : values,
+    views: freshnessByView(readings),
+  };
+}
+
+/** Derived features are left out: those that need an event are null here by nature. */
+function measure({ metrics }: ServePorts, features: readonly ServiceFeature[], readings: ViewReadings): void {
+  metrics.nulls(featureValues(features, readings));
+  for (const [view, reading] of readings) metrics.age(view.key, ageSecondsOf(reading));
+}

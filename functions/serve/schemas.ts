@@ -1,0 +1,183 @@
+/** What requests and answers look like. Every type is inferred from its schema, and the OpenAPI document is made of them. */
+import * as z from 'zod';
+import { eventTime } from '../../shared/definitions/fields.ts';
+import type { FeatureService } from '../../shared/definitions/service.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import { LIMITS } from '../../shared/limits.ts';
+
+const instant = () => z.iso.datetime().describe('ISO 8601, UTC, milliseconds');
+const registryVersion = z.string().describe('Content hash of the declarations that made this answer');
+const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
+const reference = (example: string) =>
+  z
+    .string()
+    .min(1)
+    .max(LIMITS.identifierCharacters)
+    .meta({ examples: [example] });
+
+export const fieldProblem = z.strictObject({
+  field: z.string().describe('Path of the field, such as entities[3].user_id; empty for the whole body'),
+  problem: z.string().describe('What it must be'),
+});
+export type FieldProblem = z.infer<typeof fieldProblem>;
+
+/** RFC 9457. */
+export const problem = z.object({
+  type: z.string().describe('urn:feature-store:problem:<kind>; stable, for programs'),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().describe('What is wrong and what to do, for people'),
+  instance: z.string().optional().describe('urn:feature-store:request:<request id>, as it is logged'),
+  errors: z.array(fieldProblem).optional(),
+  accepted: z.int().optional().describe('events-not-accepted: how many events are in the stream'),
+  not_accepted: z.int().optional().describe('events-not-accepted: how many are not known to be; send all again'),
+});
+export type Problem = z.infer<typeof problem>;
+
+export const viewFreshness = z.strictObject({
+  status: z.enum(['found', 'unknown']),
+  as_of: instant().describe('The instant for which the features hold'),
+  last_event_at: instant().nullable().describe('Time of the newest event counted'),
+  updated_at: instant().nullable().describe('When the last counted events arrived'),
+  age_seconds: z.number().nullable().describe('From updated_at to as_of'),
+});
+export type ViewFreshness = z.infer<typeof viewFreshness>;
+
+const freshnessByView = z.record(z.string(), viewFreshness).describe('By view@version');
+
+export const featuresRequest = z
+  .strictObject({
+    service: reference('fraud_detection').optional().describe('name or name@version; instead of features'),
+    features: z
+      .array(reference('user_transactions:tx_count_1h'))
+      .min(1)
+      .max(LIMITS.featuresPerRequest)
+      .optional()
+      .describe('view:feature or view@version:feature; instead of service'),
+    entities: z
+      .array(z.record(z.string(), z.unknown()))
+      .min(1)
+      .max(LIMITS.entityRowsPerRequest)
+      .describe('Join keys of the entities, one object each'),
+    at: eventTime().optional().describe('For which instant; now, by default'),
+  })
+  .refine((request) => (request.service === undefined) !== (request.features === undefined), {
+    path: ['service'],
+    error: 'give either service or features',
+  });
+
+const entityFeatures = z.strictObject({
+  entity: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  status: z.enum(['found', 'unknown']).describe('unknown: no view knows the entity, so all values are empty'),
+  features: z.record(z.string(), featureValue),
+  views: freshnessByView,
+});
+export type EntityFeatures = z.infer<typeof entityFeatures>;
+
+export const featuresAnswer = z.strictObject({
+  registry_version: registryVersion,
+  service: z.string().optional().describe('name@version of the service asked for'),
+  features: z.array(z.string()).describe('Names in order'),
+  results: z.array(entityFeatures).describe('In the order of the entities asked for'),
+});
+export type FeaturesAnswer = z.infer<typeof featuresAnswer>;
+
+/** What a decision's body holds beside the fields of the event. */
+export const predictOptions = z.object({
+  mode: z
+    .enum(['apply', 'read-only'])
+    .default('apply')
+    .describe('apply counts the event, once however often it comes; read-only counts it for this answer alone'),
+  service: reference('fraud_detection')
+    .optional()
+    .describe('name or name@version; the only one that decides, by default'),
+});
+
+export const eventStatus = z
+  .enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated'])
+  .describe(
+    'applied: counted by this call. duplicate: counted before. late: too old to be counted, inside its own windows ' +
+      'here only. read-only: nothing was written. unrelated: no view of the service counts such events. Of several ' +
+      'views, the first that did not answer applied.',
+  );
+
+export const predictAnswer = z.strictObject({
+  service: z.string().describe('name@version'),
+  decision: z.enum(['approve', 'review', 'block']),
+  is_fraud: z.boolean(),
+  rules: z
+    .array(z.strictObject({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) }))
+    .describe('Those that fired'),
+  features: z.record(z.string(), featureValue).describe('What the rules saw, this event included'),
+  event_status: eventStatus,
+  as_of: instant(),
+  views: freshnessByView,
+  registry_version: registryVersion,
+  latency_ms: z.number().describe('Spent in the service'),
+});
+/** The answer also has the event's id, under the name of its field. */
+export type PredictAnswer = z.infer<typeof predictAnswer> & { readonly [eventId: string]: unknown };
+
+export const eventsAnswer = z.strictObject({
+  accepted: z.int().describe('Events now in the stream'),
+  registry_version: registryVersion,
+});
+export type EventsAnswer = z.infer<typeof eventsAnswer>;
+
+export const healthAnswer = z.strictObject({
+  status: z.enum(['ok', 'failed']),
+  registry_version: registryVersion,
+  checks: z.record(z.string(), z.strictObject({ status: z.enum(['ok', 'failed']), latency_ms: z.number() })),
+});
+export type HealthAnswer = z.infer<typeof healthAnswer>;
+
+const VALUE_SCHEMAS = { number: z.number(), text: z.string(), boolean: z.boolean() } as const;
+
+/** The features of a service as an object with each of them. */
+export function serviceFeatures({ features, derived }: FeatureService) {
+  return z.strictObject(
+    Object.fromEntries([
+      ...features.map(({ name, type, emptyValue }) => [
+        name,
+        emptyValue === null ? VALUE_SCHEMAS[type].nullable() : VALUE_SCHEMAS[type],
+      ]),
+      ...derived.map(({ name, type }) => [name, VALUE_SCHEMAS[type].nullable()]),
+    ]),
+  );
+}
+
+/** A request to decide over one event of a source. */
+export function predictRequest(source: EventSource) {
+  return source.schema.extend(predictOptions.shape);
+}
+
+/** The answer of one service, with the names of its features. */
+export function servicePredictAnswer(service: FeatureService, source: EventSource) {
+  return predictAnswer.extend({
+    [source.eventId]: z.union([z.string(), z.int()]),
+    features: serviceFeatures(service),
+  });
+}
+
+/** One event of a source, or several. */
+export function eventsRequest(source: EventSource) {
+  return z.union([
+    source.schema,
+    z.strictObject({ events: z.array(source.schema).min(1).max(LIMITS.eventsPerRequest) }),
+  ]);
+}
+
+/** The faults that zod found, each at its path: `entities[3].user_id`. */
+export function fieldProblemsOf(error: z.ZodError): FieldProblem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [{ field: pathOf(issue.path), problem: issue.message }];
+    return issue.keys.map((key) => ({ field: pathOf([...issue.path, key]), problem: 'is not known here; remove it' }));
+  });
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    return text === '' ? String(step) : `${text}.${String(step)}`;
+  }, '');
+}

@@ -1,0 +1,157 @@
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { createHandler } from '../../../functions/serve/app.ts';
+import type { HealthProbe } from '../../../functions/serve/health.ts';
+import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
+import type { EventRecord, EventStream } from '../../../functions/serve/publish-event.ts';
+import type { EventSource } from '../../../shared/definitions/source.ts';
+import { repository as shippedRepository } from '../../../shared/features/index.ts';
+import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
+import type { OnlineStore } from '../../../shared/online/store.ts';
+import type { FeatureRepository } from '../../../shared/registry/manifest.ts';
+
+export const NOW_MILLIS = Date.UTC(2026, 0, 31, 12);
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape; schemas are checked apart.
+  readonly body: any;
+}
+
+/** A stream in memory that can be told to refuse. */
+export class MemoryStream implements EventStream {
+  readonly records: EventRecord[] = [];
+  calls = 0;
+  /** How many records of each call it refuses, or what it throws. */
+  refusals: (number | Error)[] = [];
+
+  async put(_source: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]> {
+    this.calls++;
+    const refusal = this.refusals.length > 1 ? this.refusals.shift() : this.refusals[0];
+    if (refusal instanceof Error) throw refusal;
+    const accepted = records.slice(0, records.length - (refusal ?? 0));
+    this.records.push(...accepted);
+    return records.slice(accepted.length);
+  }
+}
+
+interface Logged {
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export class RecordedMetrics implements ServingMetrics {
+  readonly requests: { readonly route: string; readonly status: number; readonly latencyMillis: number }[] = [];
+  readonly nullNames: string[] = [];
+  readonly ages: (readonly [string, number | null])[] = [];
+
+  answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void {
+    this.requests.push({ route, ...options });
+  }
+
+  nulls(features: Readonly<Record<string, unknown>>): void {
+    this.nullNames.push(...Object.keys(features).filter((name) => features[name] === null));
+  }
+
+  age(view: string, ageSeconds: number | null): void {
+    this.ages.push([view, ageSeconds]);
+  }
+}
+
+/** A request as API Gateway hands it over, payload version 2. */
+export function httpRequest(
+  method: string,
+  path: string,
+  options: { readonly body?: string; readonly query?: Record<string, string>; readonly isBase64Encoded?: boolean } = {},
+): APIGatewayProxyEventV2 {
+  return {
+    version: '2.0',
+    routeKey: `${method} ${path}`,
+    rawPath: path,
+    rawQueryString: new URLSearchParams(options.query).toString(),
+    headers: { 'content-type': 'application/json; charset=utf-8', host: 'api.example.com' },
+    ...(options.query && { queryStringParameters: options.query }),
+    requestContext: {
+      accountId: '123456789012',
+      apiId: 'api',
+      domainName: 'api.example.com',
+      domainPrefix: 'api',
+      http: { method, path, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'test' },
+      requestId: 'request-1',
+      routeKey: `${method} ${path}`,
+      stage: '$default',
+      time: '31/Jan/2026:12:00:00 +0000',
+      timeEpoch: NOW_MILLIS,
+    },
+    ...(options.body !== undefined && { body: options.body }),
+    isBase64Encoded: options.isBase64Encoded ?? false,
+  };
+}
+
+/** The real handler over memory, and the ways to call it. */
+export function serve(
+  options: {
+    readonly store?: OnlineStore;
+    readonly repository?: FeatureRepository;
+    readonly probes?: readonly HealthProbe[];
+    readonly metrics?: ServingMetrics;
+  } = {},
+) {
+  const store = options.store ?? new MemoryOnlineStore();
+  const stream = new MemoryStream();
+  const metrics = new RecordedMetrics();
+  const logged: Logged[] = [];
+  const log = (message: string, details: Logged['details']) => logged.push({ message, details });
+  const clock = { nowMillis: NOW_MILLIS };
+  const handler = createHandler({
+    store,
+    repository: options.repository ?? shippedRepository,
+    stream,
+    clock: () => clock.nowMillis,
+    logger: { error: log, warn: log },
+    metrics: options.metrics ?? metrics,
+    probes: options.probes ?? [{ name: 'online_store', check: async () => undefined }],
+  });
+  async function call(request: APIGatewayProxyEventV2): Promise<Answered> {
+    const { statusCode = 0, headers = {}, body = '' } = await handler(request);
+    return { status: statusCode, headers, body: JSON.parse(body) };
+  }
+  const post = (path: string, body: unknown, query?: Record<string, string>) =>
+    call(
+      httpRequest('POST', path, {
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...(query && { query }),
+      }),
+    );
+  return {
+    handler,
+    store,
+    stream,
+    metrics,
+    logged,
+    clock,
+    call,
+    post,
+    get: (path: string) => call(httpRequest('GET', path)),
+    predict: (body: unknown) => post('/predict_fraud', body),
+    features: (body: unknown) => post('/features', body),
+    events: (body: unknown, query?: Record<string, string>) => post('/events', body, query),
+  };
+}
+
+let transactionCount = 0;
+
+/** A transaction, different from all others unless told not to be. */
+export function transaction(fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  transactionCount++;
+  return {
+    transaction_id: `transaction-${transactionCount}`,
+    user_id: 'user-1',
+    merchant_id: 'merchant-1',
+    amount: 10,
+    timestamp: NOW_MILLIS,
+    ...fields,
+  };
+}
+
+export const ruleNames = (answer: Answered): string[] => answer.body.rules.map(({ name }: { name: string }) => name);

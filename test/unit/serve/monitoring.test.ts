@@ -1,0 +1,185 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createHandler } from '../../../functions/serve/app.ts';
+import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
+import { repository } from '../../../shared/features/index.ts';
+import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
+import type { OnlineStore } from '../../../shared/online/store.ts';
+import { OnlineStoreRequestError } from '../../../shared/online/store.ts';
+import { httpRequest, MemoryStream, NOW_MILLIS, transaction } from './harness.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: lines of the embedded metric format, which this test takes apart.
+type Line = any;
+
+/** Everything that is written while a test runs. */
+function capture(): string[] {
+  const written: string[] = [];
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'write').mockImplementation((chunk) => {
+      written.push(String(chunk));
+      return true;
+    });
+  }
+  for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const) {
+    vi.spyOn(console, method).mockImplementation((...parts) => void written.push(parts.map(String).join(' ')));
+  }
+  return written;
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** The handler with the logger and the metrics that it has when deployed. */
+function deployed(store: OnlineStore = new MemoryOnlineStore()) {
+  const clock = { nowMillis: NOW_MILLIS };
+  const handler = createHandler({
+    store,
+    repository,
+    stream: new MemoryStream(),
+    clock: () => clock.nowMillis,
+    logger: new Logger({ serviceName: 'serve' }),
+    metrics: new EmfServingMetrics(() => clock.nowMillis),
+    probes: [{ name: 'online_store', check: () => Promise.reject(new Error('secret-probe')) }],
+  });
+  const post = (path: string, body: unknown) => handler(httpRequest('POST', path, { body: JSON.stringify(body) }));
+  return { handler, post, clock };
+}
+
+const linesOf = (written: readonly string[]): Line[] =>
+  written
+    .flatMap((text) => text.split('\n'))
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+
+const metricsOf = (lines: readonly Line[], name: string): Line[] => lines.filter((line) => name in line);
+
+describe('metrics', () => {
+  it('cost one line per request', async () => {
+    const written = capture();
+    const { post } = deployed();
+    await post('/predict_fraud', transaction());
+    const lines = linesOf(written);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({
+      service: 'serve',
+      route: 'predictFraud',
+      ServingLatency: expect.any(Number),
+      Availability: 1,
+      _aws: { CloudWatchMetrics: [{ Namespace: 'FeatureStore', Dimensions: [['service', 'route']] }] },
+    });
+    const definitions = lines[0]._aws.CloudWatchMetrics[0].Metrics;
+    expect(definitions.map(({ Name, Unit }: Line) => [Name, Unit])).toEqual([
+      ['ServingLatency', 'Milliseconds'],
+      ['Availability', 'Count'],
+    ]);
+  });
+
+  it('gather nulls and ages over ten seconds', async () => {
+    const written = capture();
+    const { post, clock } = deployed();
+    const read = () => post('/features', { service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    await post('/predict_fraud', transaction());
+    clock.nowMillis += 60_000;
+    await read();
+    expect(metricsOf(linesOf(written), 'NullFeatures').map((line) => [line.feature, line.NullFeatures])).toEqual([
+      ['avg_amount_1min', 1],
+      ['max_amount_1min', 1],
+    ]);
+    expect(metricsOf(linesOf(written), 'FeatureAge')).toMatchObject([{ view: 'user_transactions@1', FeatureAge: 60 }]);
+    written.length = 0;
+    for (let time = 0; time < 9; time++) await read();
+    expect(linesOf(written)).toHaveLength(9);
+    clock.nowMillis += 10_000;
+    written.length = 0;
+    await read();
+    const [request, firstNull, secondNull, age] = linesOf(written);
+    expect(request).toMatchObject({ route: 'features' });
+    expect([firstNull.NullFeatures, secondNull.NullFeatures]).toEqual([10, 10]);
+    expect(firstNull._aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'feature']]);
+    expect(age.FeatureAge).toEqual([...Array(9).fill(60), 70]);
+    expect(age._aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'view']]);
+  });
+
+  it('never put more ages into a line than CloudWatch takes', async () => {
+    const written = capture();
+    const { post, clock } = deployed();
+    await post('/predict_fraud', transaction());
+    written.length = 0;
+    const entities = Array(100).fill({ user_id: 'user-1' });
+    for (let time = 0; time < 3; time++) await post('/features', { service: 'fraud_detection', entities });
+    clock.nowMillis += 10_000;
+    await post('/predict_fraud', transaction());
+    const ages = metricsOf(linesOf(written), 'FeatureAge').flatMap(({ FeatureAge }) => [FeatureAge].flat().length);
+    expect(Math.max(...ages)).toBeLessThanOrEqual(100);
+    expect(ages.reduce((sum, size) => sum + size, 0)).toBe(300);
+  });
+
+  it('count a failure as unavailable, a refusal not', async () => {
+    const written = capture();
+    const { post } = deployed({
+      get: () => Promise.reject(new TypeError('broken')),
+      update: () => Promise.reject(new TypeError('broken')),
+    });
+    await post('/predict_fraud', transaction());
+    await post('/predict_fraud', {});
+    expect(metricsOf(linesOf(written), 'Availability').map(({ Availability }) => Availability)).toEqual([0, 1]);
+  });
+});
+
+describe('logs', () => {
+  const secret = {
+    transaction_id: 'secret-id-4711',
+    user_id: 'secret-user-4712',
+    merchant_id: 'secret-merchant-4713',
+    amount: 4714.15,
+  };
+
+  it('say nothing of what was asked, answered or refused', async () => {
+    const written = capture();
+    const { post, handler } = deployed();
+    await post('/predict_fraud', transaction(secret));
+    await post('/predict_fraud', { ...transaction(secret), mode: 'read-only' });
+    await post('/predict_fraud', { ...transaction(secret), amount: -4714.15 });
+    await post('/predict_fraud', { ...transaction(secret), 'secret-field': 'secret-value' });
+    await post('/features', { service: 'fraud_detection', entities: [{ user_id: secret.user_id }] });
+    await post('/features', { service: 'secret-service', entities: [{ user_id: secret.user_id }] });
+    await post('/events', { events: [transaction(secret)] });
+    await post('/events', { events: [{ ...transaction(secret), user_id: 4712 }] });
+    await handler(httpRequest('POST', '/predict_fraud', { body: '{"user_id":"secret-user-4712' }));
+    await handler(httpRequest('GET', '/secret-path'));
+    await handler(httpRequest('GET', '/health'));
+    expect(written.length).toBeGreaterThan(10);
+    expect(written.join('\n')).not.toMatch(/secret|471[1-5]|4714/);
+  });
+
+  it('say of a failure where and what, not with which values', async () => {
+    for (const error of [
+      new TypeError('Cannot convert 4714.15 of secret-user-4712 to a BigInt', { cause: new Error('secret-cause') }),
+      Object.assign(new Error('secret-user-4712'), { input: secret }),
+      'secret-text',
+    ]) {
+      const written = capture();
+      const { post } = deployed({ get: () => Promise.reject(error), update: () => Promise.reject(error) });
+      const answer = await post('/predict_fraud', transaction(secret));
+      expect(answer.statusCode).toBe(500);
+      const everything = written.join('\n') + answer.body;
+      expect(everything).not.toMatch(/secret|471[1-5]/);
+      const [logged] = linesOf(written).filter(({ level }) => level === 'ERROR');
+      expect(logged).toMatchObject({ request_id: 'request-1', route: 'predictFraud', problem: 'internal' });
+      vi.restoreAllMocks();
+    }
+  });
+
+  it('repeat the messages of our own errors, which name declarations and limits', async () => {
+    const written = capture();
+    const error = new OnlineStoreRequestError('DynamoDB refused the request: AccessDeniedException');
+    await deployed({ get: () => Promise.reject(error), update: () => Promise.reject(error) }).post(
+      '/predict_fraud',
+      transaction(secret),
+    );
+    const [logged] = linesOf(written).filter(({ level }) => level === 'ERROR');
+    expect(logged.error).toMatchObject({ name: 'OnlineStoreRequestError', message: error.message });
+    expect(logged.error.frames.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,402 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import {
+  count,
+  decimal,
+  entity,
+  eventSource,
+  eventTime,
+  featureService,
+  identifier,
+  last,
+  sum,
+  windowedView,
+} from '../../../shared/definitions/index.ts';
+import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
+import type { OnlineStore } from '../../../shared/online/store.ts';
+import {
+  OnlineStoreItemTooLargeError,
+  OnlineStoreRequestError,
+  OnlineStoreThrottledError,
+  OnlineStoreUnavailableError,
+} from '../../../shared/online/store.ts';
+import { featureRepository } from '../../../shared/registry/manifest.ts';
+import { idHashOf } from '../../../shared/windows/event.ts';
+import { NOW_MILLIS, ruleNames, serve, transaction } from './harness.ts';
+
+const MINUTE = 60_000;
+
+describe('POST /predict_fraud, the answer', () => {
+  it('approves an ordinary first transaction, with the transaction inside its features', async () => {
+    const { predict, metrics } = serve();
+    const { status, body, headers } = await predict(transaction({ transaction_id: 'first', amount: 12.5 }));
+    expect(status).toBe(200);
+    expect(headers['content-type']).toBe('application/json');
+    expect(body).toMatchObject({
+      transaction_id: 'first',
+      service: 'fraud_detection@1',
+      decision: 'approve',
+      is_fraud: false,
+      rules: [],
+      event_status: 'applied',
+      as_of: '2026-01-31T12:00:00.000Z',
+      features: {
+        tx_count_1min: 1,
+        total_amount_7d: 12.5,
+        avg_amount_1h: 12.5,
+        distinct_merchants_1h: 1,
+        amount_to_avg_ratio: 1,
+        is_burst: false,
+      },
+      views: {
+        'user_transactions@1': {
+          status: 'found',
+          last_event_at: '2026-01-31T12:00:00.000Z',
+          updated_at: '2026-01-31T12:00:00.000Z',
+          age_seconds: 0,
+        },
+      },
+    });
+    expect(body.latency_ms).toBeGreaterThanOrEqual(0);
+    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status: 200 }]);
+  });
+
+  it('takes the service by name, by name and version, and by default', async () => {
+    const { predict } = serve();
+    for (const service of [undefined, 'fraud_detection', 'fraud_detection@1']) {
+      expect((await predict({ ...transaction(), service })).body.service).toBe('fraud_detection@1');
+    }
+  });
+
+  it('takes amounts as text and times as ISO 8601', async () => {
+    const { predict } = serve();
+    const { status, body } = await predict(transaction({ amount: '12.50', timestamp: '2026-01-31T13:00:00+01:00' }));
+    expect(status).toBe(200);
+    expect(body.features.total_amount_1h).toBe(12.5);
+    expect(body.as_of).toBe('2026-01-31T12:00:00.000Z');
+  });
+
+  it('understands a base 64 body', async () => {
+    const { handler } = serve();
+    const { httpRequest } = await import('./harness.ts');
+    const body = Buffer.from(JSON.stringify(transaction({ merchant_id: 'Café 🍰' }))).toString('base64');
+    const answer = await handler(httpRequest('POST', '/predict_fraud', { body, isBase64Encoded: true }));
+    expect(answer.statusCode).toBe(200);
+  });
+});
+
+describe('POST /predict_fraud, the rules', () => {
+  it('fires HIGH_VELOCITY at 6 within a minute, not at 5', async () => {
+    const { predict } = serve();
+    for (let number = 1; number <= 5; number++) {
+      const answer = await predict(transaction({ timestamp: NOW_MILLIS + number }));
+      expect(answer.body.features.tx_count_1min).toBe(number);
+      expect(answer.body.decision).toBe('approve');
+    }
+    const sixth = await predict(transaction({ timestamp: NOW_MILLIS + 6 }));
+    expect(ruleNames(sixth)).toEqual(['HIGH_VELOCITY']);
+    expect(sixth.body).toMatchObject({ decision: 'block', is_fraud: true });
+    expect(sixth.body.rules[0]).toMatchObject({ outcome: 'block', reason: expect.stringContaining('5 transactions') });
+  });
+
+  it('says burst at 4 within a minute, not at 3', async () => {
+    const { predict } = serve();
+    const bursts: boolean[] = [];
+    for (let number = 1; number <= 4; number++) bursts.push((await predict(transaction())).body.features.is_burst);
+    expect(bursts).toEqual([false, false, false, true]);
+  });
+
+  it('forgets what is a minute old', async () => {
+    const { predict } = serve();
+    for (let number = 1; number <= 5; number++) await predict(transaction({ timestamp: NOW_MILLIS - MINUTE }));
+    const { body } = await predict(transaction());
+    expect(body.features.tx_count_1min).toBe(1);
+    expect(body.features.tx_count_1h).toBe(6);
+  });
+
+  it('fires AMOUNT_SPIKE above three times the average, not at exactly that', async () => {
+    // With this transaction inside: (10 + 10 + 10 + x) / 4 · 3 = x has the solution 90.
+    for (const [amount, rules] of [
+      [90, []],
+      [90.01, ['AMOUNT_SPIKE']],
+    ] as const) {
+      const { predict } = serve();
+      for (let number = 0; number < 3; number++) await predict(transaction({ amount: 10 }));
+      const answer = await predict(transaction({ amount }));
+      expect(ruleNames(answer)).toEqual(rules);
+      expect(answer.body.decision).toBe(rules.length > 0 ? 'review' : 'approve');
+    }
+  });
+
+  it('fires MERCHANT_HOPPING at 11 merchants within an hour, not at 10', async () => {
+    const { predict } = serve();
+    for (let number = 1; number <= 11; number++) {
+      const answer = await predict(
+        transaction({ merchant_id: `merchant-${number}`, timestamp: NOW_MILLIS - 55 * MINUTE + number * 4 * MINUTE }),
+      );
+      expect(answer.body.features.distinct_merchants_1h).toBe(number);
+      expect(ruleNames(answer)).toEqual(number === 11 ? ['MERCHANT_HOPPING'] : []);
+    }
+  });
+
+  it('fires LARGE_FIRST_TX above 1000, not at 1000 and not on the second', async () => {
+    expect(ruleNames(await serve().predict(transaction({ amount: 1000 })))).toEqual([]);
+    const { predict } = serve();
+    expect(ruleNames(await predict(transaction({ amount: 1000.01 })))).toEqual(['LARGE_FIRST_TX']);
+    expect(ruleNames(await predict(transaction({ amount: 1000.01 })))).toEqual([]);
+  });
+});
+
+describe('POST /predict_fraud, exactly once', () => {
+  it('counts an event once however often it is sent', async () => {
+    const { predict } = serve();
+    const event = transaction();
+    const [first, second] = [await predict(event), await predict(event)];
+    expect(first.body.event_status).toBe('applied');
+    expect(second.body.event_status).toBe('duplicate');
+    expect(second.body.features).toEqual(first.body.features);
+  });
+
+  it('puts a late event inside its own windows, once, and leaves no trace of it', async () => {
+    const { predict } = serve();
+    await predict(transaction());
+    const late = transaction({ timestamp: NOW_MILLIS - 6_000, amount: 30 });
+    for (let time = 0; time < 2; time++) {
+      const { body } = await predict(late);
+      expect(body).toMatchObject({ event_status: 'late', as_of: '2026-01-31T12:00:00.000Z' });
+      expect(body.features).toMatchObject({ tx_count_1min: 2, total_amount_1h: 40 });
+    }
+    expect((await predict(transaction())).body.features).toMatchObject({ tx_count_1min: 2, total_amount_1h: 20 });
+  });
+
+  it('counts an event within the allowed lateness', async () => {
+    const { predict } = serve();
+    await predict(transaction());
+    expect((await predict(transaction({ timestamp: NOW_MILLIS - 5_000 }))).body.event_status).toBe('applied');
+    expect((await predict(transaction())).body.features.tx_count_1min).toBe(3);
+  });
+
+  it('shows each of 50 parallel calls for one user another count', async () => {
+    const { predict } = serve({ store: slow(new MemoryOnlineStore()) });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => predict(transaction())));
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    const counts = answers.map(({ body }) => body.features.tx_count_1min).sort((left, right) => left - right);
+    expect(counts).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
+  });
+});
+
+describe('POST /predict_fraud, read-only', () => {
+  it('leaves no trace', async () => {
+    const { predict, store, features } = serve();
+    const { body } = await predict({ ...transaction(), mode: 'read-only' });
+    expect(body).toMatchObject({ event_status: 'read-only', features: { tx_count_1min: 1, avg_amount_1h: 10 } });
+    expect(body.views['user_transactions@1']).toMatchObject({
+      status: 'unknown',
+      last_event_at: null,
+      updated_at: null,
+    });
+    expect((store as MemoryOnlineStore).size).toBe(0);
+    const read = await features({ service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    expect(read.body.results[0].status).toBe('unknown');
+  });
+
+  it('decides as applying would, whether or not the event is in already', async () => {
+    const { predict } = serve();
+    for (let number = 0; number < 4; number++) await predict(transaction());
+    const event = transaction({ amount: 17 });
+    const before = await predict({ ...event, mode: 'read-only' });
+    const applied = await predict({ ...event, mode: 'apply' });
+    const after = await predict({ ...event, mode: 'read-only' });
+    expect(before.body.features).toEqual(applied.body.features);
+    expect(after.body.features).toEqual(applied.body.features);
+    expect(applied.body.features.tx_count_1min).toBe(5);
+  });
+
+  it('puts a late event inside its windows once', async () => {
+    const { predict } = serve();
+    await predict(transaction());
+    const { body } = await predict({ ...transaction({ timestamp: NOW_MILLIS - 10_000 }), mode: 'read-only' });
+    expect(body.features.tx_count_1min).toBe(2);
+    expect(body.event_status).toBe('read-only');
+  });
+});
+
+describe('POST /predict_fraud, several views and lanes', () => {
+  it('sums the lanes of a view, and reads views that the event does not change', async () => {
+    const { predict, store } = serve({ repository: manyViews() });
+    const lanes = new Set<number>();
+    for (let number = 1; number <= 20; number++) {
+      const { body } = await predict(payment({ payment_id: `p${number}` }));
+      lanes.add(Buffer.from(idHashOf(`p${number}`), 'base64url').readUInt32BE(4) % 4);
+      expect(body).toMatchObject({ event_status: 'applied', payment_id: `p${number}` });
+      expect(body.features.shop_count_1h).toBe(number);
+    }
+    expect(lanes.size).toBe(4);
+    const { body } = await predict({ ...payment({ payment_id: 'p21' }), mode: 'read-only' });
+    expect(body.features.shop_count_1h).toBe(21);
+    expect(body.features.large_total_1h).toBe(0);
+    expect(body.views['large_payments@1'].status).toBe('unknown');
+    expect((store as MemoryOnlineStore).size).toBe(4);
+  });
+
+  it('counts the event in every view that includes it', async () => {
+    const { predict } = serve({ repository: manyViews() });
+    const { body } = await predict(payment({ amount: 500, card_id: 'card-1' }));
+    expect(body.features).toMatchObject({ shop_count_1h: 1, large_total_1h: 500, card_last_1h: 'shop-1' });
+  });
+
+  it('answers empty values for an entity that the event does not name', async () => {
+    const { predict } = serve({ repository: manyViews() });
+    const { status, body } = await predict(payment({ card_id: undefined }));
+    expect(status).toBe(200);
+    expect(body.features.card_last_1h).toBeNull();
+    expect(body.views['card_payments@1'].status).toBe('unknown');
+  });
+
+  it('reports the first outcome that is not applied', async () => {
+    const { predict } = serve({ repository: manyViews() });
+    await predict(payment({ payment_id: 'new', at: NOW_MILLIS, shop_id: 'shop-2', card_id: 'card-1' }));
+    const { body } = await predict(payment({ at: NOW_MILLIS - 60_000, card_id: 'card-1' }));
+    expect(body.event_status).toBe('late');
+    expect(body.features).toMatchObject({ shop_count_1h: 1 });
+  });
+});
+
+describe('POST /predict_fraud, failures of the store', () => {
+  it.each([
+    [new OnlineStoreThrottledError('slow down'), 503, 'throttled'],
+    [new OnlineStoreUnavailableError('gone'), 503, 'unavailable'],
+    [new OnlineStoreItemTooLargeError('too large'), 507, 'item-too-large'],
+    [new OnlineStoreRequestError('forbidden'), 500, 'internal'],
+    [new TypeError('secret 4711'), 500, 'internal'],
+  ])('answers %s with %i', async (error, status, kind) => {
+    const { predict, logged, metrics } = serve({ store: failing(error) });
+    const answer = await predict(transaction());
+    expect(answer.status).toBe(status);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
+    expect(answer.body).toMatchObject({
+      type: `urn:feature-store:problem:${kind}`,
+      status,
+      instance: 'urn:feature-store:request:request-1',
+    });
+    expect(JSON.stringify(answer.body)).not.toMatch(/secret|forbidden|gone/);
+    expect(logged).toMatchObject([
+      { details: { request_id: 'request-1', route: 'predictFraud', problem: kind, error: { name: error.name } } },
+    ]);
+    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status }]);
+  });
+
+  it('tries again after a passing failure', async () => {
+    let failures = 2;
+    const memory = new MemoryOnlineStore();
+    const { predict } = serve({
+      store: {
+        update: (key, update) => {
+          if (failures-- > 0) throw new OnlineStoreThrottledError('slow down');
+          return memory.update(key, update);
+        },
+        get: (keys) => memory.get(keys),
+      },
+    });
+    expect((await predict(transaction())).body.event_status).toBe('applied');
+  });
+
+  it('answers contention when other writers always win', async () => {
+    const { predict } = serve({
+      store: { get: async (keys) => keys.map(() => undefined), update: async () => ({ applied: false, item: {} }) },
+    });
+    expect((await predict(transaction())).body.type).toBe('urn:feature-store:problem:contention');
+  });
+});
+
+function slow(store: OnlineStore): OnlineStore {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
+  return {
+    update: async (key, update) => {
+      await pause();
+      const result = await store.update(key, update);
+      await pause();
+      return result;
+    },
+    get: async (keys) => {
+      await pause();
+      return store.get(keys);
+    },
+  };
+}
+
+function failing(error: Error): OnlineStore {
+  const fail = () => Promise.reject(error);
+  return { update: fail, get: fail };
+}
+
+function payment(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { payment_id: 'p', shop_id: 'shop-1', amount: 1, at: NOW_MILLIS, ...fields };
+}
+
+/** Views with lanes, with a filter, and of an entity that events need not name. */
+function manyViews() {
+  const payments = eventSource({
+    name: 'payments',
+    description: 'Payments.',
+    owner: 'test',
+    schema: z.strictObject({
+      payment_id: identifier(),
+      shop_id: identifier(),
+      card_id: identifier().optional(),
+      amount: decimal({ scale: 2 }),
+      at: eventTime(),
+    }),
+    eventId: 'payment_id',
+    eventTime: 'at',
+    partitionKey: 'shop_id',
+    allowedLateness: '5s',
+  });
+  const shop = entity({ name: 'shop', description: 'A shop.', joinKeys: ['shop_id'] });
+  const card = entity({ name: 'card', description: 'A card.', joinKeys: ['card_id'] });
+  const common = {
+    version: 1,
+    description: 'A view.',
+    owner: 'test',
+    source: payments,
+    windows: { '1h': '1h' },
+    ttl: '2d',
+  } as const;
+  const shops = windowedView({
+    ...common,
+    name: 'shop_payments',
+    entity: shop,
+    features: { shop_count: count() },
+    lanes: 4,
+  });
+  const large = windowedView({
+    ...common,
+    name: 'large_payments',
+    entity: shop,
+    where: ({ amount }) => amount.isGreaterThan(100),
+    features: { large_total: sum('amount') },
+  });
+  const cards = windowedView({
+    ...common,
+    name: 'card_payments',
+    entity: card,
+    features: { card_last: last('shop_id') },
+  });
+  const service = featureService({
+    name: 'payment_check',
+    version: 1,
+    description: 'Checks payments.',
+    owner: 'test',
+    views: [shops, large, cards],
+    decides: payments,
+    rules: {
+      LARGE: {
+        when: ({ large_total_1h }) => large_total_1h.isGreaterThan(10_000),
+        reason: 'Large.',
+        outcome: 'review',
+      },
+    },
+  });
+  return featureRepository({ views: [shops, large, cards], services: [service] });
+}
