@@ -17,7 +17,12 @@ export interface StatelessStackProps extends StackProps {
   readonly quarantineBucket: Bucket;
 }
 
-/** What computes, answers and watches. Can be deleted and deployed again without loss. */
+/**
+ * What computes, answers and watches. Can be deleted and deployed again without loss.
+ *
+ * It refers to the stateful stack by exports (`defaultCrossStackReferences: strong` in `cdk.json`): CloudFormation then
+ * refuses to delete a table or a stream that is in use, and every emulator understands them.
+ */
 export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
     const { onlineTable, streams, quarantineBucket, ...stackProps } = props;

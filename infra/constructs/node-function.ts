@@ -63,7 +63,7 @@ export class NodeFunction extends Construct {
         banner: REQUIRE_IN_MODULES,
         minify: true,
         sourceMap: true,
-        // A file of its own that the code points to: read when an error is thrown, not when the function starts.
+        // A file of its own, to which the code points: that is where --enable-source-maps looks for it.
         sourceMapMode: SourceMapMode.DEFAULT,
         sourcesContent: false,
         // The copy of the SDK in the runtime loads slower than the part of it that we use, and changes unasked.
