@@ -12,7 +12,7 @@ const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
 export function environmentOf(endpoint: string): Environment {
   return {
     AWS_ENDPOINT_URL: endpoint,
-    AWS_ENDPOINT_URL_S3: endpoint,
+    AWS_ENDPOINT_URL_S3: s3EndpointOf(endpoint),
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
     AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
@@ -21,6 +21,11 @@ export function environmentOf(endpoint: string): Environment {
     AWS_SESSION_TOKEN: undefined,
     AWS_PROFILE: undefined,
   };
+}
+
+/** LocalStack tells buckets in host names from other services by this prefix; by the name `localhost` all are served. */
+export function s3EndpointOf(endpoint: string): string {
+  return endpoint.replace('//localhost.localstack.cloud', '//s3.localhost.localstack.cloud');
 }
 
 /** For AWS clients. The HTTP/1.1 handler is for Kinesis, whose default HTTP/2 local endpoints do not speak. */

@@ -10,12 +10,13 @@ import {
   GetShardIteratorCommand,
   KinesisClient,
   ListShardsCommand,
+  ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { KinesisStreamEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { LocalEnvironmentError } from './child-process.ts';
-import { clientConfigurationOf } from './endpoint.ts';
+import { clientConfigurationOf, s3EndpointOf } from './endpoint.ts';
 import {
   type FailedBatch,
   type Invocation,
@@ -61,7 +62,7 @@ export async function startEventSourceMapping(options: {
   const mapping = await findMapping(endpoint, functionName);
   // The emulator's own trigger would deliver everything a second time.
   await requestJson(`${endpoint}${MAPPINGS_PATH}${mapping.UUID}`, 'PUT', { Enabled: false });
-  const s3 = new S3Client({ ...clientConfigurationOf(endpoint), forcePathStyle: true });
+  const s3 = new S3Client({ ...clientConfigurationOf(s3EndpointOf(endpoint)), forcePathStyle: true });
   return startPoller(
     {
       source: kinesisSource(new KinesisClient(clientConfigurationOf(endpoint)), mapping.EventSourceArn),
@@ -109,7 +110,7 @@ async function invokeFunction(endpoint: string, functionName: string, event: Kin
 }
 
 /** A stream through Kinesis, with one iterator kept per shard. */
-function kinesisSource(client: KinesisClient, streamArn: string): RecordSource {
+export function kinesisSource(client: KinesisClient, streamArn: string): RecordSource {
   const iterators = new Map<string, { readonly iterator: string; readonly afterSequenceNumber: string | undefined }>();
   const closedShardIds = new Set<string>();
 
@@ -122,6 +123,11 @@ function kinesisSource(client: KinesisClient, streamArn: string): RecordSource {
         : ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: afterSequenceNumber } as const);
     const command = new GetShardIteratorCommand({ StreamARN: streamArn, ShardId: shardId, ...position });
     return (await client.send(command)).ShardIterator;
+  }
+
+  async function nextPage(shardId: string, afterSequenceNumber: string | undefined, recordLimit: number) {
+    const ShardIterator = await iteratorFor(shardId, afterSequenceNumber);
+    return client.send(new GetRecordsCommand({ ShardIterator, Limit: recordLimit }));
   }
 
   return {
@@ -138,15 +144,14 @@ function kinesisSource(client: KinesisClient, streamArn: string): RecordSource {
       // The emulator never ends the iterators of a closed shard. What is known to be closed before a read that finds
       // nothing has nothing left.
       const wasClosed = closedShardIds.has(shardId);
-      const iterator = await iteratorFor(shardId, afterSequenceNumber);
-      if (iterator === undefined) return { records: [], isEndOfShard: true };
-      const command = new GetRecordsCommand({ ShardIterator: iterator, Limit: recordLimit });
-      const page = await client.send(command).catch((error: unknown) => {
+      const page = await nextPage(shardId, afterSequenceNumber, recordLimit).catch((error: unknown) => {
         iterators.delete(shardId);
-        if (error instanceof ExpiredIteratorException) return undefined;
+        if (error instanceof ExpiredIteratorException) return 'expired';
+        // The shard was trimmed away. A stream that is gone fails when its shards are listed.
+        if (error instanceof ResourceNotFoundException) return 'trimmed';
         throw error;
       });
-      if (page === undefined) return { records: [], isEndOfShard: false };
+      if (page === 'expired' || page === 'trimmed') return { records: [], isEndOfShard: page === 'trimmed' };
       const records = (page.Records ?? []).map((record) => ({
         sequenceNumber: record.SequenceNumber ?? '',
         partitionKey: record.PartitionKey ?? '',

@@ -26,7 +26,7 @@ export async function step<T>(options: {
 
 /** A line that the next one overwrites; nothing where there is no terminal to overwrite it. */
 function showTransient(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`${CLEAR_LINE}${text.slice(0, process.stdout.columns)}`);
+  if (process.stdout.isTTY) process.stdout.write(`${CLEAR_LINE}${text.slice(0, process.stdout.columns || 80)}`);
 }
 
 /** A bar that counts to `total`, and goes away when it is stopped. */

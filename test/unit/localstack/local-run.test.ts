@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { LocalEnvironmentError, startServer } from '../../../localstack/child-process.ts';
+import { parseOutputs, resourceProgressOf } from '../../../localstack/deploy.ts';
+import { environmentOf } from '../../../localstack/endpoint.ts';
+import { startMiniStack } from '../../../localstack/ministack.ts';
+import { differences, oracleFeatures } from '../../../localstack/oracle.ts';
+import { curlLine } from '../../../localstack/report.ts';
+
+const ENDPOINT = 'http://localhost:4566';
+
+describe('deployment', () => {
+  const outputs = {
+    Stateful: {
+      OnlineTableName: 'table',
+      QuarantineBucketName: 'bucket',
+      StreamNames: '{"transactions":"stream"}',
+    },
+    Stateless: {
+      ApiId: 'abc123',
+      ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
+      ConsumerFunctionNames: '{"transactions":"consumer"}',
+      RegistryVersion: 'v',
+    },
+  };
+
+  test('is known by the outputs of all stacks, with an API address that resolves', () => {
+    expect(parseOutputs(ENDPOINT, JSON.stringify(outputs))).toEqual({
+      endpoint: ENDPOINT,
+      apiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
+      tableName: 'table',
+      quarantineBucketName: 'bucket',
+      streamNames: { transactions: 'stream' },
+      consumerFunctionNames: { transactions: 'consumer' },
+      registryVersion: 'v',
+    });
+  });
+
+  test('names the outputs that a stack lacks', () => {
+    const { Stateless } = outputs;
+    expect(() => parseOutputs(ENDPOINT, JSON.stringify({ Stateless }))).toThrow(/OnlineTableName/);
+  });
+
+  test('shows progress in resources, and nothing of the other output', () => {
+    const line = 'FeatureStore-local-Stateless |  3/18 | 1:19:44 AM | CREATE_COMPLETE | AWS::IAM::Role | Serve';
+    expect(resourceProgressOf(line)).toBe('Stateless: 3 of 18 resources');
+    expect(resourceProgressOf('✨  Synthesis time: 2.1s')).toBeUndefined();
+  });
+
+  test('never uses the credentials of the shell', () => {
+    expect(environmentOf(ENDPOINT)).toMatchObject({ AWS_ACCESS_KEY_ID: 'test', AWS_PROFILE: undefined });
+  });
+});
+
+describe('a local server', () => {
+  test('is refused a port that is taken, with what to do', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => squatter.once('listening', resolve));
+    const { port } = squatter.address() as AddressInfo;
+    await expect(startMiniStack({ port })).rejects.toThrow(`Port ${port} is in use`);
+    squatter.close();
+  });
+
+  test('that ends while it starts is reported with its log', async () => {
+    const logFile = join(tmpdir(), `local-server-${process.pid}.log`);
+    const starting = startServer({
+      name: 'A server',
+      command: process.execPath,
+      arguments: ['-e', 'process.exit(3)'],
+      logFile,
+      endpoint: ENDPOINT,
+      isReady: async () => false,
+      readyWithinMillis: 10_000,
+    });
+    await expect(starting).rejects.toThrow(LocalEnvironmentError);
+    await expect(starting).rejects.toThrow(logFile);
+  });
+
+  test('ends when it is stopped', async () => {
+    const server = await startServer({
+      name: 'A server',
+      command: process.execPath,
+      arguments: ['-e', 'setInterval(() => {}, 1000)'],
+      logFile: join(tmpdir(), `local-server-${process.pid}.log`),
+      endpoint: ENDPOINT,
+      isReady: async () => true,
+      readyWithinMillis: 10_000,
+    });
+    await expect(server.stop()).resolves.toBeUndefined();
+  });
+});
+
+describe('the oracle', () => {
+  const at = (timestamp: number, amount: number, merchant_id: string) => ({
+    transaction_id: `${timestamp}`,
+    user_id: 'u',
+    merchant_id,
+    amount,
+    timestamp,
+  });
+  const minute = 60_000;
+
+  test('counts an event until its bucket leaves the window, and none of the future', () => {
+    const now = 100 * minute + 500;
+    const transactions = [
+      at(now - minute - 501, 9, 'out'),
+      at(now - minute + 500, 1, 'in'),
+      at(now, 2, 'in'),
+      at(now + 1, 4, 'future'),
+    ];
+    expect(oracleFeatures(transactions, now)).toMatchObject({
+      tx_count_1min: 2,
+      total_amount_1min: 3,
+      avg_amount_1min: 1.5,
+      max_amount_1min: 2,
+      distinct_merchants_1min: 1,
+      tx_count_5min: 3,
+    });
+  });
+
+  test('answers zero and null for nothing', () => {
+    const features = oracleFeatures([], minute);
+    expect(features).toMatchObject({ tx_count_7d: 0, total_amount_7d: 0, avg_amount_7d: null, max_amount_7d: null });
+    expect(Object.keys(features)).toHaveLength(25);
+  });
+
+  test('finds values that differ and values that are missing', () => {
+    expect(differences('u', { a: 1, b: 2, c: null }, { a: 1, b: 3 })).toEqual([
+      { userId: 'u', feature: 'b', expected: 2, actual: 3 },
+      { userId: 'u', feature: 'c', expected: null, actual: undefined },
+    ]);
+  });
+});
+
+test('a curl line survives the shell', () => {
+  const line = curlLine('http://localhost/$default/features', { name: 'it\'s "quoted"' });
+  const printed = execFileSync('sh', ['-c', line.replace(/^curl/, 'printf "%s\\n"')])
+    .toString()
+    .split('\n');
+  expect(printed).toContain('http://localhost/$default/features');
+  expect(printed).toContain('{"name":"it\'s \\"quoted\\""}');
+});
