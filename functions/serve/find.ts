@@ -49,8 +49,9 @@ export function findDecidingService(repository: FeatureRepository, reference: st
  * @throws ProblemError `unknown-feature`, listing the views or the view's features.
  */
 export function findFeature({ views }: FeatureRepository, reference: string, field: string): ServiceFeature {
-  const [viewReference = '', name = ''] = reference.split(':');
-  const view = findVersion(views, viewReference);
+  const separator = reference.indexOf(':');
+  const view = findVersion(views, reference.slice(0, Math.max(separator, 0)));
+  const name = reference.slice(separator + 1);
   const index = view?.features.findIndex((feature) => feature.name === name) ?? -1;
   const feature = view?.features[index];
   if (view && feature) return { ...feature, view, index };

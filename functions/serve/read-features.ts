@@ -96,19 +96,19 @@ function entityRowOf(
   problems: FieldProblem[],
 ): EntityRow {
   const row: Record<string, FieldValue> = {};
-  const expected = new Set(views.flatMap(({ entity }) => entity.joinKeys));
+  const joinKeys = new Map(
+    views.flatMap(({ entity, source }) => entity.joinKeys.map((joinKey) => [joinKey, source] as const)),
+  );
   for (const name of Object.keys(given)) {
-    if (!expected.has(name)) {
-      problems.push({ field: `${path}.${name}`, problem: `is no join key; give ${[...expected].join(', ')}` });
+    if (!joinKeys.has(name)) {
+      problems.push({ field: `${path}.${name}`, problem: `is no join key; give ${[...joinKeys.keys()].join(', ')}` });
     }
   }
-  for (const { entity, source } of views) {
-    for (const joinKey of entity.joinKeys) {
-      // Values are judged as the source judges them, so what no event could have is no question either.
-      const parsed = source.schema.shape[joinKey]?.safeParse(given[joinKey]);
-      if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
-      else problems.push({ field: `${path}.${joinKey}`, problem: parsed?.error.issues[0]?.message ?? 'is not valid' });
-    }
+  for (const [joinKey, source] of joinKeys) {
+    // Values are judged as the source judges them, so what no event could have is no question either.
+    const parsed = source.schema.shape[joinKey]?.safeParse(given[joinKey]);
+    if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
+    else problems.push({ field: `${path}.${joinKey}`, problem: parsed?.error.issues[0]?.message ?? 'is not valid' });
   }
   if (problems.length === 0) requireKeys(views, row, path, problems);
   return row;

@@ -119,6 +119,7 @@ describe('POST /features, refusals', () => {
     ['an unknown view', { features: ['cards:tx_count_1h'], entities }, 404, 'features[0]'],
     ['an unknown feature', { features: ['user_transactions:tx_count_2h'], entities }, 404, 'features[0]'],
     ['a feature without a view', { features: ['tx_count_1h'], entities }, 404, 'features[0]'],
+    ['a reference of three parts', { features: ['user_transactions:tx_count_1h:x'], entities }, 404, 'features[0]'],
     ['a list', [], 400, ''],
   ])('refuses %s', async (_what, request, status, field) => {
     const answer = await serve().features(request);
