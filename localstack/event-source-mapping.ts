@@ -91,8 +91,8 @@ async function requestJson(url: string, method: 'GET' | 'PUT', body?: object): P
 }
 
 async function findMapping(endpoint: string, functionName: string): Promise<EventSourceMapping> {
-  const query = new URLSearchParams({ FunctionName: functionName });
-  const { EventSourceMappings } = mappingList.parse(await requestJson(`${endpoint}${MAPPINGS_PATH}?${query}`, 'GET'));
+  const url = `${endpoint}${MAPPINGS_PATH}?FunctionName=${encodeURIComponent(functionName)}`;
+  const { EventSourceMappings } = mappingList.parse(await requestJson(url, 'GET'));
   const [mapping] = EventSourceMappings;
   if (mapping === undefined) {
     throw new LocalEnvironmentError(`No event source mapping feeds ${functionName}: deploy the stateless stack first`);

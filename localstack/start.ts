@@ -104,7 +104,17 @@ async function main(options: Options): Promise<void> {
   // The run is a success from here on; Ctrl-C ends it.
   process.exitCode = 0;
   console.log(`\nRunning until you press Ctrl-C.`);
-  await poller.ended;
+  await endOf(poller, endpoint);
+}
+
+/** Waits for a poller. @throws LocalEnvironmentError when it can no longer read, mostly because the endpoint is gone. */
+async function endOf(poller: Poller, endpoint: string): Promise<void> {
+  try {
+    await poller.ended;
+  } catch (cause) {
+    const message = `The stream can no longer be read from ${endpoint} (${cause}): is it still running? See .local/ministack.log`;
+    throw new LocalEnvironmentError(message, { cause });
+  }
 }
 
 async function startEndpoint(port: number): Promise<LocalServer> {
@@ -149,7 +159,7 @@ async function stream(run: {
       try {
         await Promise.race([
           Promise.all([sending, untilAll(appliedCount, deliveries.length, (applied) => bar.update(applied))]),
-          poller.ended,
+          endOf(poller, deployment.endpoint),
         ]);
       } finally {
         bar.stop();

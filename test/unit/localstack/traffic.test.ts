@@ -115,7 +115,7 @@ describe('traffic', () => {
   });
 
   test('follows the hours of the day', () => {
-    const perHour = new Array<number>(24).fill(0);
+    const perHour = Array.from({ length: 24 }, () => 0);
     const options = {
       transactionCount: 4_000,
       userCount: 40,
