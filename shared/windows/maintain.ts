@@ -78,11 +78,12 @@ function removeExpired(layout: WindowLayout, item: Item, highWater: number, upda
   const expiredBefore = highWater - Math.max(...reaches);
   const idsExpiredBefore = highWater - layout.allowedLatenessMillis - layout.eventIdSpanMillis;
   let bytesFreed = 0;
-  for (const [name, attribute] of Object.entries(item)) {
+  for (const name in item) {
     const start = startOfAttribute(name);
-    if (start < 0 || update.changeCount >= LIMITS.maintenanceChangesPerUpdate) continue;
-    const expired = start < (codeOfAttribute(name) === EVENT_IDS_CODE ? idsExpiredBefore : expiredBefore);
-    if (!expired) continue;
+    const attribute = item[name];
+    if (start < 0 || start >= idsExpiredBefore || attribute === undefined) continue;
+    if (start >= expiredBefore && codeOfAttribute(name) !== EVENT_IDS_CODE) continue;
+    if (update.changeCount >= LIMITS.maintenanceChangesPerUpdate) break;
     update.remove(name);
     bytesFreed += attributeBytes(name, attribute);
   }
@@ -106,7 +107,7 @@ function mergedStart(layout: WindowLayout, start: number, highWater: number): nu
 }
 
 /**
- * Attributes by cell and by the bucket in which they should be, newest bucket first. A bucket with very many parts takes
+ * What may have to change: attributes by cell and by the bucket in which they should be, newest bucket first. A bucket with very many parts takes
  * in some of them now and the rest next time; what already is where it should be always takes part, because it is
  * overwritten.
  */
@@ -129,12 +130,18 @@ function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] 
     }
   };
   const moving: [name: string, from: number, start: number][] = [];
-  for (const name of Object.keys(item)) {
+  const staying: [name: string, from: number][] = [];
+  for (const name in item) {
     const from = startOfAttribute(name);
     if (from < 0 || from < expiredBefore) continue;
     const start = mergedStart(layout, from, highWater);
-    if (from === start) take(name, from, start);
+    if (from === start) staying.push([name, from]);
     else moving.push([name, from, start]);
+  }
+  const targets = new Set(moving.map(([, , start]) => start));
+  const compactable = new Set(layout.cells.filter(({ compact }) => compact).map(({ code }) => code));
+  for (const [name, from] of staying) {
+    if (targets.has(from) || compactable.has(codeOfAttribute(name))) take(name, from, from);
   }
   for (const [name, from, start] of moving) take(name, from, start);
   return [...groups.values()].sort((left, right) => right.start - left.start);

@@ -43,19 +43,37 @@ export class ItemUpdateBuilder {
   }
 }
 
-/** The item after an update, as a store computes it. Conditions are not looked at. */
+/** Name of a changed attribute, and its value after the update; `undefined` when it is gone. */
+export type AttributeChange = readonly [name: string, after: Attribute | undefined];
+
+/**
+ * What an update makes of an item's attributes, as a store computes it. Conditions are not looked at.
+ * @throws TypeError when something is added to an attribute of another type.
+ */
+export function attributeChanges(item: Item, update: ItemUpdate): AttributeChange[] {
+  const changes: AttributeChange[] = [];
+  for (const name in update.add) changes.push([name, addTo(item[name], update.add[name])]);
+  for (const name in update.set) changes.push([name, update.set[name]]);
+  for (const name of update.remove) changes.push([name, undefined]);
+  return changes;
+}
+
+export function changeItem(item: Record<string, Attribute>, changes: readonly AttributeChange[]): void {
+  for (const [name, after] of changes) {
+    if (after === undefined) delete item[name];
+    else item[name] = after;
+  }
+}
+
+/** The item after an update. @throws TypeError like `attributeChanges`. */
 export function applyToItem(item: Item, update: ItemUpdate): Item {
-  const after: Record<string, Attribute> = { ...item, ...update.set };
-  for (const [name, change] of Object.entries(update.add)) after[name] = addTo(after[name], change);
-  for (const name of update.remove) delete after[name];
+  const after = { ...item };
+  changeItem(after, attributeChanges(item, update));
   return after;
 }
 
-function addTo(
-  before: Attribute | undefined,
-  change: { readonly N: string } | { readonly SS: readonly string[] },
-): Attribute {
-  if (before === undefined) return change;
+function addTo(before: Attribute | undefined, change: ItemUpdate['add'][string] | undefined): Attribute | undefined {
+  if (before === undefined || change === undefined) return change;
   if ('N' in change && 'N' in before) return { N: String(addExact(parseExact(before.N), parseExact(change.N))) };
   if ('SS' in change && 'SS' in before) return { SS: [...new Set([...before.SS, ...change.SS])] };
   throw new TypeError('an attribute holds a value of another type than the one added to it');
