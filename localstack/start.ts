@@ -112,7 +112,7 @@ async function endOf(poller: Poller, endpoint: string): Promise<void> {
   try {
     await poller.ended;
   } catch (cause) {
-    const message = `The stream can no longer be read from ${endpoint} (${cause}): is it still running? See .local/ministack.log`;
+    const message = `The stream can no longer be read from ${endpoint} (${String(cause)}): is it still running? See .local/ministack.log`;
     throw new LocalEnvironmentError(message, { cause });
   }
 }
