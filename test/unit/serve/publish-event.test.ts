@@ -67,6 +67,12 @@ describe('POST /events', () => {
     expect(body.errors[0].field).toBe(field);
   });
 
+  it('lists 100 faults, however many there are, and says how many', async () => {
+    const { body } = await serve().events({ events: Array(500).fill({}) });
+    expect(body.errors).toHaveLength(100);
+    expect(body.detail).toContain('and 2499 more');
+  });
+
   it('refuses an unknown source, listing those that exist', async () => {
     const { status, body } = await serve().events(transaction(), { source: 'orders' });
     expect(status).toBe(404);
