@@ -96,7 +96,7 @@ export const predictOptions = z.object({
 export const eventStatus = z
   .enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated'])
   .describe(
-    'applied: counted by this call. duplicate: counted before. late: too old to be counted, inside its own windows ' +
+    'applied: counted by this call. duplicate: counted before, perhaps by an earlier try of this very call. late: too old to be counted, inside its own windows ' +
       'here only. read-only: nothing was written. unrelated: no view of the service counts such events. Of several ' +
       'views, the first that did not answer applied.',
   );
