@@ -49,6 +49,13 @@ export const LIMITS = {
   /** DynamoDB adds numbers exactly up to 38 significant digits. */
   storedDigits: 38,
 
+  /**
+   * Ids of events are kept at least this long behind the newest event, longer if lateness demands it. Exactly-once needs
+   * only the allowed lateness; this is for a decision that is asked for again: within it, an event that is too late to be
+   * counted now is known to have been counted before, and is not put into its windows a second time.
+   */
+  eventIdRetentionMillis: 1 * MINUTE,
+
   /** An event further ahead of its arrival than this is quarantined: it would freeze its entity until then. */
   futureToleranceMillis: 5 * MINUTE,
 

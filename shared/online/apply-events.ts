@@ -1,11 +1,17 @@
 import type { WindowedView } from '../definitions/view.ts';
 import { LIMITS } from '../limits.ts';
 import type { WindowEvent } from '../windows/event.ts';
-import type { Item } from '../windows/item.ts';
+import type { Item, ItemUpdate } from '../windows/item.ts';
 import { planMaintenance } from '../windows/maintain.ts';
 import { type EventOutcome, planUpdate, type UpdatePlan } from '../windows/plan.ts';
 import { itemKeyOf, laneOf } from './item-key.ts';
-import { type OnlineStore, OnlineStoreContentionError, OnlineStoreError } from './store.ts';
+import {
+  type OnlineStore,
+  OnlineStoreContentionError,
+  OnlineStoreError,
+  OnlineStoreItemTooLargeError,
+  type UpdateResult,
+} from './store.ts';
 
 export interface Applied {
   /** What became of each event. */
@@ -70,13 +76,32 @@ async function applyToOneItem(
     const { update, outcomes } = planUpdate(view.layout, events, seen);
     // Without anything to count, the plan rests on an item that some answer showed.
     if (update === undefined) return { outcomes, item: seen ?? {} };
-    const result = await store.update(key, update);
+    const result = await updateMakingRoom(store, view, key, update);
     if (result.applied) return { outcomes, item: result.item };
     seen = result.item;
   }
   throw new OnlineStoreContentionError(
     `other writers of view ${view.key} won ${LIMITS.updateAttempts} times in a row; give the view lanes`,
   );
+}
+
+/** An item that is full is not changed, so its maintenance never comes due: it is done first, once. */
+async function updateMakingRoom(
+  store: OnlineStore,
+  view: WindowedView,
+  key: string,
+  update: ItemUpdate,
+): Promise<UpdateResult> {
+  try {
+    return await store.update(key, update);
+  } catch (error) {
+    if (!(error instanceof OnlineStoreItemTooLargeError)) throw error;
+    const [item = {}] = await store.get([key]);
+    const maintenance = planMaintenance(view.layout, item);
+    if (maintenance === undefined || maintenance.bytesFreed <= 0) throw error;
+    await store.update(key, maintenance.update);
+    return store.update(key, update);
+  }
 }
 
 async function maintain(

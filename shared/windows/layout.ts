@@ -40,6 +40,8 @@ export interface WindowLayout {
   readonly allowedLatenessMillis: number;
   /** Ids of events are kept in buckets of this length. */
   readonly eventIdSpanMillis: number;
+  /** Ids of events that lie further behind the newest one may be forgotten. */
+  readonly eventIdRetentionMillis: number;
   /** An item without updates for so long may be deleted. */
   readonly expiresAfterMillis: number;
   /** At most so many events go into one update, so that its expressions stay within the store's limits. */
@@ -95,6 +97,7 @@ export function layOut(options: {
     compactionHopsMillis: hops,
     allowedLatenessMillis,
     eventIdSpanMillis: Math.max(2 * allowedLatenessMillis, 1_000),
+    eventIdRetentionMillis: Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
     expiresAfterMillis: options.expiresAfterMillis,
     eventsPerUpdate: Math.max(1, Math.floor(LIMITS.updateOperators / (cells.length + OPERATORS_PER_EVENT))),
   };

@@ -76,13 +76,14 @@ function guard(update: ItemUpdateBuilder, item: Item, highWater: number): void {
 function removeExpired(layout: WindowLayout, item: Item, highWater: number, update: ItemUpdateBuilder): number {
   const reaches = layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis));
   const expiredBefore = highWater - Math.max(...reaches);
-  const idsExpiredBefore = highWater - layout.allowedLatenessMillis - layout.eventIdSpanMillis;
+  const idsExpiredBefore = highWater - layout.eventIdRetentionMillis - layout.eventIdSpanMillis;
   let bytesFreed = 0;
   for (const name in item) {
     const start = startOfAttribute(name);
     const attribute = item[name];
-    if (start < 0 || start >= idsExpiredBefore || attribute === undefined) continue;
-    if (start >= expiredBefore && codeOfAttribute(name) !== EVENT_IDS_CODE) continue;
+    if (start < 0 || start >= Math.max(idsExpiredBefore, expiredBefore) || attribute === undefined) continue;
+    const expired = start < (codeOfAttribute(name) === EVENT_IDS_CODE ? idsExpiredBefore : expiredBefore);
+    if (!expired) continue;
     if (update.changeCount >= LIMITS.maintenanceChangesPerUpdate) break;
     update.remove(name);
     bytesFreed += attributeBytes(name, attribute);

@@ -8,6 +8,7 @@ export class ItemUpdateBuilder {
   readonly #set: Record<string, Attribute> = {};
   readonly #remove: string[] = [];
   readonly #conditions: Condition[] = [];
+  #setCount = 0;
 
   addNumber(name: string, amount: Exact): void {
     this.#numbers.set(name, addExact(this.#numbers.get(name) ?? 0, amount));
@@ -20,6 +21,7 @@ export class ItemUpdateBuilder {
   }
 
   set(name: string, value: Attribute): void {
+    if (!(name in this.#set)) this.#setCount++;
     this.#set[name] = value;
   }
 
@@ -32,7 +34,7 @@ export class ItemUpdateBuilder {
   }
 
   get changeCount(): number {
-    return this.#numbers.size + this.#members.size + Object.keys(this.#set).length + this.#remove.length;
+    return this.#numbers.size + this.#members.size + this.#setCount + this.#remove.length;
   }
 
   build(): ItemUpdate {

@@ -1,6 +1,5 @@
 import type { OnlineStore, UpdateResult } from '../../shared/online/store.ts';
 import { OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
-import { codeOfAttribute, EVENT_IDS_CODE } from '../../shared/windows/bucket.ts';
 import type { Item, ItemUpdate } from '../../shared/windows/item.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -9,12 +8,11 @@ import type { Scheduler } from './scheduler.ts';
 export class Journal {
   readonly #countedByKey = new Map<string, string[]>();
 
+  /** The ids that an update adds are those that it requires to be absent, in the order of the events. */
   record(key: string, update: ItemUpdate): void {
-    const counted = this.counted(key);
-    for (const [name, amount] of Object.entries(update.add)) {
-      if (codeOfAttribute(name) === EVENT_IDS_CODE && 'SS' in amount) counted.push(...amount.SS);
-    }
-    this.#countedByKey.set(key, counted);
+    const added = new Set<string>();
+    for (const condition of update.conditions) if (condition.kind === 'lacksMember') added.add(condition.member);
+    this.#countedByKey.set(key, [...this.counted(key), ...added]);
   }
 
   /** Hashes of the ids of counted events. */

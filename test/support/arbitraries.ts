@@ -51,7 +51,7 @@ export function testSource(lateness: Duration, timeResolution: Duration = '1ms')
   });
 }
 
-const WINDOWS: readonly { length: Duration; hop: Duration }[] = [
+export const WINDOWS: readonly { length: Duration; hop: Duration }[] = [
   { length: '1s', hop: '50ms' },
   { length: '10s', hop: '1s' },
   { length: '21s', hop: '7s' },

@@ -1,0 +1,379 @@
+/**
+ * One simulated run of the product: producers, stream shards, consumers and scorers around one store, under faults.
+ *
+ * 1. A seed draws a view (windows, lateness, lanes) and deliveries: events of a few accounts, out of order, repeated, with
+ *    skewed clocks, with garbage between them.
+ * 2. The real consumer and the real `predict_fraud` work on them. Between any two effects the scheduler lets others act;
+ *    requests are throttled, answers lost, invocations crash and are repeated, batches fail in part, shards split, and
+ *    checkpoints are forgotten.
+ * 3. At the end, and in every decision on the way, features must equal the naive oracle's over the events that count.
+ */
+
+import { predictFraud } from '../../functions/serve/predict-fraud.ts';
+import type { StreamRecord } from '../../functions/update-windows/update-windows.ts';
+import { updateWindows } from '../../functions/update-windows/update-windows.ts';
+import { decodeEvent } from '../../shared/definitions/decode-event.ts';
+import { type Duration, featureService, type WindowedView } from '../../shared/definitions/index.ts';
+import type { MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
+import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
+import { featureRepository } from '../../shared/registry/manifest.ts';
+import type { WindowEvent } from '../../shared/windows/event.ts';
+import { readWindows } from '../../shared/windows/read.ts';
+import { everyAggregateView, START_MILLIS, type ViewChoice, WINDOWS } from '../support/arbitraries.ts';
+import { agrees, oracleFeatures } from '../support/oracle.ts';
+import { ActorStore, type FaultRates, Journal } from './actor-store.ts';
+import { Random } from './random.ts';
+import { type Break, sabotagedView, sabotageOf } from './sabotage.ts';
+import { Scheduler } from './scheduler.ts';
+
+/** A disagreement with the oracle, in words. */
+export type Difference = string;
+
+export interface RunResult {
+  readonly differences: readonly Difference[];
+  /** What happened, so that a reader sees that the run was worth something. */
+  readonly events: number;
+  readonly deliveries: number;
+  readonly decisions: number;
+  readonly crashes: number;
+  readonly failedRecords: number;
+  readonly quarantined: number;
+}
+
+const MAINTENANCE: MaintenancePolicy = { everyUpdates: 1, minimumBytesFreed: -1_000_000 };
+const ACCOUNTS = ['acc-1', 'acc-2', 'acc-3'];
+const PHASE_DELIVERIES = 8;
+
+type EventFields = Record<string, string | number | boolean | null>;
+
+/** Something that reaches the stream: an event, or garbage. */
+interface Delivery {
+  readonly account: string;
+  readonly data: Uint8Array;
+  readonly arrivedAtMillis: number;
+  readonly fields: EventFields | undefined;
+}
+
+interface Shard {
+  readonly records: StreamRecord[];
+  position: number;
+  isRunning: boolean;
+}
+
+export async function runWorld(seed: number, planted?: Break): Promise<RunResult> {
+  return new World(seed, planted).run();
+}
+
+class World {
+  readonly #random: Random;
+  readonly #scheduler: Scheduler;
+  readonly #store = new MemoryOnlineStore();
+  readonly #journal = new Journal();
+  readonly #view: WindowedView;
+  /** What the product works with: the view, with or without the planted defect. */
+  readonly #productView: WindowedView;
+  readonly #productService: ReturnType<typeof featureService>;
+  readonly #planted: Break | undefined;
+  readonly #faults: FaultRates;
+  readonly #eventsByHash = new Map<string, WindowEvent>();
+  readonly #shards: Shard[] = [{ records: [], position: 0, isRunning: false }];
+  readonly #quarantined = new Set<string>();
+  readonly #garbage = new Set<string>();
+  readonly #differences: Difference[] = [];
+  #decisions = 0;
+  #crashes = 0;
+  #failedRecords = 0;
+  #sequence = 0;
+
+  constructor(seed: number, planted: Break | undefined) {
+    this.#random = new Random(seed);
+    this.#scheduler = new Scheduler(this.#random);
+    this.#planted = planted;
+    this.#view = everyAggregateView(this.#viewChoice()) as WindowedView;
+    this.#productView = sabotagedView(planted, this.#view);
+    this.#productService = featureService({
+      name: 'simulated',
+      version: 1,
+      description: 'Decides over simulated events.',
+      owner: 'tests',
+      views: [this.#productView],
+      decides: this.#view.source,
+    });
+    const rate = this.#random.pick([0, 0.02, 0.1]);
+    this.#faults = { throttle: rate, lostAnswer: rate, crash: rate / 2 };
+  }
+
+  async run(): Promise<RunResult> {
+    const deliveries = this.#deliveries();
+    for (let first = 0; first < deliveries.length; first += PHASE_DELIVERIES) {
+      for (const delivery of deliveries.slice(first, first + PHASE_DELIVERIES)) this.#deliver(delivery);
+      for (const shard of this.#shards) this.#startConsumer(shard);
+      if (this.#random.chance(0.1)) this.#forgetCheckpoint();
+      if (this.#random.chance(0.1)) this.#shards.push({ records: [], position: 0, isRunning: false });
+      await this.#scheduler.run(this.#random.chance(0.5) ? this.#random.integer(1, 60) : undefined);
+    }
+    await this.#scheduler.run();
+    await this.#compareAtTheEnd();
+    return {
+      differences: this.#differences,
+      events: this.#eventsByHash.size,
+      deliveries: deliveries.length,
+      decisions: this.#decisions,
+      crashes: this.#crashes,
+      failedRecords: this.#failedRecords,
+      quarantined: this.#quarantined.size,
+    };
+  }
+
+  #viewChoice(): ViewChoice {
+    const random = this.#random;
+    return {
+      windows: Array.from({ length: random.integer(1, 3) }, () => random.pick(WINDOWS)),
+      lateness: random.pick<Duration>(['0s', '2s', '30s', '10min', '1h']),
+      lanes: random.pick([1, 1, 1, 3]),
+      filtered: random.chance(0.3),
+    };
+  }
+
+  #deliveries(): Delivery[] {
+    const random = this.#random;
+    const longest = Math.max(...this.#view.layout.windows.map(({ lengthMillis }) => lengthMillis));
+    const meanStep = (longest * random.pick([0.5, 2, 5])) / 60;
+    const deliveries: Delivery[] = [];
+    let clock = START_MILLIS;
+    for (let index = random.integer(20, 60); index > 0; index--) {
+      clock += Math.floor(random.next() * 2 * meanStep);
+      const known = deliveries.length > 0 && random.chance(0.2) ? random.pick(deliveries) : undefined;
+      deliveries.push(
+        known ? { ...known, arrivedAtMillis: clock } : this.#newDelivery(index, clock, deliveries.at(-1)),
+      );
+    }
+    return deliveries;
+  }
+
+  #newDelivery(index: number, clock: number, previous: Delivery | undefined): Delivery {
+    const random = this.#random;
+    // Bursts of one account, in one instant or nearly, are where writers meet in one bucket.
+    const isBurst = previous?.fields !== undefined && random.chance(0.5);
+    const account = isBurst ? previous.account : random.pick(ACCOUNTS);
+    if (random.chance(0.05)) {
+      const data = Buffer.from(
+        random.pick(['{"event_id":', 'null', '{"event_id":"x"}', '\ud800', `[${index}]`]) + index,
+      );
+      this.#garbage.add(data.toString('base64'));
+      return { account, data, arrivedAtMillis: clock, fields: undefined };
+    }
+    const lateness = this.#view.layout.allowedLatenessMillis;
+    const behind = random.chance(0.4) ? Math.floor(random.next() * (lateness * 1.5 + 2_000)) : 0;
+    const ahead = random.chance(0.1) ? random.integer(0, 4 * 60_000) : 0;
+    const fields = {
+      event_id: `e${index}`,
+      account_id: account,
+      at: isBurst ? Number(previous.fields?.at) + random.pick([0, 1, 40, 900]) : clock - behind + ahead,
+      amount: random.integer(-20_000, 100_000) / 100,
+      quantity: random.chance(0.2) ? null : random.integer(-1_000, 1_000),
+      label: random.chance(0.2) ? null : random.pick(['a', 'b', 'c', '\u{1f600}', '\u{ff5e}']),
+      flag: random.chance(0.5),
+      ratio: random.chance(0.2) ? null : random.integer(-1_000_000, 1_000_000) / 1_024,
+    };
+    const decoded = decodeEvent(this.#view.source, fields, clock);
+    if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+    this.#eventsByHash.set(decoded.event.idHash, decoded.event);
+    return { account, data: Buffer.from(JSON.stringify(fields)), arrivedAtMillis: clock, fields };
+  }
+
+  /** To the stream, to a decision, or to both; a decision's caller may be impatient and ask twice. */
+  #deliver(delivery: Delivery): void {
+    const { account, data, arrivedAtMillis, fields } = delivery;
+    const isDecided = fields !== undefined && this.#random.chance(0.4);
+    if (fields && isDecided) {
+      void this.#decide(fields, arrivedAtMillis);
+      if (this.#random.chance(0.2)) void this.#decide(fields, arrivedAtMillis);
+    }
+    if (isDecided && this.#random.chance(0.3)) return;
+    const copies = this.#random.chance(0.15) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      const shard = this.#random.chance(0.9)
+        ? this.#shards[ACCOUNTS.indexOf(account) % this.#shards.length]
+        : undefined;
+      (shard ?? this.#random.pick(this.#shards)).records.push({
+        sequenceNumber: String(this.#sequence++),
+        partitionKey: account,
+        data,
+        arrivedAtMillis,
+      });
+    }
+  }
+
+  #newActorStore(faults: FaultRates): ActorStore {
+    return new ActorStore({
+      store: this.#store,
+      scheduler: this.#scheduler,
+      random: this.#random,
+      journal: this.#journal,
+      faults,
+      sabotage: sabotageOf(this.#planted, this.#view),
+    });
+  }
+
+  #startConsumer(shard: Shard): void {
+    if (shard.isRunning) return;
+    shard.isRunning = true;
+    void this.#consume(shard);
+  }
+
+  /** A shard's poller: the next batch, again from its first failed record, until there are no more records. */
+  async #consume(shard: Shard): Promise<void> {
+    while (shard.position < shard.records.length) {
+      const from = shard.position;
+      const batch = shard.records.slice(from, from + this.#random.integer(1, 12));
+      const store = this.#newActorStore(this.#faults);
+      const invocation = updateWindows(batch, {
+        source: this.#view.source,
+        views: [this.#productView],
+        store,
+        quarantine: { put: async (records) => this.#quarantine(records) },
+        maintenance: MAINTENANCE,
+        concurrency: 3,
+      });
+      await this.#scheduler.turn();
+      const result = await Promise.race([invocation, store.crashed]);
+      if (result === 'crashed') {
+        this.#crashes++;
+        continue;
+      }
+      this.#failedRecords += result.failedSequenceNumbers.length;
+      const [firstFailed] = result.failedSequenceNumbers;
+      const failedAt = batch.findIndex(({ sequenceNumber }) => sequenceNumber === firstFailed);
+      const reached = from + (failedAt < 0 ? batch.length : failedAt);
+      // The checkpoint may have been forgotten meanwhile; then it stays forgotten.
+      if (shard.position === from) shard.position = reached;
+    }
+    shard.isRunning = false;
+  }
+
+  #quarantine(records: readonly { readonly data: Uint8Array }[]): void {
+    for (const { data } of records) this.#quarantined.add(Buffer.from(data).toString('base64'));
+  }
+
+  #forgetCheckpoint(): void {
+    const shard = this.#random.pick(this.#shards);
+    shard.position = Math.max(0, shard.position - this.#random.integer(1, 10));
+    this.#startConsumer(shard);
+  }
+
+  async #decide(fields: EventFields, arrivedAtMillis: number): Promise<void> {
+    const mode = this.#random.chance(0.2) ? 'read-only' : 'apply';
+    // Retries after throttles wait for real time, so the caller's own repetition stands for them here.
+    const store = this.#newActorStore({ throttle: 0, lostAnswer: 0, crash: this.#faults.crash });
+    const ports = {
+      store,
+      repository: featureRepository({ views: [this.#productView], services: [this.#productService] }),
+      stream: { put: () => Promise.reject(new Error('nothing is published here')) },
+      clock: () => arrivedAtMillis,
+      logger: { error: () => {}, warn: () => {} },
+      metrics: { answered: () => {}, nulls: () => {}, age: () => {} },
+      probes: [],
+    };
+    const answer = await Promise.race([predictFraud(ports as never, { ...fields, mode }), store.crashed]);
+    if (answer === 'crashed') {
+      this.#crashes++;
+      if (this.#random.chance(0.7)) await this.#decide(fields, arrivedAtMillis);
+      return;
+    }
+    this.#decisions++;
+    this.#compareDecision(fields, answer, store);
+  }
+
+  /** A decision must have seen every event that its item counted when it was answered, and its own, once. */
+  #compareDecision(
+    fields: EventFields,
+    answer: { readonly as_of: string; readonly features: Record<string, unknown>; readonly event_status: string },
+    store: ActorStore,
+  ): void {
+    const scored = [...this.#eventsByHash.values()].find(({ id }) => id === fields.event_id);
+    if (!scored || !this.#view.includes(scored.values)) return;
+    const seen = itemKeysOf(this.#view, String(fields.account_id)).flatMap((key) =>
+      this.#journal.counted(key).slice(0, store.lastSeen.get(key) ?? 0),
+    );
+    // Ids are not kept for ever: whoever asks again long after the fact is told as if for the first time.
+    const forgottenBefore = Date.parse(answer.as_of) - this.#view.layout.eventIdRetentionMillis;
+    if (seen.includes(scored.idHash) && scored.timeMillis < forgottenBefore) return;
+    const expected = oracleFeatures(this.#view, this.#eventsOf(seen), Date.parse(answer.as_of), scored);
+    this.#view.layout.features.forEach(({ name, aggregate }, index) => {
+      const value = answer.features[name] as ReturnType<typeof oracleFeatures>[number];
+      if (!agrees(aggregate.name, value, expected[index])) {
+        this.#differences.push(
+          `decision over ${scored.id} (${answer.event_status}): ${name} = ${value}, not ${expected[index]}`,
+        );
+      }
+    });
+  }
+
+  #eventsOf(hashes: readonly string[]): WindowEvent[] {
+    return hashes.map((hash) => this.#eventsByHash.get(hash)).filter((event) => event !== undefined);
+  }
+
+  async #compareAtTheEnd(): Promise<void> {
+    for (const shard of this.#shards) {
+      if (shard.position < shard.records.length)
+        this.#differences.push('a consumer stopped before the end of its shard');
+    }
+    for (const key of this.#journal.keys()) this.#compareJournal(key);
+    for (const account of ACCOUNTS) await this.#compareFeatures(account);
+    this.#compareDeliveries();
+  }
+
+  /** No event counted twice, none counted that was late. */
+  #compareJournal(key: string): void {
+    const hashes = this.#journal.counted(key);
+    let newest = Number.NEGATIVE_INFINITY;
+    for (const [index, event] of this.#eventsOf(hashes).entries()) {
+      if (hashes.indexOf(event.idHash) !== index) this.#differences.push(`${event.id} was counted twice`);
+      if (event.timeMillis < newest - this.#view.layout.allowedLatenessMillis) {
+        this.#differences.push(`${event.id} was counted although it was late`);
+      }
+      newest = Math.max(newest, event.timeMillis);
+    }
+  }
+
+  async #compareFeatures(account: string): Promise<void> {
+    const keys = itemKeysOf(this.#view, account);
+    const items = (await this.#store.get(keys)).filter((item) => item !== undefined);
+    const counted = this.#eventsOf(keys.flatMap((key) => [...new Set(this.#journal.counted(key))]));
+    const newest = counted.reduce((latest, { timeMillis }) => Math.max(latest, timeMillis), START_MILLIS);
+    for (let read = 0; read < 4; read++) {
+      const longest = Math.max(...this.#view.layout.windows.map(({ lengthMillis }) => lengthMillis));
+      const instant = newest + (read === 0 ? 0 : Math.floor(this.#random.next() * 1.2 * longest));
+      const reading = readWindows(this.#view.layout, items, instant);
+      const expected = oracleFeatures(this.#view, counted, reading.asOfMillis);
+      this.#view.layout.features.forEach(({ name, aggregate }, index) => {
+        if (!agrees(aggregate.name, reading.values[index], expected[index])) {
+          this.#differences.push(`${account}: ${name} = ${reading.values[index]}, not ${expected[index]}`);
+        }
+      });
+    }
+  }
+
+  /** Whatever reached the stream is counted, or it was late, or it lies in quarantine. */
+  #compareDeliveries(): void {
+    const streamed = new Set(
+      this.#shards.flatMap(({ records }) => records.map(({ data }) => Buffer.from(data).toString('base64'))),
+    );
+    for (const data of this.#garbage) {
+      if (streamed.has(data) && !this.#quarantined.has(data))
+        this.#differences.push('garbage is missing from quarantine');
+    }
+    for (const event of this.#eventsByHash.values()) {
+      const text = Buffer.from(JSON.stringify(event.values)).toString('base64');
+      if (!streamed.has(text) || !this.#view.includes(event.values)) continue;
+      const key = itemKeyOf(this.#view, String(event.values.account_id), laneOf(this.#view, event));
+      const counted = this.#journal.counted(key);
+      const newest = Math.max(...this.#eventsOf(counted).map(({ timeMillis }) => timeMillis));
+      const mayBeLate = event.timeMillis < newest - this.#view.layout.allowedLatenessMillis;
+      if (!counted.includes(event.idHash) && !mayBeLate) this.#differences.push(`${event.id} was lost`);
+      if (this.#quarantined.has(text)) this.#differences.push(`${event.id} is in quarantine although it is good`);
+    }
+  }
+}
