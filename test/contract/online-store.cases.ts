@@ -181,7 +181,7 @@ export function describeOnlineStore(name: string, makeStore: () => Promise<Onlin
         { length: '1min', hop: '1s' },
         { length: '1h', hop: '1min' },
       ] as const;
-      const view = everyAggregateView({ windows, lateness: '30s', lanes: 1, filtered: false });
+      const view = everyAggregateView({ windows, lateness: '30s', lanes: 1, filtered: false, endpoints: true });
       const raw = (index: number): RawEvent => ({
         step: 1_500,
         jitter: index % 5 === 0 ? -9_000 : 0,

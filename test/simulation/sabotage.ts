@@ -58,5 +58,6 @@ export function sabotageOf(planted: Break | undefined, view: WindowedView): Sabo
 /** The view as a product with the defect would see it: `lateness` lets events be counted however late they are. */
 export function sabotagedView<View extends WindowedView>(planted: Break | undefined, view: View): View {
   if (planted !== 'lateness') return view;
-  return { ...view, layout: { ...view.layout, allowedLatenessMillis: 365 * 24 * 3_600_000 } };
+  const allowedLatenessMillis = 365 * 24 * 3_600_000;
+  return { ...view, layout: { ...view.layout, allowedLatenessMillis, eventIdSpanMillis: 2 * allowedLatenessMillis } };
 }

@@ -76,6 +76,9 @@ class World {
   readonly #productService: ReturnType<typeof featureService>;
   readonly #planted: Break | undefined;
   readonly #faults: FaultRates;
+  /** Share of events that come behind others; their clocks are skewed a quarter as often. */
+  readonly #disorder: number;
+  readonly #batchSize: number;
   readonly #eventsByHash = new Map<string, WindowEvent>();
   readonly #shards: Shard[] = [{ records: [], position: 0, isRunning: false }];
   readonly #quarantined = new Set<string>();
@@ -90,7 +93,7 @@ class World {
     this.#random = new Random(seed);
     this.#scheduler = new Scheduler(this.#random);
     this.#planted = planted;
-    this.#view = everyAggregateView(this.#viewChoice()) as WindowedView;
+    this.#view = everyAggregateView(this.#viewChoice());
     this.#productView = sabotagedView(planted, this.#view);
     this.#productService = featureService({
       name: 'simulated',
@@ -100,6 +103,8 @@ class World {
       views: [this.#productView],
       decides: this.#view.source,
     });
+    this.#disorder = this.#random.pick([0, 0.1, 0.4]);
+    this.#batchSize = this.#random.pick([1, 4, 12]);
     const rate = this.#random.pick([0, 0.02, 0.1]);
     this.#faults = { throttle: rate, lostAnswer: rate, crash: rate / 2 };
   }
@@ -133,6 +138,7 @@ class World {
       lateness: random.pick<Duration>(['0s', '2s', '30s', '10min', '1h']),
       lanes: random.pick([1, 1, 1, 3]),
       filtered: random.chance(0.3),
+      endpoints: random.chance(0.5),
     };
   }
 
@@ -165,8 +171,8 @@ class World {
       return { account, data, arrivedAtMillis: clock, fields: undefined };
     }
     const lateness = this.#view.layout.allowedLatenessMillis;
-    const behind = random.chance(0.4) ? Math.floor(random.next() * (lateness * 1.5 + 2_000)) : 0;
-    const ahead = random.chance(0.1) ? random.integer(0, 4 * 60_000) : 0;
+    const behind = random.chance(this.#disorder) ? Math.floor(random.next() * (lateness * 1.5 + 2_000)) : 0;
+    const ahead = random.chance(this.#disorder / 4) ? random.integer(0, 4 * 60_000) : 0;
     const fields = {
       event_id: `e${index}`,
       account_id: account,
@@ -227,7 +233,7 @@ class World {
   async #consume(shard: Shard): Promise<void> {
     while (shard.position < shard.records.length) {
       const from = shard.position;
-      const batch = shard.records.slice(from, from + this.#random.integer(1, 12));
+      const batch = shard.records.slice(from, from + this.#random.integer(1, this.#batchSize));
       const store = this.#newActorStore(this.#faults);
       const invocation = updateWindows(batch, {
         source: this.#view.source,

@@ -20,6 +20,7 @@ import {
   stddev,
   sum,
   variance,
+  type WindowedView,
   windowedView,
 } from '../../shared/definitions/index.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
@@ -68,6 +69,8 @@ export interface ViewChoice {
   readonly lateness: Duration;
   readonly lanes: number;
   readonly filtered: boolean;
+  /** Whether there are `first` and `last`, whose guards would hide that those of other aggregates are missing. */
+  readonly endpoints: boolean;
 }
 
 /** Choices for `everyAggregateView`. */
@@ -76,10 +79,25 @@ export const viewChoiceArbitrary: fc.Arbitrary<ViewChoice> = fc.record({
   lateness: fc.constantFrom<Duration>('0s', '2s', '30s', '10min'),
   lanes: fc.constantFrom(1, 1, 3),
   filtered: fc.boolean(),
+  endpoints: fc.boolean(),
 });
 
-/** A view with every aggregate over one to four windows. */
-export function everyAggregateView({ windows, lateness, lanes, filtered }: ViewChoice) {
+/** A view with every aggregate, or all but `first` and `last`, over one to four windows. */
+export function everyAggregateView({ windows, lateness, lanes, filtered, endpoints }: ViewChoice): WindowedView {
+  const features = {
+    count: count(),
+    labelled: count('label'),
+    sum: sum('amount'),
+    mean: mean('quantity'),
+    min: min('ratio'),
+    max: max('amount'),
+    stddev: stddev('amount'),
+    variance: variance('quantity'),
+    distinct: distinct('label'),
+    median: quantile('amount', 0.5),
+    high: quantile('ratio', 0.95),
+  } as const;
+  const withEndpoints = { ...features, first: first('label'), last: last('amount'), last_flag: last('flag') } as const;
   return windowedView({
     name: 'test_view',
     version: 1,
@@ -89,29 +107,14 @@ export function everyAggregateView({ windows, lateness, lanes, filtered }: ViewC
     source: testSource(lateness),
     where: ({ amount }) => amount.isAtLeast(filtered ? 0 : -1e9),
     windows: Object.fromEntries(windows.map((window, index) => [`w${index}`, window])),
-    features: {
-      count: count(),
-      labelled: count('label'),
-      sum: sum('amount'),
-      mean: mean('quantity'),
-      min: min('ratio'),
-      max: max('amount'),
-      stddev: stddev('amount'),
-      variance: variance('quantity'),
-      first: first('label'),
-      last: last('amount'),
-      last_flag: last('flag'),
-      distinct: distinct('label'),
-      median: quantile('amount', 0.5),
-      high: quantile('ratio', 0.95),
-    },
+    features: endpoints ? withEndpoints : features,
     ttl: '7d',
     lanes,
   });
 }
 
 /** A view whose windows ended `offset` ago, at the resolution of its data. */
-export function offsetView(offset: Duration) {
+export function offsetView(offset: Duration): WindowedView {
   return windowedView({
     name: 'offset_view',
     version: 1,
