@@ -140,7 +140,7 @@ function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] 
     else moving.push([name, from, start]);
   }
   const targets = new Set(moving.map(([, , start]) => start));
-  const compactable = new Set(layout.cells.filter(({ compact }) => compact).map(({ code }) => code));
+  const compactable = new Set(layout.cells.filter((cell) => 'compact' in cell).map(({ code }) => code));
   for (const [name, from] of staying) {
     if (targets.has(from) || compactable.has(codeOfAttribute(name))) take(name, from, from);
   }

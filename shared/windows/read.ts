@@ -52,7 +52,7 @@ export function readWindows(
   const highWater = newestOf(items.map(highWaterOf));
   const asOfMillis = Math.max(instantMillis, highWater ?? instantMillis, scored?.event.timeMillis ?? instantMillis);
   const bounds = layout.windows.map((window) => boundsAt(window, asOfMillis));
-  const states: unknown[][] = layout.windows.map(() => new Array(layout.cells.length));
+  const states: unknown[][] = layout.windows.map(() => Array.from({ length: layout.cells.length }));
 
   for (const item of items) foldItem(layout, item, bounds, states);
   if (scored) foldScoredEvent(layout, scored, bounds, states);
