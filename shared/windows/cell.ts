@@ -19,7 +19,8 @@ export interface Cell<State> {
   readonly code: string;
   /** What one event contributes, or `undefined` for nothing (its field is null). */
   contribution(values: Readonly<Record<string, FieldValue>>, timeMillis: number): State | undefined;
-  merge(left: State, right: State): State;
+  /** One state of all that several stand for; they are at least one. */
+  merge(states: readonly State[]): State;
   /** Reads one of the cell's attributes. `undefined` when it is not of this cell's making. */
   decode(attribute: Attribute, counter: string): State | undefined;
   /** The attributes that hold a state, as counter suffix (`''` for the only one) → value. */

@@ -127,7 +127,7 @@ function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] 
     if (group === undefined) groups.set(key, { cell, start, settled, attributes: [name], state });
     else if (from === start || group.attributes.length < LIMITS.maintenanceChangesPerUpdate / 2) {
       group.attributes.push(name);
-      group.state = cell.merge(group.state, state);
+      group.state = cell.merge([group.state, state]);
     }
   };
   const moving: [name: string, from: number, start: number][] = [];

@@ -132,7 +132,7 @@ function storeCells(
       if (contribution === undefined) continue;
       const start = bucketStart(event.timeMillis, layout.baseHopMillis);
       const known = states.get(start);
-      states.set(start, known === undefined ? contribution : cell.merge(known, contribution));
+      states.set(start, known === undefined ? contribution : cell.merge([known, contribution]));
     }
     for (const [start, state] of states) cell.store(update, bucketAttribute(start, cell.code), state, current);
   }

@@ -1,5 +1,6 @@
 import type { FeatureValue } from './aggregate.ts';
 import { bucketStart, codeOfAttribute, counterOfAttribute, startOfAttribute } from './bucket.ts';
+import type { AnyCell } from './cell.ts';
 import type { WindowEvent } from './event.ts';
 import type { Item } from './item.ts';
 import type { Window, WindowLayout } from './layout.ts';
@@ -52,14 +53,16 @@ export function readWindows(
   const highWater = newestOf(items.map(highWaterOf));
   const asOfMillis = Math.max(instantMillis, highWater ?? instantMillis, scored?.event.timeMillis ?? instantMillis);
   const bounds = layout.windows.map((window) => boundsAt(window, asOfMillis));
-  const states: unknown[][] = layout.windows.map(() => Array.from({ length: layout.cells.length }));
-
-  for (const item of items) foldItem(layout, item, bounds, states);
+  const buckets = layout.cells.map((): Bucket[] => []);
+  for (const item of items) collectBuckets(layout, item, bounds, buckets);
+  const narrowestFirst = [...bounds.keys()].sort((left, right) => compareBounds(bounds[left], bounds[right]));
+  // By cell, then by window.
+  const states = layout.cells.map((cell, index) => statesOfWindows(cell, buckets[index] ?? [], bounds, narrowestFirst));
   if (scored) foldScoredEvent(layout, scored, bounds, states);
 
   const values = layout.features.map(({ aggregate, input, windowIndex, cellIndexes }) =>
     aggregate.finalise(
-      cellIndexes.map((cellIndex) => states[windowIndex]?.[cellIndex]),
+      cellIndexes.map((cellIndex) => states[cellIndex]?.[windowIndex]),
       input,
     ),
   );
@@ -72,24 +75,63 @@ function newestOf(times: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-function foldItem(layout: WindowLayout, item: Item, bounds: readonly Bounds[], states: unknown[][]): void {
+/** One cell of one bucket. */
+interface Bucket {
+  readonly start: number;
+  readonly state: unknown;
+}
+
+/** Sorts what any window reaches by cell. */
+function collectBuckets(
+  layout: WindowLayout,
+  item: Item,
+  bounds: readonly Bounds[],
+  buckets: readonly Bucket[][],
+): void {
+  const first = Math.min(...bounds.map((window) => window.first));
   for (const name in item) {
     const start = startOfAttribute(name);
-    if (start < 0) continue;
+    if (start < first) continue;
     const cellIndex = layout.cellIndexByCode.get(codeOfAttribute(name));
     const attribute = item[name];
     if (cellIndex === undefined || attribute === undefined) continue;
-    const cell = layout.cells[cellIndex];
-    const state = cell?.decode(attribute, counterOfAttribute(name));
-    if (cell === undefined || state === undefined) continue;
-    for (let windowIndex = 0; windowIndex < bounds.length; windowIndex++) {
-      const window = bounds[windowIndex];
-      const windowStates = states[windowIndex];
-      if (window === undefined || windowStates === undefined || start < window.first || start > window.last) continue;
-      const known = windowStates[cellIndex];
-      windowStates[cellIndex] = known === undefined ? state : cell.merge(known, state);
-    }
+    const state = layout.cells[cellIndex]?.decode(attribute, counterOfAttribute(name));
+    if (state !== undefined) buckets[cellIndex]?.push({ start, state });
   }
+}
+
+/** Windows that end together, one after the other, the narrowest first. */
+function compareBounds(left: Bounds | undefined, right: Bounds | undefined): number {
+  return left && right ? right.last - left.last || right.first - left.first : 0;
+}
+
+/**
+ * The state of one cell in every window. Windows that end together lie within each other, so each holds what the next
+ * narrower one holds and the buckets beyond that: every bucket is merged once, however many windows there are.
+ */
+function statesOfWindows(
+  cell: AnyCell,
+  buckets: readonly Bucket[],
+  bounds: readonly Bounds[],
+  narrowestFirst: readonly number[],
+): unknown[] {
+  const states: unknown[] = bounds.map(() => undefined);
+  let narrower: Bounds | undefined;
+  let narrowerState: unknown;
+  for (const windowIndex of narrowestFirst) {
+    const window = bounds[windowIndex];
+    if (window === undefined) continue;
+    const isNested = narrower?.last === window.last;
+    const beyond = isNested ? (narrower?.first ?? window.first) : Number.POSITIVE_INFINITY;
+    const parts: unknown[] = isNested && narrowerState !== undefined ? [narrowerState] : [];
+    for (const { start, state } of buckets) {
+      if (start >= window.first && start <= window.last && start < beyond) parts.push(state);
+    }
+    narrower = window;
+    narrowerState = parts.length === 0 ? undefined : cell.merge(parts);
+    states[windowIndex] = narrowerState;
+  }
+  return states;
 }
 
 /**
@@ -100,18 +142,18 @@ function foldScoredEvent(
   layout: WindowLayout,
   { event, counted }: ScoredEvent,
   bounds: readonly Bounds[],
-  states: unknown[][],
+  states: readonly unknown[][],
 ): void {
   const start = bucketStart(event.timeMillis, layout.baseHopMillis);
-  layout.windows.forEach((window, windowIndex) => {
-    const { first = 0 } = bounds[windowIndex] ?? {};
-    const windowStates = states[windowIndex];
-    if (window.offsetMillis > 0 || (counted && start >= first) || windowStates === undefined) return;
-    layout.cells.forEach((cell, cellIndex) => {
-      const contribution = cell.contribution(event.values, event.timeMillis);
-      if (contribution === undefined) return;
-      const known = windowStates[cellIndex];
-      windowStates[cellIndex] = known === undefined ? contribution : cell.merge(known, contribution);
+  layout.cells.forEach((cell, cellIndex) => {
+    const contribution = cell.contribution(event.values, event.timeMillis);
+    const ofCell = states[cellIndex];
+    if (contribution === undefined || ofCell === undefined) return;
+    layout.windows.forEach((window, windowIndex) => {
+      const { first = 0 } = bounds[windowIndex] ?? {};
+      if (window.offsetMillis > 0 || (counted && start >= first)) return;
+      const known = ofCell[windowIndex];
+      ofCell[windowIndex] = known === undefined ? contribution : cell.merge([known, contribution]);
     });
   });
 }

@@ -7,7 +7,7 @@ function additive(identity: string, letter: string, contribution: Cell<Exact>['c
     identity,
     code: cellCode(letter, identity),
     contribution,
-    merge: addExact,
+    merge: (states) => states.reduce(addExact),
     decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
     encode: (state) => [['', { N: String(state) }]],
     store: (update, name, state) => update.addNumber(name, state),

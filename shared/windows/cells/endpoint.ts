@@ -39,7 +39,7 @@ export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoi
   const direction = side === 'last' ? 1 : -1;
   const identity = `${side}(${field})`;
 
-  const merge = (left: Endpoint, right: Endpoint): Endpoint => {
+  const further = (left: Endpoint, right: Endpoint): Endpoint => {
     const order = left.timeMillis - right.timeMillis || compareValues(left.value, right.value);
     return order * direction >= 0 ? left : right;
   };
@@ -61,13 +61,13 @@ export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoi
       const value = values[field];
       return isValue(value) ? { timeMillis, value } : undefined;
     },
-    merge,
+    merge: (states) => states.reduce(further),
     decode,
     encode: (state) => [['', toAttribute(state)]],
     store: (update, name, state, current) => {
       const seen = current?.[name];
       const stored = seen && decode(seen);
-      if (stored && merge(stored, state) === stored) return;
+      if (stored && further(stored, state) === stored) return;
       update.set(name, toAttribute(state));
       update.require(seen ? { kind: 'equals', name, value: seen } : { kind: 'absent', name });
     },

@@ -14,7 +14,7 @@ export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<nu
       const value = values[field];
       return typeof value === 'number' ? value : undefined;
     },
-    merge: isMaximum ? Math.max : Math.min,
+    merge: (states) => states.reduce((left, right) => (isMaximum ? Math.max(left, right) : Math.min(left, right))),
     decode: (attribute) => ('N' in attribute ? Number(attribute.N) : undefined),
     encode: (state) => [['', { N: String(state) }]],
     store: (update, name, state, current) => {

@@ -50,9 +50,11 @@ export function logarithmicCell(field: string): Cell<LogarithmicCounts> {
       const value = values[field];
       return typeof value === 'number' ? new Map([[binOf(value), 1]]) : undefined;
     },
-    merge: (left, right) => {
-      const merged = new Map(left);
-      for (const [bin, count] of right) merged.set(bin, addExact(merged.get(bin) ?? 0, count));
+    merge: ([first, ...others]) => {
+      const merged = new Map(first);
+      for (const state of others) {
+        for (const [bin, count] of state) merged.set(bin, addExact(merged.get(bin) ?? 0, count));
+      }
       return merged;
     },
     decode: (attribute, counter) =>

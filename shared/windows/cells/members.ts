@@ -18,11 +18,14 @@ import { type Cell, cellCode } from '../cell.ts';
  */
 export interface Members {
   readonly level: number;
-  readonly hashes: ReadonlySet<string>;
+  /** No two are equal. */
+  readonly hashes: readonly string[];
 }
 
 const HASH_CHARACTERS = 8;
 const LEVEL_MARK = '*';
+
+const isLevelMark = (member: string) => member.startsWith(LEVEL_MARK);
 
 function memberHash(value: string | number | boolean): string {
   return hash('sha256', String(value), 'base64url').slice(0, HASH_CHARACTERS);
@@ -36,16 +39,20 @@ function depthOf(memberHash: string): number {
   return depth;
 }
 
-function atLevel(members: Members, level: number): Members {
-  if (members.level >= level) return members;
-  return { level, hashes: new Set([...members.hashes].filter((member) => depthOf(member) >= level)) };
+/** What a deeper sample keeps. */
+function atLevel({ level, hashes }: Members, deeper: number): readonly string[] {
+  return level >= deeper ? hashes : hashes.filter((member) => depthOf(member) >= deeper);
 }
 
-function merge(left: Members, right: Members): Members {
-  const level = Math.max(left.level, right.level);
-  const union = new Set(atLevel(left, level).hashes);
-  for (const member of atLevel(right, level).hashes) union.add(member);
-  return { level, hashes: union };
+function merge(states: readonly Members[]): Members {
+  const [only] = states;
+  if (only !== undefined && states.length === 1) return only;
+  const level = states.reduce((deepest, state) => Math.max(deepest, state.level), 0);
+  const union = new Set<string>();
+  for (const state of states) {
+    for (const member of atLevel(state, level)) union.add(member);
+  }
+  return { level, hashes: [...union] };
 }
 
 function compact(newestFirst: readonly Members[]): (Members | undefined)[] {
@@ -53,48 +60,42 @@ function compact(newestFirst: readonly Members[]): (Members | undefined)[] {
   let level = 0;
   return newestFirst.map((state) => {
     level = Math.max(level, state.level);
-    const kept = new Set<string>();
-    for (const member of state.hashes) {
-      if (seen.has(member) || (level > 0 && depthOf(member) < level)) continue;
-      seen.add(member);
-      kept.add(member);
+    const kept = atLevel(state, level).filter((member) => !seen.has(member));
+    for (const member of kept) seen.add(member);
+    const compacted = kept.length === 0 && level === 0 ? undefined : { level, hashes: kept };
+    // Older buckets may be sampled one level deeper once there are two full samples at this level.
+    if (seen.size >= 2 * LIMITS.distinctSampleSize) {
+      const atThisLevel = atLevel({ level: 0, hashes: [...seen] }, level).length;
+      if (atThisLevel >= 2 * LIMITS.distinctSampleSize) level++;
     }
-    const sampled = level > 0 ? atLevel({ level: state.level, hashes: kept }, level) : { level, hashes: kept };
-    const depthCount = (depth: number) => {
-      let count = 0;
-      for (const member of seen) if (depthOf(member) >= depth) count++;
-      return count;
-    };
-    // Older buckets may be sampled one level deeper once what is kept so far is twice a full sample at this level.
-    if (seen.size >= 2 * LIMITS.distinctSampleSize && depthCount(level) >= 2 * LIMITS.distinctSampleSize) level++;
-    return sampled.hashes.size === 0 && sampled.level === 0 ? undefined : sampled;
+    return compacted;
   });
 }
 
 /** The number of distinct values: exact at level 0, an estimate beyond. */
 export function memberCount(members: Members): number {
-  return members.hashes.size * 2 ** members.level;
+  return members.hashes.length * 2 ** members.level;
 }
 
 export function membersCell(field: string): Cell<Members> {
   const identity = `members(${field})`;
-  const toSet = ({ level, hashes }: Members) => (level === 0 ? [...hashes] : [...hashes, `${LEVEL_MARK}${level}`]);
+  const toSet = ({ level, hashes }: Members) => (level === 0 ? hashes : [...hashes, `${LEVEL_MARK}${level}`]);
   return {
     identity,
     code: cellCode('D', identity),
     contribution: (values) => {
       const value = values[field];
-      return value === null || value === undefined ? undefined : { level: 0, hashes: new Set([memberHash(value)]) };
+      return value === null || value === undefined ? undefined : { level: 0, hashes: [memberHash(value)] };
     },
     merge,
     decode: (attribute) => {
       if (!('SS' in attribute)) return undefined;
-      const mark = attribute.SS.filter((member) => member.startsWith(LEVEL_MARK)).map((member) =>
-        Number(member.slice(1)),
-      );
-      if (mark.length === 0) return { level: 0, hashes: new Set(attribute.SS) };
-      const hashes = new Set(attribute.SS.filter((member) => !member.startsWith(LEVEL_MARK)));
-      return atLevel({ level: 0, hashes }, Math.max(...mark));
+      const { SS } = attribute;
+      if (!SS.some(isLevelMark)) return { level: 0, hashes: SS };
+      const level = Math.max(...SS.filter(isLevelMark).map((mark) => Number(mark.slice(LEVEL_MARK.length))));
+      // Writers do not know the level, so there may be members that do not belong to the sample.
+      const hashes = SS.filter((member) => !isLevelMark(member));
+      return { level, hashes: atLevel({ level: 0, hashes }, level) };
     },
     encode: (state) => [['', { SS: toSet(state) }]],
     store: (update, name, state) => update.addMembers(name, toSet(state)),
