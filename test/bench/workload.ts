@@ -1,14 +1,13 @@
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
-import type { EventSource, WindowedView } from '../../shared/definitions/index.ts';
-import { fraudDetection, transactions, userTransactions } from '../../shared/features/fraud.ts';
+import type { WindowedView } from '../../shared/definitions/index.ts';
+import { userTransactions } from '../../shared/features/fraud.ts';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import { Random } from '../simulation/random.ts';
 
-export const source = transactions as unknown as EventSource;
-export const view = userTransactions as WindowedView;
-export const service = fraudDetection;
+export const view: WindowedView = userTransactions;
+export const { source } = view;
 
 const DAY_MILLIS = 24 * 3_600_000;
 
