@@ -10,10 +10,6 @@ import type { StageConfig } from '../config.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
 
-/** A bundle is an ES module, yet some dependencies inside it still call `require` for built-in modules. */
-const REQUIRE_IN_MODULES =
-  "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);";
-
 export interface NodeFunctionProps {
   /** Folder below `functions/` whose `handler.ts` exports `handler`. */
   readonly folder: string;
@@ -58,9 +54,10 @@ export class NodeFunction extends Construct {
         ...props.environment,
       },
       bundling: {
-        format: OutputFormat.ESM,
+        // Not ESM: to import `node:http` as a module reads all its exports, and some of them load much more of Node.
+        format: OutputFormat.CJS,
+        // Sources of dependencies still are ES modules, of which only what is used gets into the bundle.
         mainFields: ['module', 'main'],
-        banner: REQUIRE_IN_MODULES,
         minify: true,
         sourceMap: true,
         // A file of its own, to which the code points: that is where --enable-source-maps looks for it.

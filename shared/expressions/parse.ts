@@ -142,7 +142,8 @@ function formatPath(path: readonly PropertyKey[]): string {
 
 function parseWith<Tree extends Expression>(schema: z.ZodType<Tree>, json: unknown): Tree {
   checkSize(json);
-  const { data, error } = schema.safeParse(json);
+  // Trees are parsed a few times, when a process starts: too seldom for parsers that zod would compile at run time.
+  const { data, error } = schema.safeParse(json, { jitless: true });
   if (error === undefined) return data;
   const [first] = error.issues;
   throw new InvalidExpressionError(formatPath(first?.path ?? []), `is invalid. ${first?.message ?? ''}`);
