@@ -23,13 +23,17 @@ export const LIMITS = {
   eventBytes: 64 * 1024,
 
   /**
-   * Changes and conditions of one `UpdateItem`: DynamoDB allows 300 operators and 4 KB per expression. How many events
-   * fit follows from the view's cells; a larger group of one entity is applied in several updates.
+   * Operators and functions in the conditions of one `UpdateItem`. DynamoDB allows 300, and 4 KB of text, of which each
+   * takes at most 15.5 bytes (`attribute_not_exists(#xx) AND ` has two). How many events fit follows from the view's
+   * cells; a larger group of one entity is applied in several updates.
    */
   updateOperators: 256,
 
-  /** Attribute changes per maintenance update; the same expression limits apply. The rest waits for the next one. */
-  maintenanceChangesPerUpdate: 200,
+  /** Attributes that one `UpdateItem` changes: `#xx=:xx,` is 8 bytes of the 4 KB that DynamoDB allows. */
+  updateChanges: 400,
+
+  /** Text of the changes of one maintenance update, of DynamoDB's 4 KB. What does not fit waits for the next one. */
+  maintenanceCharacters: 4_000,
 
   /**
    * Maintenance (expiry and compaction of an item) costs one more write. It runs when it frees at least this many
@@ -109,6 +113,10 @@ relation(
   LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
   'a bucket must hold the squares of 10^8 decimals without losing a digit',
 );
+const EXPRESSION_BYTES = 4_096;
+relation(LIMITS.updateOperators * 15.5 <= EXPRESSION_BYTES, 'conditions must fit an expression');
+relation(LIMITS.updateChanges * 8 + 64 <= EXPRESSION_BYTES, 'changes must fit an expression');
+relation(LIMITS.maintenanceCharacters + 64 <= EXPRESSION_BYTES, 'maintenance must fit an expression');
 relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
 relation(LIMITS.eventBytes <= LIMITS.requestBytes, 'an event must fit a request');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');

@@ -25,7 +25,7 @@ import { fieldProblemsOf, type PredictAnswer, predictOptions } from './schemas.t
  * The caller waits for maintenance, so it is rare here and worth its write many times over. The stream consumer, which
  * sees the same events, does the bulk of it.
  */
-const MAINTENANCE: MaintenancePolicy = { everyUpdates: 64, minimumBytesFreed: 8 * 1024 };
+const MAINTENANCE: MaintenancePolicy = { everyEvents: 64, minimumBytesFreed: 8 * 1024 };
 
 /** A view's features with the event inside, and what became of the event there. */
 interface Counted {

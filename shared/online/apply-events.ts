@@ -22,13 +22,13 @@ export interface Applied {
 
 /** How often, and from how many bytes on, an update is followed by maintenance of its item. */
 export interface MaintenancePolicy {
-  /** One of so many updates looks whether maintenance is worth it. */
-  readonly everyUpdates: number;
+  /** One of so many events has its update look whether maintenance is worth it: items grow by events, not by updates. */
+  readonly everyEvents: number;
   readonly minimumBytesFreed: number;
 }
 
 export const DEFAULT_MAINTENANCE: MaintenancePolicy = {
-  everyUpdates: 8,
+  everyEvents: 8,
   minimumBytesFreed: LIMITS.maintenanceBytesFreed,
 };
 
@@ -124,7 +124,6 @@ async function maintain(
 }
 
 /** Chosen by the ids of events: a sample that needs no state, falls on every entity, and repeats when replayed. */
-function isDue(events: readonly WindowEvent[], { everyUpdates }: MaintenancePolicy): boolean {
-  const [event] = events;
-  return event !== undefined && Buffer.from(event.idHash, 'base64url').readUInt32BE(0) % everyUpdates === 0;
+function isDue(events: readonly WindowEvent[], { everyEvents }: MaintenancePolicy): boolean {
+  return events.some(({ idHash }) => Buffer.from(idHash, 'base64url').readUInt32BE(0) % everyEvents === 0);
 }

@@ -30,6 +30,8 @@ export interface Cell<State> {
    * is right. `current` is the item as last seen; `undefined` when it has not been seen.
    */
   store(update: ItemUpdateBuilder, name: string, state: State, current: Item | undefined): void;
+  /** Operators and functions in the conditions that `store` adds for one bucket. What an update may have of them is limited. */
+  readonly conditionOperators: number;
   /** Optional: makes the states of an item's settled buckets, newest first, smaller without changing any window. */
   compact?(newestFirst: readonly State[]): (State | undefined)[];
 }

@@ -57,10 +57,35 @@ function greatestCommonDivisor(left: number, right: number): number {
   return right === 0 ? left : greatestCommonDivisor(right, left % right);
 }
 
-/** Condition operators that one event needs beside its cells: its id in two sets, high water, times. */
-const OPERATORS_PER_EVENT = 8;
+/** `(attribute_not_exists(h) OR h<=v) AND`: the guard of the high water. */
+const OPERATORS_PER_UPDATE = 4;
+/** `NOT contains(ids,id) AND`, in two sets of ids. */
+const ID_OPERATORS_PER_EVENT = 6;
+/** High water, arrival, expiry. */
+const CHANGES_PER_UPDATE = 3;
+/** The set that takes in its id. */
+const ID_CHANGES_PER_EVENT = 1;
 
-/** Lays out features over windows. @throws RangeError naming two cells whose codes clash. */
+/** How many events fit one update if each is in a bucket of its own. @throws RangeError when not even one does. */
+function eventsPerUpdateOf(cells: readonly AnyCell[]): number {
+  const operatorsPerEvent = cells.reduce((sum, cell) => sum + cell.conditionOperators, ID_OPERATORS_PER_EVENT);
+  const changesPerEvent = cells.length + ID_CHANGES_PER_EVENT;
+  const events = Math.floor(
+    Math.min(
+      (LIMITS.updateOperators - OPERATORS_PER_UPDATE) / operatorsPerEvent,
+      (LIMITS.updateChanges - CHANGES_PER_UPDATE) / changesPerEvent,
+    ),
+  );
+  if (events < 1) {
+    throw new RangeError(
+      `one event would need ${operatorsPerEvent} condition operators and ${changesPerEvent} changes, and an update has ` +
+        `at most ${LIMITS.updateOperators} and ${LIMITS.updateChanges} of them: there are too many aggregates`,
+    );
+  }
+  return events;
+}
+
+/** Lays out features over windows. @throws RangeError naming two cells whose codes clash, or saying that they are too many. */
 export function layOut(options: {
   readonly windows: readonly Window[];
   readonly features: readonly WindowFeature[];
@@ -99,6 +124,6 @@ export function layOut(options: {
     eventIdSpanMillis: Math.max(2 * allowedLatenessMillis, 1_000),
     eventIdRetentionMillis: Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
     expiresAfterMillis: options.expiresAfterMillis,
-    eventsPerUpdate: Math.max(1, Math.floor(LIMITS.updateOperators / (cells.length + OPERATORS_PER_EVENT))),
+    eventsPerUpdate: eventsPerUpdateOf(cells),
   };
 }

@@ -37,12 +37,21 @@ export interface Maintenance {
   readonly bytesFreed: number;
 }
 
+/** What a change takes in the text of an update: `#xx,` and `#xx=:xx,`. */
+const REMOVE_CHARACTERS = 4;
+const SET_CHARACTERS = 8;
+
+/** A bucket takes in at most so many attributes at a time: if each is removed and sets another one, they fit an update. */
+const PARTS_PER_GROUP = Math.floor(LIMITS.maintenanceCharacters / (REMOVE_CHARACTERS + SET_CHARACTERS));
+
 /** The attributes of one cell in one bucket to be. */
 interface Group {
   readonly cell: AnyCell;
   readonly start: number;
   readonly settled: boolean;
   readonly attributes: string[];
+  /** How many of them are in another bucket now. */
+  moving: number;
   state: unknown;
 }
 
@@ -52,9 +61,14 @@ export function planMaintenance(layout: WindowLayout, item: Item): Maintenance |
   if (highWater === undefined) return undefined;
   const update = new ItemUpdateBuilder();
   let bytesFreed = removeExpired(layout, item, highWater, update);
-  for (const group of compacted(layout, groupsOf(layout, item, highWater))) {
-    if (update.changeCount >= LIMITS.maintenanceChangesPerUpdate) break;
-    bytesFreed += rewrite(item, group, update);
+  let room = LIMITS.maintenanceCharacters - update.changeCount * REMOVE_CHARACTERS;
+  for (const rewrite of worthwhileRewrites(layout, item, highWater)) {
+    const characters = rewrite.remove.length * REMOVE_CHARACTERS + rewrite.set.length * SET_CHARACTERS;
+    if (characters > room) continue;
+    room -= characters;
+    for (const name of rewrite.remove) update.remove(name);
+    for (const [name, attribute] of rewrite.set) update.set(name, attribute);
+    bytesFreed += rewrite.bytesFreed;
   }
   if (update.changeCount === 0) return undefined;
   guard(update, item, highWater);
@@ -84,7 +98,7 @@ function removeExpired(layout: WindowLayout, item: Item, highWater: number, upda
     if (start < 0 || start >= Math.max(idsExpiredBefore, expiredBefore) || attribute === undefined) continue;
     const expired = start < (codeOfAttribute(name) === EVENT_IDS_CODE ? idsExpiredBefore : expiredBefore);
     if (!expired) continue;
-    if (update.changeCount >= LIMITS.maintenanceChangesPerUpdate) break;
+    if (update.changeCount >= PARTS_PER_GROUP) break;
     update.remove(name);
     bytesFreed += attributeBytes(name, attribute);
   }
@@ -108,9 +122,9 @@ function mergedStart(layout: WindowLayout, start: number, highWater: number): nu
 }
 
 /**
- * What may have to change: attributes by cell and by the bucket in which they should be, newest bucket first. A bucket with very many parts takes
- * in some of them now and the rest next time; what already is where it should be always takes part, because it is
- * overwritten.
+ * What may have to change: attributes by cell and by the bucket in which they should be, newest bucket first. A bucket
+ * with very many parts takes in some of them now and the rest next time; what already is where it should be always takes
+ * part, because it is overwritten.
  */
 function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] {
   const reaches = layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis));
@@ -124,8 +138,10 @@ function groupsOf(layout: WindowLayout, item: Item, highWater: number): Group[] 
     const settled = from + layout.baseHopMillis <= highWater - layout.allowedLatenessMillis;
     const key = bucketAttribute(start, cell.code);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { cell, start, settled, attributes: [name], state });
-    else if (from === start || group.attributes.length < LIMITS.maintenanceChangesPerUpdate / 2) {
+    if (group === undefined)
+      groups.set(key, { cell, start, settled, attributes: [name], moving: from === start ? 0 : 1, state });
+    else if (from === start || group.moving < PARTS_PER_GROUP) {
+      if (from !== start) group.moving++;
       group.attributes.push(name);
       group.state = cell.merge([group.state, state]);
     }
@@ -161,23 +177,40 @@ function compacted(layout: WindowLayout, groups: readonly Group[]): Group[] {
   return settled;
 }
 
-/** Adds what turns the stored attributes of a group into its state. Returns the bytes freed. */
-function rewrite(item: Item, group: Group, update: ItemUpdateBuilder): number {
+/** What turns the stored attributes of a group into its state. */
+interface Rewrite {
+  readonly remove: readonly string[];
+  readonly set: readonly (readonly [name: string, attribute: Attribute])[];
+  readonly bytesFreed: number;
+}
+
+/**
+ * The rewrites that free bytes, those that free most first. A lone attribute is as right where it is as in a coarser
+ * bucket; to move it would cost changes, of which an update has few, and the buckets that matter would wait for them.
+ * Any of them may be left out: what one drops, another bucket holds as it is stored.
+ */
+function worthwhileRewrites(layout: WindowLayout, item: Item, highWater: number): Rewrite[] {
+  return compacted(layout, groupsOf(layout, item, highWater))
+    .map((group) => rewriteOf(item, group))
+    .filter(({ bytesFreed }) => bytesFreed > 0)
+    .sort((left, right) => right.bytesFreed - left.bytesFreed);
+}
+
+function rewriteOf(item: Item, group: Group): Rewrite {
   const wanted = new Map<string, Attribute>();
   if (group.state !== undefined) {
     const prefix = bucketAttribute(group.start, group.cell.code);
     for (const [counter, attribute] of group.cell.encode(group.state)) wanted.set(prefix + counter, attribute);
   }
-  let bytesFreed = 0;
-  for (const name of group.attributes) {
-    const stored = item[name];
-    if (stored === undefined) continue;
-    bytesFreed += attributeBytes(name, stored);
-    if (!wanted.has(name)) update.remove(name);
-  }
-  for (const [name, attribute] of wanted) {
-    bytesFreed -= attributeBytes(name, attribute);
-    if (!isDeepStrictEqual(item[name], attribute)) update.set(name, attribute);
-  }
-  return bytesFreed;
+  const stored = group.attributes.flatMap((name) => {
+    const attribute = item[name];
+    return attribute === undefined ? [] : [[name, attribute] as const];
+  });
+  const bytesOf = (attributes: Iterable<readonly [string, Attribute]>) =>
+    [...attributes].reduce((bytes, [name, attribute]) => bytes + attributeBytes(name, attribute), 0);
+  return {
+    remove: group.attributes.filter((name) => !wanted.has(name)),
+    set: [...wanted].filter(([name, attribute]) => !isDeepStrictEqual(item[name], attribute)),
+    bytesFreed: bytesOf(stored) - bytesOf(wanted),
+  };
 }

@@ -54,7 +54,9 @@ export function planUpdate(layout: WindowLayout, events: readonly WindowEvent[],
   guardHighWater(layout, update, accepted, highWaterSeen);
   const arrivedAt = Math.max(...accepted.map((event) => event.arrivedAtMillis));
   update.set(HEADER.arrivedAt, { N: String(arrivedAt) });
-  update.set(HEADER.expiresAt, { N: String(Math.ceil((arrivedAt + layout.expiresAfterMillis) / 1_000)) });
+  // Windows reach as far behind the newest event as the item is kept, and an event may be ahead of its arrival.
+  const keptFrom = Math.max(arrivedAt, newest);
+  update.set(HEADER.expiresAt, { N: String(Math.ceil((keptFrom + layout.expiresAfterMillis) / 1_000)) });
   return { update: update.build(), outcomes };
 }
 

@@ -212,8 +212,8 @@ export function describeOnlineStore(name: string, makeStore: () => Promise<Onlin
         const { update } = planUpdate(view.layout, events.slice(0, view.layout.eventsPerUpdate));
         expect(update && (await store.update(key, update)).applied).toBe(true);
 
-        const everyUpdates = Number.MAX_SAFE_INTEGER;
-        await applyEvents(store, view, 'largest', events, { everyUpdates, minimumBytesFreed: 0 });
+        const everyEvents = Number.MAX_SAFE_INTEGER;
+        await applyEvents(store, view, 'largest', events, { everyEvents, minimumBytesFreed: 0 });
         const [before = {}] = await store.get([key]);
         const maintenance = planMaintenance(view.layout, before);
         expect(maintenance?.bytesFreed).toBeGreaterThan(1_000);
@@ -226,7 +226,7 @@ export function describeOnlineStore(name: string, makeStore: () => Promise<Onlin
         const writers = Array.from({ length: 6 }, async (_, writer) => {
           for (let position = 0; position < events.length; position += 5 + writer) {
             await applyEvents(store, view, 'raced', events.slice(position, position + 5 + writer), {
-              everyUpdates: 2,
+              everyEvents: 2,
               minimumBytesFreed: 0,
             });
           }

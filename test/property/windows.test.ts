@@ -19,12 +19,12 @@ import { agrees, countedEvents, oracleFeatures } from '../support/oracle.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
 
-/** Applies deliveries in batches of the given sizes, with maintenance after every `everyUpdates`-th update. */
+/** Applies deliveries in batches of the given sizes, with maintenance after one of `everyEvents` events. */
 async function play(
   view: WindowedView,
   deliveries: readonly WindowEvent[],
   batchSizes: readonly number[],
-  everyUpdates: number,
+  everyEvents: number,
 ) {
   const store = new MemoryOnlineStore();
   const relevant = deliveries.filter((event) => view.includes(event.values));
@@ -32,7 +32,7 @@ async function play(
   for (let batch = 0; position < relevant.length; batch++) {
     const size = batchSizes[batch % batchSizes.length] ?? 1;
     const events = relevant.slice(position, position + size);
-    await applyEvents(store, view, 'acc', events, { everyUpdates, minimumBytesFreed: -1_000_000 });
+    await applyEvents(store, view, 'acc', events, { everyEvents, minimumBytesFreed: -1_000_000 });
     position += size;
   }
   const items = (await store.get(itemKeysOf(view, 'acc'))).filter((item) => item !== undefined);
@@ -60,7 +60,7 @@ function differences(
 const playArbitrary = {
   rawEvents: rawEventsArbitrary,
   batchSizes: fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 }),
-  everyUpdates: fc.constantFrom(1, 1, 3, 1_000_000),
+  everyEvents: fc.constantFrom(1, 1, 3, 1_000_000),
   reads: fc.array(fc.integer({ min: -10_000, max: 8 * 3_600_000 }), { minLength: 1, maxLength: 6 }),
 };
 
@@ -70,16 +70,16 @@ async function expectOracle(
   {
     rawEvents,
     batchSizes,
-    everyUpdates,
+    everyEvents,
     reads,
-  }: { rawEvents: RawEvent[]; batchSizes: number[]; everyUpdates: number; reads: number[] },
+  }: { rawEvents: RawEvent[]; batchSizes: number[]; everyEvents: number; reads: number[] },
 ) {
   const source = view.source as Parameters<typeof deliveriesOf>[0];
   const { items, counted } = await play(
     view,
     deliveriesOf(source, rawEvents, resolutionMillis),
     batchSizes,
-    everyUpdates,
+    everyEvents,
   );
   const newest = counted.reduce((latest, event) => Math.max(latest, event.timeMillis), START_MILLIS);
   for (const read of reads) {

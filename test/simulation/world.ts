@@ -41,7 +41,7 @@ export interface RunResult {
   readonly quarantined: number;
 }
 
-const MAINTENANCE: MaintenancePolicy = { everyUpdates: 1, minimumBytesFreed: -1_000_000 };
+const MAINTENANCE: MaintenancePolicy = { everyEvents: 1, minimumBytesFreed: -1_000_000 };
 const ACCOUNTS = ['acc-1', 'acc-2', 'acc-3'];
 const PHASE_DELIVERIES = 8;
 

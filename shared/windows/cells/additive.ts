@@ -10,6 +10,7 @@ function additive(identity: string, letter: string, contribution: Cell<Exact>['c
     merge: (states) => states.reduce(addExact),
     decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
     encode: (state) => [['', { N: String(state) }]],
+    conditionOperators: 0,
     store: (update, name, state) => update.addNumber(name, state),
   };
 }

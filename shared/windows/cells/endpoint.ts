@@ -64,6 +64,8 @@ export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoi
     merge: (states) => states.reduce(further),
     decode,
     encode: (state) => [['', toAttribute(state)]],
+    // Absent or equal, and.
+    conditionOperators: 2,
     store: (update, name, state, current) => {
       const seen = current?.[name];
       const stored = seen && decode(seen);

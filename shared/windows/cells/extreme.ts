@@ -17,6 +17,8 @@ export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<nu
     merge: (states) => states.reduce((left, right) => (isMaximum ? Math.max(left, right) : Math.min(left, right))),
     decode: (attribute) => ('N' in attribute ? Number(attribute.N) : undefined),
     encode: (state) => [['', { N: String(state) }]],
+    // Absent, or, comparison, and.
+    conditionOperators: 4,
     store: (update, name, state, current) => {
       const seen = current?.[name];
       if (seen && 'N' in seen && (isMaximum ? Number(seen.N) >= state : Number(seen.N) <= state)) return;

@@ -62,6 +62,7 @@ export function logarithmicCell(field: string): Cell<LogarithmicCounts> {
         ? new Map([[Number(counter), parseExact(attribute.N)]])
         : undefined,
     encode: (state) => [...state].map(([bin, count]) => [String(bin), { N: String(count) }] as const),
+    conditionOperators: 0,
     store: (update, name, state) => {
       for (const [bin, count] of state) update.addNumber(name + bin, count);
     },

@@ -31,11 +31,15 @@ function memberHash(value: string | number | boolean): string {
   return hash('sha256', String(value), 'base64url').slice(0, HASH_CHARACTERS);
 }
 
+const BASE_64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
 /** How deep a sample a hash belongs to: the number of zero bits at its end. */
 function depthOf(memberHash: string): number {
-  const bits = Buffer.from(memberHash, 'base64url').readUIntBE(0, 6);
   let depth = 0;
-  for (let rest = bits; depth < 48 && rest % 2 === 0; rest /= 2) depth++;
+  for (let position = memberHash.length - 1; position >= 0; position--, depth += 6) {
+    const digit = BASE_64.indexOf(memberHash.charAt(position));
+    if (digit !== 0) return depth + 31 - Math.clz32(digit & -digit);
+  }
   return depth;
 }
 
@@ -57,17 +61,20 @@ function merge(states: readonly Members[]): Members {
 
 function compact(newestFirst: readonly Members[]): (Members | undefined)[] {
   const seen = new Set<string>();
+  const seenByDepth: number[] = Array.from({ length: HASH_CHARACTERS * 6 + 1 }, () => 0);
   let level = 0;
   return newestFirst.map((state) => {
     level = Math.max(level, state.level);
     const kept = atLevel(state, level).filter((member) => !seen.has(member));
-    for (const member of kept) seen.add(member);
+    for (const member of kept) {
+      const depth = depthOf(member);
+      seenByDepth[depth] = (seenByDepth[depth] ?? 0) + 1;
+      seen.add(member);
+    }
     const compacted = kept.length === 0 && level === 0 ? undefined : { level, hashes: kept };
     // Older buckets may be sampled one level deeper once there are two full samples at this level.
-    if (seen.size >= 2 * LIMITS.distinctSampleSize) {
-      const atThisLevel = atLevel({ level: 0, hashes: [...seen] }, level).length;
-      if (atThisLevel >= 2 * LIMITS.distinctSampleSize) level++;
-    }
+    const sampleSize = seenByDepth.slice(level).reduce((sum, count) => sum + count, 0);
+    if (sampleSize >= 2 * LIMITS.distinctSampleSize) level++;
     return compacted;
   });
 }
@@ -98,6 +105,7 @@ export function membersCell(field: string): Cell<Members> {
       return { level, hashes: atLevel({ level: 0, hashes }, level) };
     },
     encode: (state) => [['', { SS: toSet(state) }]],
+    conditionOperators: 0,
     store: (update, name, state) => update.addMembers(name, toSet(state)),
     compact,
   };
