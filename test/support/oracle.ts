@@ -3,6 +3,7 @@
  * It is the referee of every other computation.
  */
 import type { WindowedView } from '../../shared/definitions/index.ts';
+import { laneOf } from '../../shared/online/item-key.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 
 type Value = string | number | boolean | null;
@@ -113,4 +114,24 @@ export function agrees(aggregate: string, answer: Value | undefined, expected: V
   if (aggregate !== 'quantile' || answer === null || expected === null) return answer === expected;
   const tolerance = 0.0100001 * Math.abs(Number(expected)) + 1e-12;
   return Math.abs(Number(answer) - Number(expected)) <= tolerance;
+}
+
+/**
+ * Features of the past by the contract of the offline store: what was known, in order of arrival, then as above.
+ * @param deliveries rows of history of one entity, in any order, repeated ones included.
+ */
+export function oracleHistoricalFeatures(
+  view: WindowedView,
+  deliveries: readonly WindowEvent[],
+  at: { readonly timestampMillis: number; readonly knownAtMillis: number; readonly mode: 'bitemporal' | 'event-time' },
+): Value[] {
+  const inOrder = [...deliveries]
+    .filter((event) => view.includes(event.values))
+    .sort((left, right) => left.arrivedAtMillis - right.arrivedAtMillis || (left.id < right.id ? -1 : 1));
+  const events = inOrder.filter(({ id }, position) => inOrder.findIndex((event) => event.id === id) === position);
+  if (at.mode === 'event-time') return oracleFeatures(view, events, at.timestampMillis);
+  const known = events.filter(({ arrivedAtMillis }) => arrivedAtMillis <= at.knownAtMillis);
+  const lanes = Map.groupBy(known, (event) => laneOf(view, event)).values();
+  const counted = [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
+  return oracleFeatures(view, counted, at.timestampMillis);
 }

@@ -1,0 +1,66 @@
+import type { FeatureService } from '../definitions/service.ts';
+
+/**
+ * Features of the past: for rows of (entity, instant), what the online store would have answered then.
+ *
+ * Contract (every engine and the naive oracle agree on it exactly):
+ * 1. History is the table of a source's events: one column per field, by the field's name, and `arrived_at`, when the
+ *    event reached the product. Instants are whole milliseconds since 1970 UTC. Deliveries of one event id are one event,
+ *    which arrived with the first of them (of several at one instant, any: they are equal).
+ * 2. At a spine row, an event counts when `event time ≤ timestamp` and `arrived_at ≤ known_at`: nothing from the future,
+ *    and nothing that was not known. It is inside a window by the same buckets as online.
+ * 3. Late events do not count, as online: an event that is older, by more than the source's allowed lateness, than the
+ *    newest event of its entity that belongs to the view and arrived before it (of several at one instant, those with the
+ *    smaller event id first). A view with lanes judges this per lane.
+ * 4. With `mode: 'event-time'`, arrival is not looked at: 2 is `event time ≤ timestamp` alone, and 3 does not apply.
+ * 5. Output rows are the spine's rows in the spine's order, with the spine's columns first and the service's features
+ *    after them, window features first, in the order of the service. An entity without events has empty values.
+ */
+export type HistoryMode = 'bitemporal' | 'event-time';
+
+/** Names of the spine's own columns. Join keys have their own names; all other columns are handed through. */
+export const SPINE = {
+  /** The instant for which features are wanted. */
+  timestamp: 'timestamp',
+  /** Until when events must have arrived; `timestamp` where the column is absent. */
+  knownAt: 'known_at',
+} as const;
+
+/** Column of history that says when an event reached the product. */
+export const ARRIVED_AT = 'arrived_at';
+
+export interface HistoricalRequest {
+  readonly service: FeatureService;
+  readonly mode: HistoryMode;
+  /** Where the spine is: a Parquet file, or several as a glob. */
+  readonly spine: string;
+  /** Where the history of each source is, by the source's name: Parquet files as a glob. */
+  readonly history: Readonly<Record<string, string>>;
+  /** The Parquet file to write. */
+  readonly output: string;
+}
+
+/** What made a training set, so that it can be made again and trusted. Written beside it. */
+export interface TrainingSetManifest {
+  readonly service: string;
+  readonly registryVersion: string;
+  readonly mode: HistoryMode;
+  readonly engine: string;
+  /** SHA-256 of the SQL, where an engine is told in SQL. */
+  readonly sqlHash: string | null;
+  /** SHA-256 over the spine's rows. */
+  readonly spineHash: string;
+  readonly rows: number;
+  readonly columns: readonly string[];
+}
+
+/** An engine that computes features of the past. */
+export interface OfflineStore {
+  readonly engine: string;
+  getHistoricalFeatures(request: HistoricalRequest): Promise<Omit<TrainingSetManifest, 'registryVersion'>>;
+}
+
+/** Thrown when a spine cannot be used. Says which column or row, and what it must be. */
+export class SpineError extends Error {
+  override readonly name = 'SpineError';
+}
