@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { LIMITS } from '../limits.ts';
 import { idHashOf, type WindowEvent } from '../windows/event.ts';
 import type { FieldValue } from './fields.ts';
@@ -107,10 +108,7 @@ function closingQuote(text: string, start: number): number {
 export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis: number): DecodedEvent {
   const parsed = source.schema.safeParse(value);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => ({
-      field: issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : issue.path.join('.'),
-      problem: issue.code === 'unrecognized_keys' ? `is not a field of ${source.name}; remove it` : issue.message,
-    }));
+    const problems = parsed.error.issues.map((issue) => problemOf(source, value, issue));
     return { ok: false, problems };
   }
   const values = parsed.data as Readonly<Record<string, FieldValue>>;
@@ -119,6 +117,16 @@ export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis
   const id = String(values[source.eventId]);
   const timeMillis = Number(values[source.eventTime]);
   return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values } };
+}
+
+/** An issue of the schema as a sentence for whoever sent the event. */
+function problemOf(source: EventSource, value: unknown, issue: z.core.$ZodIssue): EventProblem {
+  if (issue.code === 'unrecognized_keys') {
+    return { field: issue.keys.join(', '), problem: `is not a field of ${source.name}; remove it` };
+  }
+  const field = issue.path.join('.');
+  const isMissing = typeof value === 'object' && value !== null && field !== '' && !Object.hasOwn(value, field);
+  return { field, problem: isMissing ? 'is missing; it is required' : issue.message };
 }
 
 /** What no schema says: the engine's own demands. */

@@ -67,7 +67,7 @@ function bucketCount(item: Item): number {
 /** What the handler prints, its metrics, is part of its work; it goes where nobody reads it. */
 async function withoutOutput<Result>(work: () => Promise<Result>): Promise<Result> {
   const nowhere = openSync('/dev/null', 'w');
-  const write = process.stdout.write;
+  const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = ((text: string) => writeSync(nowhere, text) > 0) as typeof write;
   try {
     return await work();
