@@ -55,8 +55,8 @@ export const LIMITS = {
 
   /**
    * Ids of events are kept at least this long behind the newest event, longer if lateness demands it. Exactly-once needs
-   * only the allowed lateness; this is for a decision that is asked for again: within it, an event that is too late to be
-   * counted now is known to have been counted before, and is not put into its windows a second time.
+   * only the allowed lateness. The rest is for callers: within it, an event that is sent again with a new time is still
+   * the same event, and a decision that is asked for again does not put its event into the windows a second time.
    */
   eventIdRetentionMillis: 1 * MINUTE,
 
@@ -66,11 +66,8 @@ export const LIMITS = {
   /** Event times before 2000 are seconds taken for milliseconds, or garbage. Older → refused, naming the field. */
   earliestEventTimeMillis: Date.UTC(2000, 0, 1),
 
-  /** Buckets of one window, W / hop. More would make a busy entity's item large; coarsen the hop. */
-  bucketsPerWindow: 10_000_000,
-
   /**
-   * Hashes that a sample of distinct values keeps at least, for every window: standard error 1/√4096 = 1.6 %. Up to twice
+   * Hashes that a sample of distinct values keeps, about, for every window: standard error 1/√4096 = 1.6 %. Up to twice
    * as many values are counted exactly.
    */
   distinctSampleSize: 4_096,

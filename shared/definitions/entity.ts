@@ -46,6 +46,7 @@ export function entityKeyOf(entity: Entity, row: Readonly<Record<string, FieldVa
         throw new EntityKeyError(joinKey, `is required: it identifies the ${entity.name}`);
       }
       const text = String(value).replace(/[%#|]/g, encodeURIComponent);
+      if (!text.isWellFormed()) throw new EntityKeyError(joinKey, 'must be well-formed Unicode');
       if (Buffer.byteLength(text) > LIMITS.entityKeyBytes / entity.joinKeys.length) {
         throw new EntityKeyError(joinKey, `is too long for a key: at most ${LIMITS.entityKeyBytes} bytes together`);
       }

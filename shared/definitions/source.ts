@@ -15,13 +15,19 @@ export interface EventSource<Schema extends z.ZodObject = z.ZodObject> {
   readonly schema: Schema;
   /** What the engine knows of each field. */
   readonly fields: Readonly<Record<string, Field>>;
-  /** Field whose value names the event; deliveries with the same value are one event. */
+  /**
+   * Field whose value names the event: deliveries with the same value are one event, also with times that differ by up to
+   * a minute (or the allowed lateness, if that is longer). Ids must not be used again for other events.
+   */
   readonly eventId: string;
   /** Field that says when the event happened. */
   readonly eventTime: string;
   /** Field by which producers spread events over the stream; events of one value keep their order. */
   readonly partitionKey: string;
-  /** How far behind the newest event of its entity an event may be and still be counted online. */
+  /**
+   * How far behind the newest event of its entity an event may be and still be counted online. Stored items depend on it:
+   * a change needs new versions of the source's views.
+   */
   readonly allowedLatenessMillis: number;
   /** Event times are multiples of this; others are refused. */
   readonly timeResolutionMillis: number;

@@ -2,7 +2,7 @@
  * Names of the attributes of an item.
  *
  * A bucket's attribute is the start of the bucket (7 characters: milliseconds in base 64, good until 2109), then the
- * three-letter code of the cell, then for cells of many counters the index of the counter. Names describe themselves:
+ * three-character code of the cell, then for cells of many counters the index of the counter. Names describe themselves:
  * adding a window or an aggregate to a view never changes the meaning of what is stored.
  *
  *     AZpv3kASum   AZpv3kACnt   AZpv3kAQnt-12

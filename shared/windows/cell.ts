@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FieldValue } from '../definitions/fields.ts';
+import { CODE_LENGTH } from './bucket.ts';
 import type { Attribute, Item } from './item.ts';
 import type { ItemUpdateBuilder } from './update-builder.ts';
 
@@ -7,7 +8,7 @@ import type { ItemUpdateBuilder } from './update-builder.ts';
  * One stored quantity of a bucket: the unit from which aggregates are made. `mean` is made of two cells, a count and a
  * sum, which `count` and `sum` of the same field share.
  *
- * Laws, proved by property tests for every cell:
+ * Laws, held to by property tests of every cell and of the engine:
  * 1. `merge` is associative and commutative.
  * 2. Storing the contributions of events one by one, or merging them first, reads as the same state.
  * 3. `compact` changes no window that reaches every bucket it was given from some bucket on to the newest.
@@ -15,7 +16,7 @@ import type { ItemUpdateBuilder } from './update-builder.ts';
 export interface Cell<State> {
   /** What is kept, for example `sum(amount)`. Cells of equal identity are one cell. */
   readonly identity: string;
-  /** Three letters that name the cell in attribute names. */
+  /** Three characters that name the cell in attribute names. */
   readonly code: string;
   /** What one event contributes, or `undefined` for nothing (its field is null). */
   contribution(values: Readonly<Record<string, FieldValue>>, timeMillis: number): State | undefined;
@@ -41,11 +42,9 @@ export interface Cell<State> {
 export type AnyCell = Cell<any>;
 
 /**
- * A cell's code: a letter for the kind of cell and two for what it is about. Hashed rather than numbered, so that adding
+ * A cell's code: a letter for the kind of cell and two characters for what it is about. Hashed rather than numbered, so that adding
  * a feature never renames the others; the rare clash is refused when the view is declared.
  */
 export function cellCode(letter: string, subject: string): string {
-  const digest = hash('sha256', subject, 'buffer');
-  const letters = [digest[0], digest[1]].map((byte) => String.fromCharCode(97 + ((byte ?? 0) % 26)));
-  return letter + letters.join('');
+  return letter + hash('sha256', subject, 'base64url').slice(0, CODE_LENGTH - 1);
 }

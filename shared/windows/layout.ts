@@ -38,7 +38,7 @@ export interface WindowLayout {
   /** Hops into which settled buckets are merged, coarsest first. */
   readonly compactionHopsMillis: readonly number[];
   readonly allowedLatenessMillis: number;
-  /** Ids of events are kept in buckets of this length. */
+  /** Ids of events are kept in buckets of this length, twice their retention. */
   readonly eventIdSpanMillis: number;
   /** Ids of events that lie further behind the newest one may be forgotten. */
   readonly eventIdRetentionMillis: number;
@@ -121,8 +121,8 @@ export function layOut(options: {
     baseHopMillis: hops.reduce(greatestCommonDivisor),
     compactionHopsMillis: hops,
     allowedLatenessMillis,
-    eventIdSpanMillis: Math.max(2 * allowedLatenessMillis, 1_000),
     eventIdRetentionMillis: Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
+    eventIdSpanMillis: 2 * Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
     expiresAfterMillis: options.expiresAfterMillis,
     eventsPerUpdate: eventsPerUpdateOf(cells),
   };

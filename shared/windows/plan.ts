@@ -78,8 +78,9 @@ function headerNumber(item: Item | undefined, name: string): number | undefined 
 /**
  * The ids of recent events: what makes an update happen exactly once.
  *
- * An id is kept in the bucket of its event's time. Every event that is not late and has the same id lies within the
- * allowed lateness of it; buckets are twice that long, so looking into two of them is enough.
+ * An id is kept in the bucket of its event's time. Events of one id are one event if their times lie within the retention
+ * of ids of each other (producers stamp a repeated event anew now and then); buckets are twice that long, so looking into
+ * two of them is enough. The retention is at least the allowed lateness: whoever is further behind is late.
  */
 class EventIds {
   readonly #layout: WindowLayout;
@@ -115,8 +116,9 @@ class EventIds {
   }
 
   #attributes({ timeMillis }: WindowEvent): string[] {
-    const lateness = this.#layout.allowedLatenessMillis;
-    return [...new Set([this.#attribute(timeMillis - lateness), this.#attribute(timeMillis + lateness)])];
+    const { eventIdRetentionMillis } = this.#layout;
+    const ends = [timeMillis - eventIdRetentionMillis, timeMillis + eventIdRetentionMillis];
+    return [...new Set(ends.map((end) => this.#attribute(end)))];
   }
 }
 

@@ -12,6 +12,8 @@ function sampleVariance(count: Exact, sum: Exact, squares: Exact, scale: number)
   const size = Number(count);
   if (size < 2) return null;
   const numerator = addExact(multiplyExact(count, squares), multiplyExact(-1, multiplyExact(sum, sum)));
+  // Negative only while a newly declared aggregate shares cells that hold more than its own.
+  if (numerator < 0) return null;
   return nearestQuotient(numerator, size * (size - 1), 2 * scale);
 }
 

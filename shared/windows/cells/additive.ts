@@ -24,7 +24,8 @@ export function countCell(field?: string): Cell<Exact> {
 
 /** Sum of `value^power`, in units of 10^(−scale · power). */
 export function powerSumCell(field: string, scale: number, power: 1 | 2): Cell<Exact> {
-  const identity = power === 1 ? `sum(${field})` : `sum(${field}^2)`;
+  // The scale is part of it: sums in other units are other sums.
+  const identity = `sum(${field}${power === 1 ? '' : '^2'} in 10^-${scale})`;
   return additive(identity, power === 1 ? 'S' : 'Q', (values) => {
     const value = values[field];
     if (typeof value !== 'number') return undefined;
