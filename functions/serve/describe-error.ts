@@ -1,6 +1,6 @@
 import { OnlineStoreError } from '../../shared/online/store.ts';
 import { MissingEnvironmentError } from '../environment.ts';
-import { EventStreamUnavailableError } from './publish-event.ts';
+import { EventStreamUnavailableError } from './ports.ts';
 
 /** Families of ours, whose messages name declarations, limits and AWS errors, never values of events. */
 const SPEAKING = [OnlineStoreError, EventStreamUnavailableError, MissingEnvironmentError] as const;

@@ -1,16 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVE_DEADLINES } from './constants.ts';
 import { errorNames } from './describe-error.ts';
-import type { ServePorts } from './ports.ts';
+import type { HealthProbe, ServePorts } from './ports.ts';
 import type { HealthAnswer } from './schemas.ts';
-
-/** Asks one dependency for a sign of life. */
-export interface HealthProbe {
-  /** What the answer calls it. */
-  readonly name: string;
-  /** Rejects when the dependency does not work. */
-  check(): Promise<unknown>;
-}
 
 /** `GET /health`: every dependency, asked at once. Why one failed is logged, not answered. */
 export async function checkHealth({ probes, repository, logger }: ServePorts): Promise<HealthAnswer> {

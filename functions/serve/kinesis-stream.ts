@@ -1,6 +1,6 @@
 import { type KinesisClient, KinesisServiceException, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import type { EventSource } from '../../shared/definitions/source.ts';
-import { type EventRecord, type EventStream, EventStreamUnavailableError } from './publish-event.ts';
+import { type EventRecord, type EventStream, EventStreamUnavailableError } from './ports.ts';
 
 const THROTTLES = new Set(['ProvisionedThroughputExceededException', 'LimitExceededException', 'ThrottlingException']);
 

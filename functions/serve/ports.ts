@@ -1,8 +1,37 @@
+import type { EventSource } from '../../shared/definitions/source.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import type { HealthProbe } from './health.ts';
 import type { ServingMetrics } from './metrics.ts';
-import type { EventStream } from './publish-event.ts';
+
+/** One event on its way: JSON text, and the value by which events keep their order. */
+export interface EventRecord {
+  /** 1 to 256 characters. */
+  readonly partitionKey: string;
+  readonly text: string;
+}
+
+/** Where events are sent. One try per call; trying again is the caller's business. */
+export interface EventStream {
+  /**
+   * @param records at most `LIMITS.eventsPerRequest`.
+   * @returns those that were not accepted and may be sent again.
+   * @throws EventStreamUnavailableError
+   */
+  put(source: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]>;
+}
+
+/** The stream did not answer, or failed. Some records may be in it; sending them again counts nothing twice. */
+export class EventStreamUnavailableError extends Error {
+  override readonly name = 'EventStreamUnavailableError';
+}
+
+/** Asks one dependency for a sign of life. */
+export interface HealthProbe {
+  /** What the answer calls it. */
+  readonly name: string;
+  /** Rejects when the dependency does not work. */
+  check(): Promise<unknown>;
+}
 
 /** What is written when a request fails through no fault of the caller. Satisfied by the Powertools logger. */
 export interface ServeLogger {

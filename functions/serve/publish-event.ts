@@ -6,31 +6,9 @@ import { canonicalJson } from '../../shared/registry/canonical.ts';
 import { idHashOf } from '../../shared/windows/event.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { findSource } from './find.ts';
-import type { ServePorts } from './ports.ts';
+import { type EventRecord, type EventStream, EventStreamUnavailableError, type ServePorts } from './ports.ts';
 import { invalid, ProblemError } from './problems.ts';
 import type { EventsAnswer, FieldProblem } from './schemas.ts';
-
-/** One event on its way: JSON text, and the value by which events keep their order. */
-export interface EventRecord {
-  /** 1 to 256 characters. */
-  readonly partitionKey: string;
-  readonly text: string;
-}
-
-/** Where events are sent. One try per call; trying again is the caller's business. */
-export interface EventStream {
-  /**
-   * @param records at most `LIMITS.eventsPerRequest`.
-   * @returns those that were not accepted and may be sent again.
-   * @throws EventStreamUnavailableError
-   */
-  put(source: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]>;
-}
-
-/** The stream did not answer, or failed. Some records may be in it; sending them again counts nothing twice. */
-export class EventStreamUnavailableError extends Error {
-  override readonly name = 'EventStreamUnavailableError';
-}
 
 /** `POST /events`: puts one event or several on the stream of their source, all valid or none. @throws ProblemError */
 export async function publishEvents(

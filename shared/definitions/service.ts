@@ -11,6 +11,7 @@ import {
   type Value,
   type ValueType,
 } from '../expressions/index.ts';
+import { type Described, type Description, described } from './described.ts';
 import { checkName, DefinitionError } from './error.ts';
 import type { EventSource, RowOf } from './source.ts';
 import { columnTypes, type ViewFeature, type WindowedView } from './view.ts';
@@ -44,14 +45,8 @@ export interface ServiceFeature extends ViewFeature {
 }
 
 /** A named, stable set of features for one model or decision. */
-export interface FeatureService {
+export interface FeatureService extends Described {
   readonly kind: 'featureService';
-  readonly name: string;
-  readonly version: number;
-  readonly key: string;
-  readonly description: string;
-  readonly owner: string;
-  readonly tags: readonly string[];
   readonly views: readonly WindowedView[];
   /** Window features in order; derived ones come after them. */
   readonly features: readonly ServiceFeature[];
@@ -78,33 +73,30 @@ export function featureService<
   const Views extends readonly AnyView[],
   Schema extends z.ZodObject,
   Derived extends Record<string, AnyExpression> = Record<never, never>,
->(options: {
-  readonly name: string;
-  readonly version: number;
-  readonly description: string;
-  readonly owner: string;
-  readonly tags?: readonly string[];
-  readonly views: Views;
-  /** Names of the features that belong to the service, in order. All features of all views, by default. */
-  readonly features?: readonly (keyof UnionToIntersection<ViewRow<Views[number]>> & string)[];
-  readonly decides?: EventSource<Schema>;
-  readonly derived?: {
-    readonly [Name in keyof Derived]: (columns: Columns<InputRow<Views, Schema>>) => Derived[Name];
-  };
-  /** By name, `UPPER_CASE`. They see features, derived features and the event's fields. */
-  readonly rules?: Readonly<
-    Record<
-      string,
-      {
-        readonly when: (columns: Columns<InputRow<Views, Schema>> & Derived) => BooleanExpression;
-        readonly reason: string;
-        readonly outcome: RuleOutcome;
-      }
-    >
-  >;
-}): FeatureService {
+>(
+  options: Description & {
+    readonly views: Views;
+    /** Names of the features that belong to the service, in order. All features of all views, by default. */
+    readonly features?: readonly (keyof UnionToIntersection<ViewRow<Views[number]>> & string)[];
+    readonly decides?: EventSource<Schema>;
+    readonly derived?: {
+      readonly [Name in keyof Derived]: (columns: Columns<InputRow<Views, Schema>>) => Derived[Name];
+    };
+    /** By name, `UPPER_CASE`. They see features, derived features and the event's fields. */
+    readonly rules?: Readonly<
+      Record<
+        string,
+        {
+          readonly when: (columns: Columns<InputRow<Views, Schema>> & Derived) => BooleanExpression;
+          readonly reason: string;
+          readonly outcome: RuleOutcome;
+        }
+      >
+    >;
+  },
+): FeatureService {
   const subject = `service ${options.name}`;
-  checkName('service', options.name);
+  const description = described('service', options);
   const available = availableFeatures(subject, options.views);
   const features = options.features?.map((name) => findFeature(subject, available, name)) ?? [...available.values()];
   const types: Record<string, ValueType> = { ...(options.decides && columnTypes(options.decides.fields)) };
@@ -144,12 +136,7 @@ export function featureService<
   );
   return {
     kind: 'featureService',
-    name: options.name,
-    version: options.version,
-    key: `${options.name}@${options.version}`,
-    description: options.description,
-    owner: options.owner,
-    tags: options.tags ?? [],
+    ...description,
     views: options.views.filter((view) => features.some((feature) => feature.view === view)),
     features,
     derived,

@@ -12,6 +12,7 @@ import type { FeatureType } from '../windows/aggregate.ts';
 import { AGGREGATES } from '../windows/aggregates/index.ts';
 import { layOut, reachMillis, type Window, type WindowFeature, type WindowLayout } from '../windows/layout.ts';
 import type { Aggregation } from './aggregations.ts';
+import { type Described, type Description, described, requireInteger } from './described.ts';
 import { type Duration, defaultHopMillis, formatDuration, parseDuration } from './duration.ts';
 import type { Entity } from './entity.ts';
 import { checkName, DefinitionError } from './error.ts';
@@ -70,15 +71,8 @@ export interface ViewFeature {
 }
 
 /** Features of an entity over sliding windows of a source's events, kept online in one item per entity. */
-export interface WindowedView<Row = unknown> {
+export interface WindowedView<Row = unknown> extends Described {
   readonly kind: 'windowedView';
-  readonly name: string;
-  readonly version: number;
-  /** `name@version`: items, answers and rows carry it. */
-  readonly key: string;
-  readonly description: string;
-  readonly owner: string;
-  readonly tags: readonly string[];
   readonly entity: Entity;
   readonly source: EventSource;
   readonly features: readonly ViewFeature[];
@@ -100,27 +94,23 @@ export function windowedView<
   Schema extends z.ZodObject,
   const Features extends Record<string, AggregationOf<Schema>>,
   const Windows extends Record<string, WindowDeclaration>,
->(options: {
-  readonly name: string;
-  readonly version: number;
-  readonly description: string;
-  readonly owner: string;
-  readonly tags?: readonly string[];
-  readonly entity: Entity<keyof RowOf<Schema> & string>;
-  readonly source: EventSource<Schema>;
-  /** Which events belong to the view; all, by default. */
-  readonly where?: (columns: Columns<RowOf<Schema>>) => BooleanExpression;
-  readonly windows: Windows;
-  readonly features: Features;
-  /** How long after its last event an entity is forgotten. Covers the longest window. */
-  readonly ttl: Duration;
-  /** For entities that too many writers meet (a merchant on every shard): spread each over so many items. Default 1. */
-  readonly lanes?: number;
-}): WindowedView<FeatureRow<Schema, Features, keyof Windows & string>> {
+>(
+  options: Description & {
+    readonly entity: Entity<keyof RowOf<Schema> & string>;
+    readonly source: EventSource<Schema>;
+    /** Which events belong to the view; all, by default. */
+    readonly where?: (columns: Columns<RowOf<Schema>>) => BooleanExpression;
+    readonly windows: Windows;
+    readonly features: Features;
+    /** How long after its last event an entity is forgotten. Covers the longest window. */
+    readonly ttl: Duration;
+    /** For entities that too many writers meet (a merchant on every shard): spread each over so many items. Default 1. */
+    readonly lanes?: number;
+  },
+): WindowedView<FeatureRow<Schema, Features, keyof Windows & string>> {
   const subject = `view ${options.name}`;
-  checkName('view', options.name);
+  const description = described('view', options);
   const { source, entity, lanes = 1 } = options;
-  requireInteger(subject, 'version', options.version, 1_000_000);
   requireInteger(subject, 'lanes', lanes, LIMITS.lanesPerView);
   for (const joinKey of entity.joinKeys) {
     if (!source.fields[joinKey]) {
@@ -146,12 +136,7 @@ export function windowedView<
   const where = options.where?.(columns<RowOf<Schema>>(columnTypes(fields))).tree;
   return {
     kind: 'windowedView',
-    name: options.name,
-    version: options.version,
-    key: `${options.name}@${options.version}`,
-    description: options.description,
-    owner: options.owner,
-    tags: options.tags ?? [],
+    ...description,
     entity,
     source,
     features: features.map(({ name, aggregate, input, window }) => ({
@@ -182,12 +167,6 @@ export function columnTypes<Name extends string>(fields: Readonly<Record<Name, F
     Name,
     ValueType
   >;
-}
-
-function requireInteger(subject: string, what: string, value: number, maximum: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > maximum) {
-    throw new DefinitionError(subject, `${what} is a whole number from 1 to ${maximum}, not ${value}`);
-  }
 }
 
 function requireCoveringTtl(subject: string, ttlMillis: number, windows: readonly Window[], source: EventSource): void {

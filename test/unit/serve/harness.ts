@@ -1,8 +1,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { createHandler } from '../../../functions/serve/app.ts';
-import type { HealthProbe } from '../../../functions/serve/health.ts';
 import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
-import type { EventRecord, EventStream } from '../../../functions/serve/publish-event.ts';
+import type { EventRecord, EventStream, HealthProbe } from '../../../functions/serve/ports.ts';
 import type { EventSource } from '../../../shared/definitions/source.ts';
 import { repository as shippedRepository } from '../../../shared/features/index.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';

@@ -2,7 +2,7 @@ import { KinesisClient, KinesisServiceException, PutRecordsCommand } from '@aws-
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KinesisEventStream } from '../../../functions/serve/kinesis-stream.ts';
-import { EventStreamUnavailableError } from '../../../functions/serve/publish-event.ts';
+import { EventStreamUnavailableError } from '../../../functions/serve/ports.ts';
 import { transactions } from '../../../shared/features/fraud.ts';
 
 const kinesis = mockClient(KinesisClient);

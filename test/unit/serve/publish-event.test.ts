@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventStreamUnavailableError } from '../../../functions/serve/publish-event.ts';
+import { EventStreamUnavailableError } from '../../../functions/serve/ports.ts';
 import { decodeEventBytes } from '../../../shared/definitions/decode-event.ts';
 import { transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
