@@ -32,14 +32,14 @@ export const LIMITS = {
   /** Attributes that one `UpdateItem` changes: `#xx=:xx,` is 8 bytes of the 4 KB that DynamoDB allows. */
   updateChanges: 400,
 
-  /** Text of the changes of one maintenance update, of DynamoDB's 4 KB. What does not fit waits for the next one. */
-  maintenanceCharacters: 4_000,
+  /** Attributes that one maintenance update removes: `#xx,` is 4 bytes of DynamoDB's 4 KB. The rest waits for the next. */
+  maintenanceRemovals: 900,
 
   /**
-   * Maintenance (expiry and compaction of an item) costs one more write. It runs when it frees at least this many
-   * bytes, which is one write unit on every later update of that item.
+   * Maintenance (expiry, merging and packing) costs one more write. It runs when it frees at least this many bytes: about
+   * ten events' worth, after which an item costs a write unit more each time.
    */
-  maintenanceBytesFreed: 1_024,
+  maintenanceBytesFreed: 512,
 
   /** Attempts of one update against competing writers. Each refusal means that another writer succeeded. */
   updateAttempts: 100,
@@ -113,7 +113,7 @@ relation(
 const EXPRESSION_BYTES = 4_096;
 relation(LIMITS.updateOperators * 15.5 <= EXPRESSION_BYTES, 'conditions must fit an expression');
 relation(LIMITS.updateChanges * 8 + 64 <= EXPRESSION_BYTES, 'changes must fit an expression');
-relation(LIMITS.maintenanceCharacters + 64 <= EXPRESSION_BYTES, 'maintenance must fit an expression');
+relation(LIMITS.maintenanceRemovals * 4 + 64 <= EXPRESSION_BYTES, 'maintenance must fit an expression');
 relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
 relation(LIMITS.eventBytes <= LIMITS.requestBytes, 'an event must fit a request');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');

@@ -28,7 +28,7 @@ export interface MaintenancePolicy {
 }
 
 export const DEFAULT_MAINTENANCE: MaintenancePolicy = {
-  everyEvents: 8,
+  everyEvents: 4,
   minimumBytesFreed: LIMITS.maintenanceBytesFreed,
 };
 

@@ -23,6 +23,8 @@ export const HEADER = {
   arrivedAt: 'a',
   /** When the item may be deleted, seconds since 1970 (DynamoDB's TTL attribute). */
   expiresAt: 'x',
+  /** Settled buckets, packed: see `packed.ts`. */
+  packed: 'p',
   /** Number of maintenance updates; each one is guarded by the number it saw. */
   maintenance: 'm',
 } as const;

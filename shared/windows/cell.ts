@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { FieldValue } from '../definitions/fields.ts';
 import { CODE_LENGTH } from './bucket.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
 import type { Attribute, Item } from './item.ts';
 import type { ItemUpdateBuilder } from './update-builder.ts';
 
@@ -24,8 +25,6 @@ export interface Cell<State> {
   merge(states: readonly State[]): State;
   /** Reads one of the cell's attributes. `undefined` when it is not of this cell's making. */
   decode(attribute: Attribute, counter: string): State | undefined;
-  /** The attributes that hold a state, as counter suffix (`''` for the only one) → value. */
-  encode(state: State): Iterable<readonly [counter: string, attribute: Attribute]>;
   /**
    * Adds to `update` what folds `state` into the bucket whose attribute is `name`, with the conditions under which that
    * is right. `current` is the item as last seen; `undefined` when it has not been seen.
@@ -33,6 +32,9 @@ export interface Cell<State> {
   store(update: ItemUpdateBuilder, name: string, state: State, current: Item | undefined): void;
   /** Operators and functions in the conditions that `store` adds for one bucket. What an update may have of them is limited. */
   readonly conditionOperators: number;
+  /** Writes a state of a settled bucket so that `unpack` reads it and knows where it ends. */
+  pack(state: State, writer: ByteWriter): void;
+  unpack(reader: ByteReader): State;
   /** Optional: makes the states of an item's settled buckets, newest first, smaller without changing any window. */
   compact?(newestFirst: readonly State[]): (State | undefined)[];
 }

@@ -6,11 +6,12 @@
  * depends on its SDK.
  */
 
-/** A stored value. `N` is a decimal number as text (exact to 38 digits), `SS` a non-empty set of strings. */
+/** A stored value. `N` is a decimal number as text (exact to 38 digits), `SS` a non-empty set of strings, `B` bytes. */
 export type Attribute =
   | { readonly N: string }
   | { readonly S: string }
   | { readonly SS: readonly string[] }
+  | { readonly B: Uint8Array }
   | { readonly L: readonly Attribute[] };
 
 /** An item without its key: attribute name → value. Unknown names are legal and ignored by readers. */

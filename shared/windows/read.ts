@@ -1,9 +1,10 @@
 import type { FeatureValue } from './aggregate.ts';
-import { bucketStart, codeOfAttribute, counterOfAttribute, startOfAttribute } from './bucket.ts';
+import { bucketStart, codeOfAttribute, counterOfAttribute, HEADER, startOfAttribute } from './bucket.ts';
 import type { AnyCell } from './cell.ts';
 import type { WindowEvent } from './event.ts';
 import type { Item } from './item.ts';
 import type { Window, WindowLayout } from './layout.ts';
+import { type PackedBucket, unpack } from './packed.ts';
 import { arrivedAtOf, highWaterOf } from './plan.ts';
 
 /** The features of one entity at one instant. */
@@ -53,7 +54,7 @@ export function readWindows(
   const highWater = newestOf(items.map(highWaterOf));
   const asOfMillis = Math.max(instantMillis, highWater ?? instantMillis, scored?.event.timeMillis ?? instantMillis);
   const bounds = layout.windows.map((window) => boundsAt(window, asOfMillis));
-  const buckets = layout.cells.map((): Bucket[] => []);
+  const buckets = layout.cells.map((): PackedBucket[] => []);
   for (const item of items) collectBuckets(layout, item, bounds, buckets);
   const narrowestFirst = [...bounds.keys()].sort((left, right) => compareBounds(bounds[left], bounds[right]));
   // By cell, then by window.
@@ -75,20 +76,17 @@ function newestOf(times: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** One cell of one bucket. */
-interface Bucket {
-  readonly start: number;
-  readonly state: unknown;
-}
-
 /** Sorts what any window reaches by cell. */
 function collectBuckets(
   layout: WindowLayout,
   item: Item,
   bounds: readonly Bounds[],
-  buckets: readonly Bucket[][],
+  buckets: readonly PackedBucket[][],
 ): void {
   const first = Math.min(...bounds.map((window) => window.first));
+  for (const [cellIndex, packed] of unpack(layout, item[HEADER.packed]).known) {
+    for (const bucket of packed) if (bucket.start >= first) buckets[cellIndex]?.push(bucket);
+  }
   for (const name in item) {
     const start = startOfAttribute(name);
     if (start < first) continue;
@@ -111,7 +109,7 @@ function compareBounds(left: Bounds | undefined, right: Bounds | undefined): num
  */
 function statesOfWindows(
   cell: AnyCell,
-  buckets: readonly Bucket[],
+  buckets: readonly PackedBucket[],
   bounds: readonly Bounds[],
   narrowestFirst: readonly number[],
 ): unknown[] {

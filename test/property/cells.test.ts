@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ByteReader, ByteWriter } from '../../shared/windows/bytes.ts';
 import type { AnyCell } from '../../shared/windows/cell.ts';
 import { countCell, powerSumCell } from '../../shared/windows/cells/additive.ts';
 import { endpointCell } from '../../shared/windows/cells/endpoint.ts';
@@ -58,14 +59,19 @@ describe.each(CELLS.map((cell) => [cell.identity, cell] as const))('the cell %s'
     );
   });
 
-  it('reads back what it stores', () => {
+  it('reads back what it packs, and where it ends', () => {
     fc.assert(
       fc.property(fc.array(event, { minLength: 1, maxLength: 12 }), (events) => {
         const states = statesOf(events);
         if (states.length === 0) return;
         const state = cell.merge(states);
-        const parts = [...cell.encode(state)].map(([counter, attribute]) => cell.decode(attribute, counter));
-        expect(plain(cell.merge(parts))).toEqual(plain(state));
+        const writer = new ByteWriter();
+        cell.pack(state, writer);
+        cell.pack(states[0], writer);
+        const reader = new ByteReader(writer.finish());
+        expect(plain(cell.unpack(reader))).toEqual(plain(state));
+        expect(plain(cell.unpack(reader))).toEqual(plain(states[0]));
+        expect(reader.isAtEnd).toBe(true);
       }),
     );
   });

@@ -27,7 +27,7 @@ const max: Sabotage = {
   }),
 };
 
-/** Maintenance removes what the longest window still reaches. */
+/** Maintenance removes what the longest window still reaches, and whatever it should have packed. */
 function prune(view: WindowedView): Sabotage {
   const keptMillis = Math.max(...view.layout.windows.map(({ lengthMillis }) => lengthMillis)) / 2;
   return {
@@ -38,7 +38,7 @@ function prune(view: WindowedView): Sabotage {
         const start = startOfAttribute(name);
         return start >= 0 && start < (highWaterOf(before) ?? 0) - keptMillis;
       });
-      return removing(update, tooOld);
+      return removing(update, [...tooOld, HEADER.packed]);
     },
   };
 }

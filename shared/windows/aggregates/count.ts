@@ -13,4 +13,5 @@ export const count: Aggregate = {
   // A field that is never null counts every event, so it shares the cell of `count()`.
   cells: ({ fieldName, field }) => [countCell(field?.optional ? fieldName : undefined)],
   finalise: ([total]: [Exact | undefined]) => Number(total ?? 0),
+  sql: ({ value, over }) => `CAST(${over(`count(${value})`)} AS DOUBLE)`,
 };

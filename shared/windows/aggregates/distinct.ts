@@ -12,4 +12,6 @@ export const distinct: Aggregate = {
   outputType: () => 'number',
   cells: (input) => [membersCell(fieldNameOf(input))],
   finalise: ([state]: [Members | undefined]) => (state ? memberCount(state) : 0),
+  // Exact, also where the online count is an estimate.
+  sql: ({ value, over, dialect }) => `CAST(${dialect.countDistinct(value, over)} AS DOUBLE)`,
 };

@@ -12,6 +12,10 @@ function endpoint(name: 'first' | 'last'): Aggregate {
       field?.type.kind === 'text' ? 'text' : field?.type.kind === 'boolean' ? 'boolean' : 'number',
     cells: (input) => [endpointCell(fieldNameOf(input), name)],
     finalise: ([state]: [Endpoint | undefined]) => state?.value ?? null,
+    sql: ({ time, value, over }) =>
+      over(
+        `${name === 'last' ? 'max_by' : 'min_by'}(${value}, CASE WHEN ${value} IS NOT NULL THEN ROW(${time}, ${value}) END)`,
+      ),
   };
 }
 

@@ -11,6 +11,7 @@ function extreme(name: 'min' | 'max', side: 'minimum' | 'maximum'): Aggregate {
     outputType: () => 'number',
     cells: (input) => [extremeCell(fieldNameOf(input), side)],
     finalise: ([value]: [number | undefined]) => value ?? null,
+    sql: ({ value, over }) => over(`${name}(${value})`),
   };
 }
 

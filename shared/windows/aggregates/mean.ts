@@ -1,4 +1,4 @@
-import type { Aggregate } from '../aggregate.ts';
+import { type Aggregate, nearestDoubleSql, scaledDivisorSql } from '../aggregate.ts';
 import { type Exact, nearestQuotient } from '../exact.ts';
 import { count } from './count.ts';
 import { sum } from './sum.ts';
@@ -16,4 +16,7 @@ export const mean: Aggregate = {
     const size = Number(values ?? 0);
     return size === 0 ? null : nearestQuotient(total ?? 0, size, scale);
   },
+  // Without values the sum is null.
+  sql: (events, input) =>
+    `${nearestDoubleSql(events.over(`sum(${events.units})`))} / ${scaledDivisorSql(count.sql(events, input), input.scale)}`,
 };

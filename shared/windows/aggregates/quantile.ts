@@ -12,4 +12,10 @@ export const quantile: Aggregate = {
   cells: (input) => [logarithmicCell(fieldNameOf(input))],
   finalise: ([state]: [LogarithmicCounts | undefined], { quantile: rank }) =>
     state ? quantileOf(state, rank ?? 0.5) : null,
+  // The value itself, where the online answer is within 1 % of it.
+  sql: ({ value, over, dialect }, { quantile: rank }) => {
+    const last = `greatest(CAST(${over(`count(${value})`)} AS DOUBLE) - 1E0, 0E0)`;
+    const position = `CAST(floor(${(rank ?? 0.5).toExponential()} * ${last}) AS BIGINT) + 1`;
+    return dialect.elementByRank(value, position, over);
+  },
 };

@@ -12,4 +12,7 @@ export const sum: Aggregate = {
   outputType: () => 'number',
   cells: (input) => [powerSumCell(fieldNameOf(input), input.scale, 1)],
   finalise: ([total]: [Exact | undefined], { scale }) => nearestNumber(total ?? 0, scale),
+  // The point is moved in the text, so that there is one rounding.
+  sql: ({ units, over }, { scale }) =>
+    `coalesce(CAST(CAST(${over(`sum(${units})`)} AS VARCHAR) || 'e-${scale}' AS DOUBLE), 0E0)`,
 };

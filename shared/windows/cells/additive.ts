@@ -9,9 +9,10 @@ function additive(identity: string, letter: string, contribution: Cell<Exact>['c
     contribution,
     merge: (states) => states.reduce(addExact),
     decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
-    encode: (state) => [['', { N: String(state) }]],
     conditionOperators: 0,
     store: (update, name, state) => update.addNumber(name, state),
+    pack: (state, writer) => writer.integer(state),
+    unpack: (reader) => reader.integer(),
   };
 }
 

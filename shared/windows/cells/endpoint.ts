@@ -63,7 +63,11 @@ export function endpointCell(field: string, side: 'first' | 'last'): Cell<Endpoi
     },
     merge: (states) => states.reduce(further),
     decode,
-    encode: (state) => [['', toAttribute(state)]],
+    pack: ({ timeMillis, value }, writer) => {
+      writer.count(timeMillis);
+      writer.text(encodeValue(value));
+    },
+    unpack: (reader) => ({ timeMillis: reader.count(), value: decodeValue(reader.text()) ?? '' }),
     // Absent or equal, and.
     conditionOperators: 2,
     store: (update, name, state, current) => {

@@ -16,7 +16,8 @@ export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<nu
     },
     merge: (states) => states.reduce((left, right) => (isMaximum ? Math.max(left, right) : Math.min(left, right))),
     decode: (attribute) => ('N' in attribute ? Number(attribute.N) : undefined),
-    encode: (state) => [['', { N: String(state) }]],
+    pack: (state, writer) => writer.number(state),
+    unpack: (reader) => reader.number(),
     // Absent, or, comparison, and.
     conditionOperators: 4,
     store: (update, name, state, current) => {

@@ -61,7 +61,15 @@ export function logarithmicCell(field: string): Cell<LogarithmicCounts> {
       'N' in attribute && counter !== '' && Number.isInteger(Number(counter))
         ? new Map([[Number(counter), parseExact(attribute.N)]])
         : undefined,
-    encode: (state) => [...state].map(([bin, count]) => [String(bin), { N: String(count) }] as const),
+    pack: (state, writer) => {
+      writer.count(state.size);
+      for (const [bin, count] of state) {
+        writer.integer(bin);
+        writer.integer(count);
+      }
+    },
+    unpack: (reader) =>
+      new Map(Array.from({ length: reader.count() }, () => [Number(reader.integer()), reader.integer()] as const)),
     conditionOperators: 0,
     store: (update, name, state) => {
       for (const [bin, count] of state) update.addNumber(name + bin, count);

@@ -14,34 +14,32 @@ import { type Cell, cellCode } from '../cell.ts';
  *    only so far that every window that reaches it has at least `distinctSampleSize` hashes left, which bounds the
  *    standard error by 1/√4096 = 1.6 % for every window, also the short ones.
  *
- * The level travels in the set as a member `*l`.
+ * Only packed buckets are sampled; writers of new ones need not know how deep.
  */
 export interface Members {
   readonly level: number;
-  /** No two are equal. */
+  /** Six bytes each, as characters of Latin-1, which are quick to compare and to unpack. No two are equal. */
   readonly hashes: readonly string[];
 }
 
-const HASH_CHARACTERS = 8;
-const LEVEL_MARK = '*';
-
-const isLevelMark = (member: string) => member.startsWith(LEVEL_MARK);
+const HASH_BYTES = 6;
+const SAMPLE_LEVELS = HASH_BYTES * 8;
 
 function memberHash(value: string | number | boolean): string {
-  return hash('sha256', String(value), 'base64url').slice(0, HASH_CHARACTERS);
+  return hash('sha256', String(value), 'buffer').toString('latin1', 0, HASH_BYTES);
 }
-
-const BASE_64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 /** How deep a sample a hash belongs to: the number of zero bits at its end. */
 function depthOf(memberHash: string): number {
-  let depth = 0;
-  for (let position = memberHash.length - 1; position >= 0; position--, depth += 6) {
-    const digit = BASE_64.indexOf(memberHash.charAt(position));
-    if (digit !== 0) return depth + 31 - Math.clz32(digit & -digit);
+  for (let index = HASH_BYTES - 1; index >= 0; index--) {
+    const byte = memberHash.charCodeAt(index);
+    if (byte !== 0) return (HASH_BYTES - 1 - index) * 8 + 31 - Math.clz32(byte & -byte);
   }
-  return depth;
+  return SAMPLE_LEVELS;
 }
+
+const toBase64 = (memberHash: string) => Buffer.from(memberHash, 'latin1').toString('base64url');
+const fromBase64 = (text: string) => Buffer.from(text, 'base64url').toString('latin1');
 
 /** What a deeper sample keeps. */
 function atLevel({ level, hashes }: Members, deeper: number): readonly string[] {
@@ -61,7 +59,7 @@ function merge(states: readonly Members[]): Members {
 
 function compact(newestFirst: readonly Members[]): (Members | undefined)[] {
   const seen = new Set<string>();
-  const seenByDepth: number[] = Array.from({ length: HASH_CHARACTERS * 6 + 1 }, () => 0);
+  const seenByDepth: number[] = Array.from({ length: SAMPLE_LEVELS + 1 }, () => 0);
   let level = 0;
   return newestFirst.map((state) => {
     level = Math.max(level, state.level);
@@ -86,7 +84,6 @@ export function memberCount(members: Members): number {
 
 export function membersCell(field: string): Cell<Members> {
   const identity = `members(${field})`;
-  const toSet = ({ level, hashes }: Members) => (level === 0 ? hashes : [...hashes, `${LEVEL_MARK}${level}`]);
   return {
     identity,
     code: cellCode('D', identity),
@@ -95,18 +92,19 @@ export function membersCell(field: string): Cell<Members> {
       return value === null || value === undefined ? undefined : { level: 0, hashes: [memberHash(value)] };
     },
     merge,
-    decode: (attribute) => {
-      if (!('SS' in attribute)) return undefined;
-      const { SS } = attribute;
-      if (!SS.some(isLevelMark)) return { level: 0, hashes: SS };
-      const level = Math.max(...SS.filter(isLevelMark).map((mark) => Number(mark.slice(LEVEL_MARK.length))));
-      // Writers do not know the level, so there may be members that do not belong to the sample.
-      const hashes = SS.filter((member) => !isLevelMark(member));
-      return { level, hashes: atLevel({ level: 0, hashes }, level) };
+    decode: (attribute) => ('SS' in attribute ? { level: 0, hashes: attribute.SS.map(fromBase64) } : undefined),
+    pack: ({ level, hashes }, writer) => {
+      writer.count(level);
+      writer.count(hashes.length);
+      for (const member of hashes) writer.bytes(Buffer.from(member, 'latin1'));
     },
-    encode: (state) => [['', { SS: toSet(state) }]],
+    unpack: (reader) => {
+      const level = reader.count();
+      const length = reader.count();
+      return { level, hashes: Array.from({ length }, () => reader.bytes(HASH_BYTES).toString('latin1')) };
+    },
     conditionOperators: 0,
-    store: (update, name, state) => update.addMembers(name, toSet(state)),
+    store: (update, name, state) => update.addMembers(name, state.hashes.map(toBase64)),
     compact,
   };
 }
