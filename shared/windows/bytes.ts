@@ -91,6 +91,14 @@ export class ByteReader {
     return part;
   }
 
+  /** The next bytes as characters of Latin-1: one each. */
+  latin1(length: number): string {
+    const start = this.#position;
+    if (start + length > this.#bytes.length) throw new RangeError('the bytes end too soon');
+    this.#position += length;
+    return this.#bytes.toString('latin1', start, this.#position);
+  }
+
   count(): number {
     return Number(this.#groups());
   }

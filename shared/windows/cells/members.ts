@@ -100,8 +100,11 @@ export function membersCell(field: string): Cell<Members> {
     },
     unpack: (reader) => {
       const level = reader.count();
-      const length = reader.count();
-      return { level, hashes: Array.from({ length }, () => reader.bytes(HASH_BYTES).toString('latin1')) };
+      const count = reader.count();
+      const text = reader.latin1(count * HASH_BYTES);
+      const hashes: string[] = [];
+      for (let index = 0; index < text.length; index += HASH_BYTES) hashes.push(text.slice(index, index + HASH_BYTES));
+      return { level, hashes };
     },
     conditionOperators: 0,
     store: (update, name, state) => update.addMembers(name, state.hashes.map(toBase64)),
