@@ -94,7 +94,7 @@ describe('bytes', () => {
     expect(reader.integer()).toBe(7);
   });
 
-  it.each([0, 12.5, -79.23, 999_999_999_999.99, 0.1 + 0.2, 1e-7, 1e21, -1.7976931348623157e300, Math.PI])(
+  it.each([0, 12.5, -79.23, 999_999_999_999.99, 0.1 + 0.2, 1e-7, 1e21, -1.5e300, Math.PI])(
     'hold the number %s',
     (value) => {
       const writer = new ByteWriter();
