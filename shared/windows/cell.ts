@@ -35,6 +35,11 @@ export interface Cell<State> {
   /** Writes a state of a settled bucket so that `unpack` reads it and knows where it ends. */
   pack(state: State, writer: ByteWriter): void;
   unpack(reader: ByteReader): State;
+  /**
+   * Optional: what the states are, for sweeps over history, which slide them over events in order of time: exact numbers
+   * that add up, the least or greatest number, a set (`Members`), counts by bin. Others are merged again and again.
+   */
+  readonly slides?: 'total' | 'least' | 'greatest' | 'set' | 'counts';
   /** Optional: makes the states of an item's settled buckets, newest first, smaller without changing any window. */
   compact?(newestFirst: readonly State[]): (State | undefined)[];
 }

@@ -29,12 +29,12 @@ export interface ScoredEvent {
 }
 
 /** Bucket starts that are inside a window at an instant: `first ≤ start ≤ last`. */
-interface Bounds {
+export interface Bounds {
   readonly first: number;
   readonly last: number;
 }
 
-function boundsAt(window: Window, instantMillis: number): Bounds {
+export function boundsAt(window: Window, instantMillis: number): Bounds {
   const last = instantMillis - window.offsetMillis;
   return { first: bucketStart(last, window.hopMillis) - window.lengthMillis + window.hopMillis, last };
 }

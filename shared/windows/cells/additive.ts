@@ -8,6 +8,7 @@ function additive(identity: string, letter: string, contribution: Cell<Exact>['c
     code: cellCode(letter, identity),
     contribution,
     merge: (states) => states.reduce(addExact),
+    slides: 'total',
     decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
     conditionOperators: 0,
     store: (update, name, state) => update.addNumber(name, state),

@@ -15,6 +15,7 @@ export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<nu
       return typeof value === 'number' ? value : undefined;
     },
     merge: (states) => states.reduce((left, right) => (isMaximum ? Math.max(left, right) : Math.min(left, right))),
+    slides: isMaximum ? 'greatest' : 'least',
     decode: (attribute) => ('N' in attribute ? Number(attribute.N) : undefined),
     pack: (state, writer) => writer.number(state),
     unpack: (reader) => reader.number(),

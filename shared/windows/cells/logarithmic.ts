@@ -57,6 +57,7 @@ export function logarithmicCell(field: string): Cell<LogarithmicCounts> {
       }
       return merged;
     },
+    slides: 'counts',
     decode: (attribute, counter) =>
       'N' in attribute && counter !== '' && Number.isInteger(Number(counter))
         ? new Map([[Number(counter), parseExact(attribute.N)]])
