@@ -70,7 +70,10 @@ export function columnsOfEvents(events: readonly WindowEvent[], fields: readonly
 
 function columnOf(values: readonly FieldValue[]): FieldColumn {
   if (values.every((value) => typeof value === 'number' || (value ?? null) === null)) {
-    return { kind: 'number', values: Float64Array.from(values, (value) => (value ?? null) === null ? Number.NaN : Number(value)) };
+    return {
+      kind: 'number',
+      values: Float64Array.from(values, (value) => ((value ?? null) === null ? Number.NaN : Number(value))),
+    };
   }
   const dictionary = [...new Set(values.filter((value) => (value ?? null) !== null))];
   const codes = Int32Array.from(values, (value) => dictionary.indexOf(value));

@@ -6,6 +6,8 @@ import { idHashOf } from '../../windows/event.ts';
 import type { HistoryMode } from '../offline-store.ts';
 import { type EventColumns, valueAt } from './event-columns.ts';
 
+type Membership = (values: Readonly<Record<string, FieldValue>>) => boolean;
+
 /**
  * The events of an entity that a view counts, whoever asks and when.
  *
@@ -27,7 +29,7 @@ export class Selection {
   latestArrivals = new Float64Array(0);
   readonly #view: WindowedView;
   readonly #mode: HistoryMode;
-  readonly #belongs: ((values: Readonly<Record<string, FieldValue>>) => boolean) | undefined;
+  readonly #belongs: Membership | undefined;
   readonly #whereFields: readonly string[];
   #isDropped = new Uint8Array(0);
   #slots = new Int32Array(0);
@@ -36,7 +38,7 @@ export class Selection {
     this.#view = view;
     this.#mode = mode;
     this.#belongs = view.where && compilePredicate(view.where);
-    this.#whereFields = view.where ? columnsOf(view.where) : [];
+    this.#whereFields = view.where ? [...columnsOf(view.where)] : [];
   }
 
   select(events: EventColumns): void {
@@ -59,7 +61,7 @@ export class Selection {
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity)));
   }
 
-  #dropOthers(events: EventColumns, belongs: NonNullable<typeof this.#belongs>): void {
+  #dropOthers(events: EventColumns, belongs: Membership): void {
     const values: Record<string, FieldValue> = {};
     const columns = this.#whereFields.map((name) => [name, events.fields[name]] as const);
     for (let position = 0; position < events.length; position++) {
@@ -98,7 +100,10 @@ export class Selection {
 
   #dropLate(events: EventColumns): void {
     const { lanes } = this.#view;
-    if (lanes === 1) return this.#dropLateOf(events, undefined, 0);
+    if (lanes === 1) {
+      this.#dropLateOf(events, undefined, 0);
+      return;
+    }
     const laneOfPosition = Uint8Array.from({ length: events.length }, (_, position) => this.#laneAt(events, position));
     for (let lane = 0; lane < lanes; lane++) this.#dropLateOf(events, laneOfPosition, lane);
   }

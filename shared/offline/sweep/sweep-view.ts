@@ -1,0 +1,223 @@
+import type { WindowedView } from '../../definitions/view.ts';
+import type { FeatureValue } from '../../windows/aggregate.ts';
+import type { AnyCell } from '../../windows/cell.ts';
+import type { WindowEvent } from '../../windows/event.ts';
+import type { Window, WindowFeature } from '../../windows/layout.ts';
+import { boundsAt } from '../../windows/read.ts';
+import type { HistoryMode } from '../offline-store.ts';
+import { type Contributions, contributionsTo } from './contributions.ts';
+import { columnsOfEvents, type EventColumns, fieldsOf, type SpineRows } from './event-columns.ts';
+import { Selection } from './selection.ts';
+import type { Slider } from './sliders.ts';
+
+/**
+ * Features of the past of one entity after the other, in one pass over its events and rows, both in order of time.
+ *
+ * 1. What an event contributes is asked of the view's cells, once per event: columns of contributions.
+ * 2. For each window, its state slides from row to row: what lies between its new and its old edges is added and let go
+ *    of, and an event that no row sees is never touched. A row that does not know some event of the window is rare and
+ *    near its end: the window then slides up to that event, and what the row knows beyond is merged in for this row only.
+ *    In a lane, an event that counts though another was known before it lies within the allowed lateness of that other
+ *    one, so there is little beyond.
+ * 3. The view's aggregates make the answers of the states, as they do online.
+ *
+ *     events   ── Selection ──▶   contributions      ── SlidingWindow ──▶  states       ── finalise ──▶  values
+ *     time order                  per cell and event                       per window and cell           per feature
+ */
+export class ViewSweep {
+  readonly #selection: Selection;
+  readonly #contributions: readonly Contributions[];
+  readonly #windows: readonly SlidingWindow[];
+  readonly #features: readonly { readonly feature: WindowFeature; readonly sources: readonly StateSource[] }[];
+  readonly #states: readonly unknown[][];
+  readonly #values: FeatureValue[];
+
+  /** @param featureIndexes into `view.features`: what to compute, in which order. */
+  constructor(view: WindowedView, mode: HistoryMode, featureIndexes: readonly number[]) {
+    this.#selection = new Selection(view, mode);
+    const contributions = new Map<number, Contributions>();
+    const windows = new Map<number, SlidingWindow>();
+    const knowsAll = mode === 'event-time';
+    const features = featureIndexes.flatMap((index) => view.layout.features[index] ?? []);
+    this.#features = features.map((feature) => {
+      const window = windows.get(feature.windowIndex) ?? new SlidingWindow(feature.window, knowsAll, view);
+      windows.set(feature.windowIndex, window);
+      const sources = feature.cellIndexes.flatMap((cellIndex) => {
+        const cell = view.layout.cells[cellIndex];
+        if (cell === undefined) return [];
+        const ofCell = contributions.get(cellIndex) ?? contributionsTo(cell, feature.input.fieldName);
+        contributions.set(cellIndex, ofCell);
+        return window.stateOf(cell, ofCell);
+      });
+      return { feature, sources };
+    });
+    this.#contributions = [...contributions.values()];
+    this.#windows = [...windows.values()];
+    this.#states = this.#features.map(({ sources }) => sources.map(() => undefined));
+    this.#values = this.#features.map(() => null);
+  }
+
+  /**
+   * Computes the features of every row of one entity.
+   * @param visit is told the row's index and its values, which are valid until it returns.
+   */
+  sweep(events: EventColumns, rows: SpineRows, visit: (row: number, values: readonly FeatureValue[]) => void): void {
+    for (const window of this.#windows) window.reset();
+    this.#selection.select(events);
+    for (const contributions of this.#contributions) contributions.load(events, this.#selection);
+    for (let row = 0; row < rows.length; row++) {
+      const timestamp = rows.timestamps[row] ?? 0;
+      const knownAt = rows.knownAts[row] ?? 0;
+      for (const window of this.#windows) window.slide(this.#selection, timestamp, knownAt);
+      this.#finalise();
+      visit(row, this.#values);
+    }
+  }
+
+  #finalise(): void {
+    for (let index = 0; index < this.#features.length; index++) {
+      const placed = this.#features[index];
+      const states = this.#states[index];
+      if (placed === undefined || states === undefined) continue;
+      const { feature, sources } = placed;
+      for (let cell = 0; cell < sources.length; cell++) states[cell] = sources[cell]?.state();
+      this.#values[index] = feature.aggregate.finalise(states, feature.input);
+    }
+  }
+}
+
+/** The state of one cell in one window, as the row that was slid to sees it. */
+interface StateSource {
+  state(): unknown;
+}
+
+/** One window of a view, and what its cells hold. */
+class SlidingWindow {
+  readonly #window: Window;
+  readonly #knowsAll: boolean;
+  /** From the first event that a row does not know, nothing newer by more than this is known. */
+  readonly #beyondMillis: number;
+  readonly #sliders: Slider[] = [];
+  readonly #sources = new Map<AnyCell, StateSource>();
+  /** Events inside the sliders. */
+  #from = 0;
+  #to = 0;
+  /** Events inside the window, whether the row knows them or not. */
+  #first = 0;
+  #end = 0;
+  /** Events that the row knows beyond `#to`. */
+  #beyond: number[] = [];
+
+  constructor(window: Window, knowsAll: boolean, view: WindowedView) {
+    this.#window = window;
+    this.#knowsAll = knowsAll;
+    this.#beyondMillis = view.lanes === 1 ? view.layout.allowedLatenessMillis : Number.POSITIVE_INFINITY;
+  }
+
+  stateOf(cell: AnyCell, contributions: Contributions): StateSource {
+    const known = this.#sources.get(cell);
+    if (known) return known;
+    const slider = contributions.slider();
+    const source = { state: () => this.#withBeyond(cell, contributions, slider.state()) };
+    this.#sliders.push(slider);
+    this.#sources.set(cell, source);
+    return source;
+  }
+
+  #withBeyond(cell: AnyCell, contributions: Contributions, state: unknown): unknown {
+    if (this.#beyond.length === 0) return state;
+    const states = [state, ...this.#beyond.map((index) => contributions.at(index))].filter(
+      (part) => part !== undefined,
+    );
+    return states.length === 0 ? undefined : cell.merge(states);
+  }
+
+  reset(): void {
+    for (const slider of this.#sliders) slider.reset();
+    this.#from = 0;
+    this.#to = 0;
+    this.#first = 0;
+    this.#end = 0;
+    this.#beyond = [];
+  }
+
+  slide(selection: Selection, timestamp: number, knownAt: number): void {
+    const { times, length } = selection;
+    const bounds = boundsAt(this.#window, timestamp);
+    let end = this.#end;
+    while (end < length && (times[end] ?? 0) <= bounds.last) end++;
+    let first = this.#first;
+    while (first < end && (times[first] ?? 0) < bounds.first) first++;
+    this.#first = first;
+    this.#end = end;
+    if (this.#beyond.length > 0) this.#beyond = [];
+    const firstUnknown = this.#knowsAll ? end : this.#firstUnknown(selection, knownAt);
+    this.#moveTo(first, firstUnknown);
+    if (firstUnknown < end) this.#lookBeyond(selection, firstUnknown, knownAt);
+  }
+
+  /** The first event of the window that arrived after `knownAt`, or the window's end. */
+  #firstUnknown({ latestArrivals, arrivals }: Selection, knownAt: number): number {
+    if (this.#end === 0 || (latestArrivals[this.#end - 1] ?? 0) <= knownAt) return this.#end;
+    let low = 0;
+    let high = this.#end - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((latestArrivals[middle] ?? 0) > knownAt) high = middle;
+      else low = middle + 1;
+    }
+    // That one may have left the window; then others that are unknown follow it closely.
+    let index = Math.max(low, this.#first);
+    while (index < this.#end && (arrivals[index] ?? 0) <= knownAt) index++;
+    return index;
+  }
+
+  #lookBeyond({ times, arrivals }: Selection, firstUnknown: number, knownAt: number): void {
+    const lastTime = (times[firstUnknown] ?? 0) + this.#beyondMillis;
+    for (let index = firstUnknown + 1; index < this.#end && (times[index] ?? 0) <= lastTime; index++) {
+      if ((arrivals[index] ?? 0) <= knownAt) this.#beyond.push(index);
+    }
+  }
+
+  /** A row that knows less than the one before it (`known_at` is the spine's choice) makes the sliders start again. */
+  #moveTo(from: number, to: number): void {
+    const continues = from < this.#to && to >= this.#to;
+    for (let index = 0; index < this.#sliders.length; index++) {
+      const slider = this.#sliders[index];
+      if (slider === undefined) continue;
+      if (continues) {
+        if (to > this.#to) slider.add(this.#to, to);
+        if (from > this.#from) slider.evict(this.#from, from);
+      } else {
+        slider.reset();
+        if (to > from) slider.add(from, to);
+      }
+    }
+    this.#from = from;
+    this.#to = to;
+  }
+}
+
+/** Features of one entity at some rows, for callers that have its events as objects: values by row, in its order. */
+export function sweepEntity(
+  view: WindowedView,
+  events: readonly WindowEvent[],
+  rows: readonly { readonly timestampMillis: number; readonly knownAtMillis: number }[],
+  mode: HistoryMode,
+): FeatureValue[][] {
+  const featureIndexes = [...view.layout.features.keys()];
+  const order = [...rows.keys()].sort(
+    (left, right) => (rows[left]?.timestampMillis ?? 0) - (rows[right]?.timestampMillis ?? 0),
+  );
+  const columns = columnsOfEvents(events, fieldsOf(view, featureIndexes));
+  const spine: SpineRows = {
+    length: rows.length,
+    timestamps: Float64Array.from(order, (row) => rows[row]?.timestampMillis ?? 0),
+    knownAts: Float64Array.from(order, (row) => rows[row]?.knownAtMillis ?? 0),
+  };
+  const answers: FeatureValue[][] = rows.map(() => []);
+  new ViewSweep(view, mode, featureIndexes).sweep(columns, spine, (row, values) => {
+    answers[order[row] ?? 0] = [...values];
+  });
+  return answers;
+}
