@@ -1,0 +1,264 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import type { FieldValue } from '../../definitions/fields.ts';
+import type { FeatureService, ServiceFeature } from '../../definitions/service.ts';
+import type { EventSource } from '../../definitions/source.ts';
+import type { WindowedView } from '../../definitions/view.ts';
+import { columnsOf } from '../../expressions/index.ts';
+import { type HistoricalRequest, type OfflineStore, SpineError, type TrainingSetManifest } from '../offline-store.ts';
+import { fieldsOf } from '../sweep/event-columns.ts';
+import { ViewSweep } from '../sweep/sweep-view.ts';
+import { columnNamed, fieldOf } from './column-types.ts';
+import { type DuckDbOptions, quoted, streamChunks, withDuckDb } from './duckdb.ts';
+import { HistoryError } from './errors.ts';
+import { FeatureTable } from './feature-table.ts';
+import { historyQuery } from './history.ts';
+import { HistoryReader } from './history-reader.ts';
+import { hashSpine, loadSpine, SPINE_TABLE, type Spine, spineKeysOf } from './spine.ts';
+import { SpineReader } from './spine-reader.ts';
+
+/** How far a training set is: `done` of `total` steps, where a row of the spine is a step for each scan that serves it. */
+export interface TrainingSetProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface EmbeddedOptions extends DuckDbOptions {
+  readonly onProgress?: (progress: TrainingSetProgress) => void;
+}
+
+/**
+ * Features of the past on one machine.
+ *
+ * 1. DuckDB reads the spine and the events of its entities from Parquet and sorts both by entity and time; what does not
+ *    fit its memory it puts on disk.
+ * 2. The sweep (`../sweep/sweep-view.ts`) goes through both once, entity by entity. Of history, only one entity's events
+ *    are in the memory of this process at a time.
+ * 3. DuckDB brings the features back into the spine's order and writes them beside the spine's columns.
+ *
+ *     spine.parquet ──▶ (entity, timestamp, known_at, row) ─┐
+ *     history/*     ──▶ (entity, time, arrival, fields …)  ─┴▶ sweep ──▶ (row, features …) ──▶ output.parquet
+ *
+ * Derived features see the window features and, where the service decides events, the spine's columns of those names;
+ * the event's time is the row's timestamp, unless the spine has a column for it. What the spine lacks is null.
+ */
+export class EmbeddedOfflineStore implements OfflineStore {
+  readonly engine = 'sweep';
+  readonly #options: EmbeddedOptions;
+
+  constructor(options: EmbeddedOptions = {}) {
+    this.#options = options;
+  }
+
+  /** @throws SpineError, HistoryError saying what cannot be used. */
+  async getHistoricalFeatures(request: HistoricalRequest): Promise<Omit<TrainingSetManifest, 'registryVersion'>> {
+    refuseUnknownHistory(request);
+    return withDuckDb(this.#options, async (connect) => {
+      const connection = await connect();
+      const spine = await loadSpine(connection, request);
+      const scans = scansOf(request.service);
+      let done = 0;
+      const total = spine.rowCount * scans.length;
+      const onRows = (count: number) => {
+        done += count;
+        this.#options.onProgress?.({ done, total });
+      };
+      const tables: string[] = [];
+      for (const [index, scan] of scans.entries()) {
+        tables.push(...(await sweepScan({ connection, connect, request, spine, scan, index, onRows })));
+      }
+      if (request.service.derived.length > 0)
+        tables.push(await derive({ connection, connect, service: request.service, spine, tables }));
+      const features = [...request.service.features, ...request.service.derived].map(({ name }) => name);
+      await writeOutput(connection, request.output, tables, features);
+      return {
+        service: request.service.key,
+        mode: request.mode,
+        engine: this.engine,
+        sqlHash: null,
+        spineHash: await hashSpine(connection),
+        rows: spine.rowCount,
+        columns: [...spine.columns.map(({ name }) => name), ...features],
+      };
+    });
+  }
+}
+
+/** Where the manifest of a training set is: beside it. */
+export function manifestPathOf(output: string): string {
+  return `${output.replace(/\.parquet$/, '')}.manifest.json`;
+}
+
+/** Writes the manifest beside the training set and returns where. */
+export async function writeManifest(output: string, manifest: TrainingSetManifest): Promise<string> {
+  const path = manifestPathOf(output);
+  await writeFile(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  return path;
+}
+
+function refuseUnknownHistory({ service, history }: HistoricalRequest): void {
+  const names = [...new Set(service.views.map(({ source }) => source.name))];
+  const missing = names.find((name) => history[name] === undefined);
+  if (missing !== undefined) throw new HistoryError(`the history of source ${missing} is not given`);
+  const stranger = Object.keys(history).find((name) => !names.includes(name));
+  if (stranger !== undefined) {
+    throw new HistoryError(`service ${service.key} has no source "${stranger}"; its sources are ${names.join(', ')}`);
+  }
+}
+
+/** Views of one source and one entity: they share a scan of history. */
+interface Scan {
+  readonly source: EventSource;
+  readonly views: readonly WindowedView[];
+  /** By view, in its order. */
+  readonly features: readonly (readonly ServiceFeature[])[];
+}
+
+function scansOf(service: FeatureService): Scan[] {
+  const groups = Map.groupBy(service.views, ({ source, entity }) => `${source.name} ${entity.joinKeys.join(' ')}`);
+  return [...groups.values()].flatMap((views) => {
+    const features = views.map((view) => service.features.filter((feature) => feature.view === view));
+    return views[0] ? [{ source: views[0].source, views, features }] : [];
+  });
+}
+
+async function sweepScan(options: {
+  readonly connection: DuckDBConnection;
+  readonly connect: () => Promise<DuckDBConnection>;
+  readonly request: HistoricalRequest;
+  readonly spine: Spine;
+  readonly scan: Scan;
+  readonly index: number;
+  readonly onRows: (count: number) => void;
+}): Promise<string[]> {
+  const { connection, request, spine, scan, index } = options;
+  const { source, views } = scan;
+  const [firstView] = views;
+  if (firstView === undefined) return [];
+  const keys = spineKeysOf(firstView, spine.columns);
+  const entityTable = `entities_${index}`;
+  await numberEntities(connection, entityTable, keys);
+  const sweeps = views.map((view, position) => {
+    const featureIndexes = (scan.features[position] ?? []).map((feature) => feature.index);
+    return { sweep: new ViewSweep(view, request.mode, featureIndexes), fields: fieldsOf(view, featureIndexes) };
+  });
+  const tables = await Promise.all(
+    scan.features.map((features, position) =>
+      FeatureTable.create(connection, `features_${index}_${position}`, features),
+    ),
+  );
+  const reach = Math.max(
+    ...views.flatMap(({ layout }) =>
+      layout.windows.map((window) => window.lengthMillis + window.offsetMillis + window.hopMillis),
+    ),
+  );
+  const query = await historyQuery(connection, source, request.history[source.name] ?? '', {
+    mode: request.mode,
+    entityTable,
+    joinKeys: firstView.entity.joinKeys,
+    fields: [...new Set(sweeps.flatMap(({ fields }) => fields))],
+    earliestMillis: spine.earliestMillis - reach,
+    latestMillis: request.mode === 'bitemporal' ? spine.latestKnownMillis : spine.latestMillis,
+  });
+  // A connection answers one query at a time.
+  const events = new HistoryReader(query, streamChunks(await options.connect(), query.sql, query.parameters));
+  const rows = new SpineReader(streamChunks(await options.connect(), rowsInOrder(spine, entityTable, keys)));
+  for (let entity = await rows.next(); entity !== undefined; entity = await rows.next()) {
+    const columns = await events.read(entity.code);
+    for (const [position, { sweep }] of sweeps.entries()) {
+      const table = tables[position];
+      sweep.sweep(columns, entity.rows, (row, values) => table?.append(entity.rowIds[row] ?? 0, values));
+    }
+    options.onRows(entity.rows.length);
+  }
+  for (const table of tables) table.close();
+  return tables.map(({ name }) => name);
+}
+
+async function numberEntities(connection: DuckDBConnection, table: string, keys: readonly string[]): Promise<void> {
+  const named = keys.map((key, index) => `${key} AS key${index}`);
+  await connection.run(
+    `CREATE TABLE ${table} AS SELECT (row_number() OVER () - 1)::INTEGER AS code, * FROM (
+       SELECT DISTINCT ${named.join(', ')} FROM ${SPINE_TABLE} s)`,
+  );
+}
+
+function rowsInOrder(spine: Spine, entityTable: string, keys: readonly string[]): string {
+  const sameKeys = keys.map((key, index) => `${key} = e.key${index}`);
+  return `
+    SELECT e.code, ${spine.timestamp} AS instant, ${spine.knownAt} AS known, s.rowid::INTEGER AS number
+    FROM ${SPINE_TABLE} s JOIN ${entityTable} e ON ${sameKeys.join(' AND ')}
+    ORDER BY e.code, instant, known`;
+}
+
+/** The spine beside tables of features by its rows. */
+function joined(tables: readonly string[]): string {
+  return [`${SPINE_TABLE} s`, ...tables.map((table) => `JOIN ${table} ON ${table}."row" = s.rowid`)].join(' ');
+}
+
+async function derive(options: {
+  readonly connection: DuckDBConnection;
+  readonly connect: () => Promise<DuckDBConnection>;
+  readonly service: FeatureService;
+  readonly spine: Spine;
+  readonly tables: readonly string[];
+}): Promise<string> {
+  const { service, spine } = options;
+  const inputs = [...new Set(service.derived.flatMap(({ expression }) => [...columnsOf(expression)]))];
+  const sources = inputs.flatMap((name) => {
+    const sql = derivedInput(service, spine, name);
+    return sql === undefined ? [] : [{ name, sql }];
+  });
+  const table = await FeatureTable.create(options.connection, 'derived', service.derived);
+  const sql = `SELECT s.rowid::INTEGER, ${[...sources.map((source) => source.sql), 'NULL'].join(', ')} FROM ${joined(options.tables)}`;
+  for await (const chunk of streamChunks(await options.connect(), sql)) {
+    for (const [rowId, ...values] of chunk.getRows()) {
+      const row: Record<string, FieldValue> = {};
+      for (const [position, { name }] of sources.entries()) row[name] = plainValue(values[position]);
+      table.append(
+        Number(rowId),
+        service.derived.map(({ evaluate }) => evaluate(row)),
+      );
+    }
+  }
+  table.close();
+  return table.name;
+}
+
+function plainValue(value: DuckDBValue | undefined): FieldValue {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
+}
+
+/** SQL of an input of derived features; `undefined` where there is none. */
+function derivedInput(service: FeatureService, spine: Spine, name: string): string | undefined {
+  if (service.features.some((feature) => feature.name === name)) return quoted(name);
+  const field = service.decides?.fields[name];
+  const column = columnNamed(spine.columns, name, 's');
+  if (field === undefined) return undefined;
+  if (column === undefined) return name === service.decides?.eventTime ? spine.timestamp : undefined;
+  const sql = fieldOf(field, column.info, column.sql);
+  if (sql !== undefined) return sql;
+  throw new SpineError(
+    `column "${name}" of the spine is ${column.info.type}, and derived features of ${service.key} need it to be ${field.type.kind}`,
+  );
+}
+
+/** Writes beside the output first, so that what is there is always whole. */
+async function writeOutput(
+  connection: DuckDBConnection,
+  output: string,
+  tables: readonly string[],
+  features: readonly string[],
+): Promise<void> {
+  const unfinished = `${output}.unfinished`;
+  const columns = ['s.*', ...features.map(quoted)];
+  try {
+    await connection.run(
+      `COPY (SELECT ${columns.join(', ')} FROM ${joined(tables)} ORDER BY s.rowid) TO $1 (FORMAT parquet, COMPRESSION zstd)`,
+      [unfinished],
+    );
+    await rename(unfinished, output);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}
