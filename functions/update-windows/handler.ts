@@ -10,11 +10,12 @@ import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV, METRICS_NAMESPACE } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
+import { sourceNamedBy } from '../source-named.ts';
 import { batchHandler } from './batch-handler.ts';
 import { SERVICE_NAME, TIME_BUDGET, UPDATE_WINDOWS_ENV } from './constants.ts';
 import { S3Quarantine } from './quarantine.ts';
 
-const source = sourceNamed(requireEnvironment(UPDATE_WINDOWS_ENV.sourceName));
+const source = sourceNamedBy(UPDATE_WINDOWS_ENV.sourceName, repository.sources);
 const bucketName = requireEnvironment(UPDATE_WINDOWS_ENV.quarantineBucket);
 const dynamoDb = new DynamoDBClient(clientConfiguration({ requestTimeoutMillis: TIME_BUDGET.storeRequestMillis }));
 const s3 = new S3Client({
@@ -49,12 +50,3 @@ export const handler = middy<KinesisStreamEvent, KinesisStreamBatchResponse>()
       now: Date.now,
     }),
   );
-
-function sourceNamed(name: string) {
-  const found = repository.sources.find((candidate) => candidate.name === name);
-  if (found === undefined) {
-    const names = repository.sources.map((candidate) => candidate.name).join(', ');
-    throw new Error(`${UPDATE_WINDOWS_ENV.sourceName} names "${name}", which is no source; the sources are ${names}`);
-  }
-  return found;
-}

@@ -1,6 +1,7 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { EventSource } from '../../shared/definitions/source.ts';
+import { countByErrorName, countByField } from '../problem-counts.ts';
 import { UPDATE_WINDOWS_METRICS } from './constants.ts';
 import type { BatchResult } from './update-windows.ts';
 
@@ -43,26 +44,10 @@ export function logTroubles(logger: Logger, source: EventSource, result: BatchRe
   if (counts.quarantined + counts.late + counts.failed === 0) return;
   logger.warn('Some records of the batch were not counted', {
     counts: { ...counts },
-    problemsByField: problemsByField(source, result),
-    failuresByError: countBy(result.errors.map(errorName)),
+    problemsByField: countByField(
+      source,
+      result.quarantined.flatMap(({ problems }) => problems),
+    ),
+    failuresByError: countByErrorName(result.errors),
   });
-}
-
-/** Only names that were declared: any other name was written by whoever wrote the event, and may say anything. */
-function problemsByField(source: EventSource, { quarantined }: BatchResult): Record<string, number> {
-  const declaredName = (field: string) => (Object.hasOwn(source.fields, field) ? field : 'unknown field');
-  const fields = quarantined.flatMap(({ problems }) => problems.map(({ field }) => field));
-  return countBy(fields.map((field) => (field === '' ? 'whole event' : declaredName(field))));
-}
-
-/** The class of an error and of its cause, such as `OnlineStoreRequestError: AccessDeniedException`. */
-function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return error.cause instanceof Error ? `${error.name}: ${error.cause.name}` : error.name;
-}
-
-function countBy(texts: readonly string[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
-  return Object.fromEntries(counts);
 }
