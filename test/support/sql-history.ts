@@ -1,10 +1,11 @@
 /** Random histories and spines as tables, for the engines of SQL, with the oracle's answers. */
 import fc from 'fast-check';
+import { parseDuration } from '../../shared/definitions/duration.ts';
 import { featureService, type WindowedView } from '../../shared/definitions/index.ts';
 import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { numberLiteral, textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { idHashOf, type WindowEvent } from '../../shared/windows/event.ts';
-import { deliveriesOf, type RawEvent, rawEventsArbitrary } from './arbitraries.ts';
+import { deliveriesOf, type RawEvent, rawEventsArbitrary, WINDOWS } from './arbitraries.ts';
 import { oracleHistoricalFeatures } from './oracle.ts';
 
 const HOUR = 3_600_000;
@@ -13,6 +14,8 @@ const HOUR = 3_600_000;
 export interface Account {
   readonly rawEvents: readonly RawEvent[];
   readonly delays: readonly number[];
+  /** Puts events at this millisecond of their second, so that some lie at the very edge of a bucket. */
+  readonly millisecond: number | undefined;
   readonly asked: readonly { readonly event: number; readonly shift: number; readonly known: number }[];
 }
 
@@ -25,14 +28,21 @@ const delayArbitrary = fc.oneof(
   { weight: 1, arbitrary: fc.constant(400 * HOUR) },
 );
 
+/** So long after an event, it lies at the older edge of some window. */
+const edgeArbitrary = fc
+  .tuple(fc.constantFrom(...WINDOWS), fc.integer({ min: -1_001, max: 1 }))
+  .map(([{ length }, difference]) => parseDuration('test', length) + difference);
+
 export const accountArbitrary: fc.Arbitrary<Account> = fc.record({
   rawEvents: rawEventsArbitrary,
   delays: fc.array(delayArbitrary, { minLength: 1, maxLength: 60 }),
+  millisecond: fc.constantFrom(undefined, 0, 999),
   asked: fc.array(
     fc.record({
       event: fc.nat(60),
       shift: fc.oneof(
         fc.constantFrom(0, 0, 1, -1),
+        edgeArbitrary,
         fc.integer({ min: -60_000, max: 60_000 }),
         fc.integer({ min: -10 * HOUR, max: 10 * HOUR }),
       ),
@@ -67,13 +77,17 @@ export function tablesOf(
 ): Tables {
   const deliveries = new Map<string, WindowEvent[]>();
   const spine: SpineRow[] = [];
-  accounts.forEach(({ rawEvents, delays, asked }, index) => {
+  accounts.forEach(({ rawEvents, delays, millisecond, asked }, index) => {
     const name = `${prefix}-${index}`;
     const source = view.source as Parameters<typeof deliveriesOf>[0];
     const events = deliveriesOf(source, rawEvents, resolutionMillis).map((event, position) => {
       const id = `${name}-${event.id}`;
       const arrivedAtMillis = event.arrivedAtMillis + (delays[position % delays.length] ?? 0);
-      return { ...event, id, idHash: idHashOf(id), arrivedAtMillis };
+      const timeMillis =
+        millisecond === undefined || resolutionMillis > 1
+          ? event.timeMillis
+          : Math.floor(event.timeMillis / 1_000) * 1_000 + millisecond;
+      return { ...event, id, idHash: idHashOf(id), timeMillis, arrivedAtMillis };
     });
     deliveries.set(name, events);
     for (const { event, shift, known } of asked) {
