@@ -1,0 +1,127 @@
+/**
+ * The feature store on this machine: `npm run cli -- --help`.
+ *
+ * Exit codes: 0 done, 2 the request cannot be done as asked (one sentence says why), 1 a defect of ours.
+ */
+import { SingleBar } from 'cli-progress';
+import { Command, CommanderError, Option } from 'commander';
+import { importHistory } from './import-history.ts';
+import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
+import { isForUser } from './user-error.ts';
+
+const EXIT_REFUSED = 2;
+
+/** What is printed goes through here, so that tests read it. */
+export interface Terminal {
+  readonly print: (line: string) => void;
+  readonly printError: (line: string) => void;
+}
+
+function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** A bar on standard error, where that is a terminal. */
+function progressBar(unit: string) {
+  const bar = new SingleBar({ format: `{bar} {value}/{total} ${unit}, {eta_formatted} left`, clearOnComplete: true });
+  return {
+    show: ({ done, total }: { readonly done: number; readonly total: number | undefined }) => {
+      if (!bar.isActive) bar.start(total ?? done, 0);
+      bar.setTotal(total ?? done);
+      bar.update(done);
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function trainingSetCommand(terminal: Terminal): Command {
+  return new Command('training-set')
+    .description('Writes the features of a service for the rows of a spine, as they were known at each row.')
+    .requiredOption('--service <name[@version]>', 'the feature service; its newest version by default')
+    .requiredOption(
+      '--spine <file>',
+      'Parquet file of join keys and "timestamp", perhaps "known_at", and any columns to keep',
+    )
+    .requiredOption(
+      '--history <source=glob>',
+      'Parquet files, or a folder of them, of a source of the service; one for each',
+      collect,
+    )
+    .requiredOption('--output <file>', 'Parquet file to write; its manifest is written beside it')
+    .addOption(
+      new Option('--mode <mode>', 'whether an event counts only once it had arrived, or as soon as it happened')
+        .choices(['bitemporal', 'event-time'])
+        .default('bitemporal'),
+    )
+    .option(
+      '--features <module>',
+      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
+    )
+    .action(async (options: TrainingSetOptions) => {
+      const bar = progressBar('rows');
+      const summary = await makeTrainingSet({ ...options, onProgress: bar.show }).finally(bar.stop);
+      terminal.print(
+        `${count(summary.rows)} rows with ${summary.features} features in ${summary.seconds.toFixed(1)} s\n` +
+          `  training set  ${summary.output}\n  manifest      ${summary.manifest}`,
+      );
+    });
+}
+
+function importCommand(terminal: Terminal): Command {
+  return new Command('import')
+    .description(
+      'Turns a foreign file into history of a source. Rows that are no valid events are put aside with the reason.',
+    )
+    .requiredOption('--source <name>', 'the source whose events they are')
+    .requiredOption('--from <file>', 'a .parquet, .csv (with a header) or .jsonl file')
+    .requiredOption('--to <folder>', 'folder of the history; the file keeps its name')
+    .option(
+      '--arrival <column>',
+      'column that says when events arrived, or "event-time" if they were known at once (default: "arrived_at")',
+    )
+    .option('--map <field=column>', 'where a field has another name in the file; once for each', collect, [])
+    .option(
+      '--features <module>',
+      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
+    )
+    .action(async (options) => {
+      const bar = progressBar('rows');
+      const summary = await importHistory({ ...options, onProgress: bar.show }).finally(bar.stop);
+      terminal.print(`${count(summary.accepted)} events imported\n  history  ${summary.output}`);
+      if (summary.rejects !== undefined) {
+        terminal.print(
+          `${count(summary.rejected)} rows put aside, each with its reason\n  rejects  ${summary.rejects}`,
+        );
+      }
+    });
+}
+
+/** Runs a command line without the program's name. @returns the exit code. */
+export async function main(commandLine: readonly string[], terminal: Terminal): Promise<number> {
+  const program = new Command('feature-store').description('Training sets and history, on this machine.');
+  for (const command of [trainingSetCommand(terminal), importCommand(terminal)]) program.addCommand(command);
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    command.configureOutput({
+      writeOut: (text) => terminal.print(text.trimEnd()),
+      writeErr: (text) => terminal.printError(text.trimEnd()),
+    });
+  }
+  try {
+    await program.parseAsync(commandLine, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_REFUSED;
+    if (!isForUser(error)) throw error;
+    terminal.printError(`feature-store: ${error.message}`);
+    return EXIT_REFUSED;
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2), { print: console.log, printError: console.error });
+}

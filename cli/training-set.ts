@@ -1,0 +1,77 @@
+import { existsSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import {
+  EmbeddedOfflineStore,
+  type TrainingSetProgress,
+  writeManifest,
+} from '../shared/offline/embedded/embedded-offline-store.ts';
+import type { HistoryMode } from '../shared/offline/offline-store.ts';
+import { findService, loadRepository } from './repository.ts';
+import { UserError } from './user-error.ts';
+
+export interface TrainingSetOptions {
+  readonly service: string;
+  readonly spine: string;
+  /** `source=GLOB` each. */
+  readonly history: readonly string[];
+  readonly output: string;
+  readonly mode: HistoryMode;
+  readonly features?: string;
+  readonly onProgress?: (progress: TrainingSetProgress) => void;
+}
+
+export interface TrainingSetSummary {
+  readonly rows: number;
+  readonly features: number;
+  readonly seconds: number;
+  readonly output: string;
+  readonly manifest: string;
+}
+
+/** Makes a training set and its manifest. @throws UserError, SpineError, HistoryError. */
+export async function makeTrainingSet(options: TrainingSetOptions): Promise<TrainingSetSummary> {
+  const startedAt = performance.now();
+  const repository = await loadRepository(options.features);
+  const service = findService(repository, options.service);
+  if (resolve(options.output) === resolve(options.spine)) {
+    throw new UserError('the output would overwrite the spine; give it another name');
+  }
+  await mkdir(dirname(options.output), { recursive: true });
+  const store = new EmbeddedOfflineStore(options.onProgress ? { onProgress: options.onProgress } : {});
+  const made = await store.getHistoricalFeatures({
+    service,
+    mode: options.mode,
+    spine: options.spine,
+    history: historyOf(options.history),
+    output: options.output,
+  });
+  const manifest = await writeManifest(options.output, { ...made, registryVersion: repository.registryVersion });
+  return {
+    rows: made.rows,
+    features: service.features.length + service.derived.length,
+    seconds: (performance.now() - startedAt) / 1_000,
+    output: options.output,
+    manifest,
+  };
+}
+
+/** @throws UserError for what is no `source=GLOB`, or a source that is given twice. */
+export function historyOf(entries: readonly string[]): Record<string, string> {
+  const history: Record<string, string> = {};
+  for (const entry of entries) {
+    const separator = entry.indexOf('=');
+    const [source, glob] = [entry.slice(0, Math.max(0, separator)), entry.slice(separator + 1)];
+    if (source === '' || glob === '') {
+      throw new UserError(`--history ${entry}: write source=GLOB, for example transactions='history/*.parquet'`);
+    }
+    if (history[source] !== undefined)
+      throw new UserError(`--history names ${source} twice; use one glob for all its files`);
+    history[source] = isDirectory(glob) ? join(glob, '**', '*.parquet') : glob;
+  }
+  return history;
+}
+
+function isDirectory(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}
