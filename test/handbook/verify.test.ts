@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { verifyHandbook } from './verify.ts';
+import { whyNoTrino } from '../../localstack/trino.ts';
+import { type EngineName, verifyHandbook } from './verify.ts';
 
 const directory = process.env.HANDBOOK_DIRECTORY ?? '../shared/handbook';
 const isPresent = existsSync(join(directory, 'transactions.parquet'));
@@ -12,10 +13,25 @@ if (!isPresent) {
   console.warn(`Skipped: the comparison with the Fraud Detection Handbook. ${reason}`);
 }
 
+const noTrino = await whyNoTrino();
+if (noTrino !== undefined) console.warn(`Skipped: the handbook's features in Trino. ${noTrino}`);
+
 describe.skipIf(!isPresent)('the Fraud Detection Handbook', () => {
-  it('publishes the features that the consumer and the read path compute', { timeout: 900_000 }, async () => {
-    const { mismatches, ties, transactions, rows } = await verifyHandbook(directory);
+  async function expectPublished(engine: EngineName) {
+    const { mismatches, ties, transactions, rows } = await verifyHandbook(directory, engine);
     expect(Object.values(mismatches).every((count) => count === 0)).toBe(true);
     expect({ transactions, rows, ties }).toEqual({ transactions: 555_712, rows: 67_240, ties: 2 });
-  });
+  }
+
+  it('publishes the features that the consumer and the read path compute', { timeout: 900_000 }, () =>
+    expectPublished('online'),
+  );
+
+  it('publishes the features that one query in DuckDB computes', { timeout: 120_000 }, () => expectPublished('duckdb'));
+
+  it.skipIf(noTrino !== undefined)(
+    'publishes the features that one query in Trino computes',
+    { timeout: 600_000 },
+    () => expectPublished('trino'),
+  );
 });

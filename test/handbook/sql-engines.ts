@@ -1,0 +1,82 @@
+/** The service's one query, in DuckDB and in Trino. Every transaction arrived at its own instant. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { type LocalTrino, startTrino } from '../../localstack/trino.ts';
+import type { Value } from '../../shared/expressions/index.ts';
+import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../../shared/offline/sql/dialect.ts';
+import { historyQuery } from '../../shared/offline/sql/history-query.ts';
+import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
+import { handbookService, handbookTransactions } from './declarations.ts';
+
+const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp', 'at'];
+
+function historySql(directory: string): string {
+  return `SELECT TRANSACTION_ID AS transaction_id, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id, TX_AMOUNT AS amount,
+    TX_FRAUD AS fraud, epoch_ms(TX_DATETIME) AS at, epoch_ms(TX_DATETIME) AS arrived_at
+    FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))})`;
+}
+
+function spineSql(directory: string): string {
+  return `SELECT TRANSACTION_ID AS n, TRANSACTION_ID AS transaction, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id,
+    epoch_ms(TX_DATETIME) AS timestamp, epoch_ms(TX_DATETIME) AS at
+    FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))}) WHERE TRANSACTION_ID IN
+    (SELECT TRANSACTION_ID FROM read_parquet(${textLiteral(join(directory, 'expected_features.parquet'))}))`;
+}
+
+function querySql(dialect: SqlDialect, spineTable: string, historyTable: string): string {
+  return historyQuery({
+    service: handbookService,
+    mode: 'bitemporal',
+    dialect,
+    spine: { table: spineTable, columns: SPINE_COLUMNS, rowNumber: 'n' },
+    history: { [handbookTransactions.name]: historyTable },
+  });
+}
+
+function byTransaction(columns: readonly string[], rows: readonly (readonly unknown[])[]) {
+  return new Map(
+    rows.map((row) => {
+      const entries = columns.map((name, index) => [name, row[index] as Value] as const);
+      return [Number(row[0]), Object.fromEntries(entries)];
+    }),
+  );
+}
+
+export const duckDb: Engine = async ({ directory }) => {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const startedAt = performance.now();
+  const sql = querySql(DUCKDB, `(${spineSql(directory)})`, `(${historySql(directory)})`);
+  const result = await connection.runAndReadAll(sql);
+  const seconds = secondsSince(startedAt);
+  const answers = byTransaction(result.columnNames(), result.getRows());
+  return { byTransaction: answers, seconds, peakMemoryMegabytes: peakMemoryMegabytes() };
+};
+
+/** Writes the rows of a query of DuckDB to a Parquet file and makes it a table of Trino. */
+async function createTable(trino: LocalTrino, connection: DuckDBConnection, name: string, select: string) {
+  const directory = join(trino.dataDirectory, name);
+  await mkdir(directory);
+  await connection.run(`COPY (${select}) TO ${textLiteral(join(directory, 'rows.parquet'))} (FORMAT parquet)`);
+  const described = await connection.runAndReadAll(`DESCRIBE ${select}`);
+  const columns = described.getRows().map(([column, type]) => `${tableName(String(column))} ${type}`);
+  const location = `external_location = 'local:///${name}', format = 'PARQUET'`;
+  await trino.query(`CREATE TABLE ${tableName(name)} (${columns.join(', ')}) WITH (${location})`);
+}
+
+export const trino: Engine = async ({ directory }) => {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const server = await startTrino();
+  try {
+    await server.query('CREATE SCHEMA hive.default');
+    await createTable(server, connection, 'history', historySql(directory));
+    await createTable(server, connection, 'spine', spineSql(directory));
+    const startedAt = performance.now();
+    const { columns, rows, peakMemoryBytes } = await server.query(querySql(TRINO, '"spine"', '"history"'));
+    const seconds = secondsSince(startedAt);
+    const peakMegabytes = Math.round(peakMemoryBytes / 1_024 ** 2);
+    return { byTransaction: byTransaction(columns, rows), seconds, peakMemoryMegabytes: peakMegabytes };
+  } finally {
+    await server.stop();
+  }
+};
