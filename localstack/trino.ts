@@ -65,8 +65,8 @@ async function findJavaHome(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Why Trino cannot run here, as a sentence that says what to install; `undefined` when it can. */
-export async function whyNoTrino(): Promise<string | undefined> {
+/** What Trino lacks on this machine, as a sentence that says what to install. */
+async function missingTool(): Promise<string | undefined> {
   if ((await findJavaHome()) === undefined) {
     return `Trino needs Java ${OLDEST_JAVA} or newer: install one in ${JAVA_DIRECTORY}, or name its home in JAVA_HOME.`;
   }
@@ -76,7 +76,7 @@ export async function whyNoTrino(): Promise<string | undefined> {
 
 /** Fetches Trino through Maven (about 800 MB), unless it is there. @throws LocalEnvironmentError */
 export async function installTrino(): Promise<void> {
-  const reason = await whyNoTrino();
+  const reason = await missingTool();
   if (reason !== undefined) throw new LocalEnvironmentError(reason);
   if (existsSync(SERVER_DIRECTORY)) return;
   await mkdir(INSTALL_DIRECTORY, { recursive: true });
@@ -102,6 +102,17 @@ export async function installTrino(): Promise<void> {
     if (!existsSync(SERVER_DIRECTORY)) throw error;
   });
   await rm(download, { recursive: true });
+}
+
+/** Fetches Trino where that is needed, and says why it cannot be had here; `undefined` when it can. */
+export async function whyNoTrino(): Promise<string | undefined> {
+  try {
+    await installTrino();
+    return undefined;
+  } catch (error) {
+    if (error instanceof LocalEnvironmentError) return `${error.message}.`.replace(/\.+$/, '.');
+    throw error;
+  }
 }
 
 function properties(entries: Readonly<Record<string, string | number | boolean>>): string {
