@@ -28,7 +28,7 @@ export class HistoryReader {
   readonly #columns: readonly ColumnBuffer[];
   readonly #times = new NumberBuffer();
   readonly #arrivals = new NumberBuffer();
-  readonly #idHashes = new NumberBuffer();
+  readonly #idHashes = new CodeBuffer();
   #chunk: DuckDBDataChunk | undefined;
   #entities: DuckDBIntegerVector | undefined;
   #row = 0;
@@ -82,7 +82,7 @@ export class HistoryReader {
     const at = this.#length;
     this.#times.append(vectorAs(DuckDBDoubleVector, chunk, HISTORY_COLUMNS.time), from, to, at);
     this.#arrivals.append(vectorAs(DuckDBDoubleVector, chunk, HISTORY_COLUMNS.arrival), from, to, at);
-    this.#idHashes.append(vectorAs(DuckDBDoubleVector, chunk, HISTORY_COLUMNS.idHash), from, to, at);
+    this.#idHashes.append(vectorAs(DuckDBIntegerVector, chunk, HISTORY_COLUMNS.idHash), from, to, at);
     const vector = vectorAs(DuckDBVarCharVector, chunk, HISTORY_COLUMNS.id);
     this.#ids.push({ position: at, row: from, vector, chunk });
     for (let index = 0; index < this.#columns.length; index++) {
@@ -121,7 +121,7 @@ class NumberBuffer {
 
   append(vector: DuckDBDoubleVector, from: number, to: number, at: number): void {
     if (at + to - from > this.values.length) {
-      const values = new Float64Array(2 * (at + to - from));
+      const values = new Float64Array(Math.ceil(1.5 * (at + to - from)));
       values.set(this.values.subarray(0, at));
       this.values = values;
     }
@@ -136,7 +136,7 @@ class CodeBuffer {
 
   reserve(length: number, used: number): void {
     if (length <= this.values.length) return;
-    const values = new Int32Array(2 * length);
+    const values = new Int32Array(Math.ceil(1.5 * length));
     values.set(this.values.subarray(0, used));
     this.values = values;
   }

@@ -85,7 +85,7 @@ export async function historyQuery(
   });
   const latest = scope.mode === 'bitemporal' ? arrival : time;
   const sql = `
-    SELECT e.code, ${[time, arrival, `(hash(${id}) >> 11)::DOUBLE`, `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
+    SELECT e.code, ${[time, arrival, `(hash(${id}) >> 33)::INTEGER`, `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
     FROM read_parquet($1, union_by_name = true) h
     JOIN ${scope.entityTable} e ON ${keys.join(' AND ')}
     ${fields.map((field) => field.join).join('\n')}

@@ -54,7 +54,7 @@ function visitContributions(
 }
 
 function grown(array: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  return array.length >= length ? array : new Float64Array(Math.max(1_024, 2 * length));
+  return array.length >= length ? array : new Float64Array(Math.max(1_024, Math.ceil(1.25 * length)));
 }
 
 /** Exact numbers that add up; 0 for nothing, which is the same. */
@@ -159,7 +159,8 @@ export class MemberCodes implements Contributions {
 
   load(events: EventColumns, selection: Selection): void {
     if (this.#codeByValue.size > REMEMBERED_VALUES) this.#forget();
-    if (this.codes.length < selection.length) this.codes = new Int32Array(Math.max(1_024, 2 * selection.length));
+    if (this.codes.length < selection.length)
+      this.codes = new Int32Array(Math.max(1_024, Math.ceil(1.25 * selection.length)));
     const column = this.#field === undefined ? undefined : events.fields[this.#field];
     if (column?.kind === 'coded') this.#loadCoded(column, selection);
     else this.#loadValues(column, selection);

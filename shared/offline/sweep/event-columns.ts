@@ -28,8 +28,8 @@ export interface EventColumns {
   readonly times: Float64Array;
   /** When they arrived, milliseconds. */
   readonly arrivals: Float64Array;
-  /** A number that differs for nearly all different ids. */
-  readonly idHashes: Float64Array;
+  /** A number that differs for most different ids. */
+  readonly idHashes: Int32Array;
   /** The id of the event at a position. Slow, and only asked for where hashes or arrivals are equal. */
   idAt(position: number): string;
   readonly fields: Readonly<Record<string, FieldColumn>>;
@@ -62,7 +62,7 @@ export function columnsOfEvents(events: readonly WindowEvent[], fields: readonly
     length: inOrder.length,
     times: Float64Array.from(inOrder, ({ timeMillis }) => timeMillis),
     arrivals: Float64Array.from(inOrder, ({ arrivedAtMillis }) => arrivedAtMillis),
-    idHashes: Float64Array.from(inOrder, ({ idHash }) => Buffer.from(idHash, 'base64url').readUIntBE(0, 6)),
+    idHashes: Int32Array.from(inOrder, ({ idHash }) => Buffer.from(idHash, 'base64url').readInt32BE(0)),
     idAt: (position) => inOrder[position]?.id ?? '',
     fields: Object.fromEntries(fields.map((field) => [field, columnOf(inOrder.map(({ values }) => values[field]))])),
   };

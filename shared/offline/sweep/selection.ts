@@ -24,13 +24,15 @@ export class Selection {
   length = 0;
   /** Into the columns of events. */
   positions = new Int32Array(0);
-  times = new Float64Array(0);
-  arrivals = new Float64Array(0);
+  times: Float64Array = new Float64Array(0);
+  arrivals: Float64Array = new Float64Array(0);
   latestArrivals = new Float64Array(0);
   readonly #view: WindowedView;
   readonly #mode: HistoryMode;
   readonly #belongs: Membership | undefined;
   readonly #whereFields: readonly string[];
+  readonly #ownTimes: { values: Float64Array } = { values: new Float64Array(0) };
+  readonly #ownArrivals: { values: Float64Array } = { values: new Float64Array(0) };
   #isDropped = new Uint8Array(0);
   #slots = new Int32Array(0);
 
@@ -52,13 +54,10 @@ export class Selection {
 
   #reserve(length: number): void {
     if (length <= this.positions.length) return;
-    const capacity = Math.max(1_024, 2 * length);
+    const capacity = Math.max(1_024, Math.ceil(1.25 * length));
     this.positions = new Int32Array(capacity);
-    this.times = new Float64Array(capacity);
-    this.arrivals = new Float64Array(capacity);
-    this.latestArrivals = new Float64Array(capacity);
     this.#isDropped = new Uint8Array(capacity);
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity)));
+    if (this.#mode === 'bitemporal') this.latestArrivals = new Float64Array(capacity);
   }
 
   #dropOthers(events: EventColumns, belongs: Membership): void {
@@ -73,8 +72,9 @@ export class Selection {
   /** A hash table of positions, one above so that 0 is free: of two equal ids, the one that arrived first stays. */
   #dropRepeated(events: EventColumns): void {
     const { length, idHashes, arrivals } = events;
+    const mask = 2 ** Math.ceil(Math.log2(Math.max(2, 1.5 * length))) - 1;
+    if (this.#slots.length <= mask) this.#slots = new Int32Array(mask + 1);
     const slots = this.#slots;
-    const mask = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * length))) - 1;
     slots.fill(0, 0, mask + 1);
     const isDropped = this.#isDropped;
     for (let position = 0; position < length; position++) {
@@ -141,20 +141,32 @@ export class Selection {
   }
 
   #keepTheRest(events: EventColumns): void {
-    const { length, times, arrivals } = events;
     const isDropped = this.#isDropped;
     let kept = 0;
-    let latest = Number.NEGATIVE_INFINITY;
-    for (let position = 0; position < length; position++) {
-      if (isDropped[position] === 1) continue;
-      const arrival = arrivals[position] ?? 0;
-      if (arrival > latest) latest = arrival;
-      this.positions[kept] = position;
-      this.times[kept] = times[position] ?? 0;
-      this.arrivals[kept] = arrival;
-      this.latestArrivals[kept] = latest;
-      kept++;
+    for (let position = 0; position < events.length; position++) {
+      if (isDropped[position] !== 1) this.positions[kept++] = position;
     }
     this.length = kept;
+    this.times = this.#kept(events, events.times, this.#ownTimes);
+    this.arrivals = this.#kept(events, events.arrivals, this.#ownArrivals);
+    if (this.#mode === 'bitemporal') this.#findLatestArrivals();
+  }
+
+  /** Mostly all events are kept, and their columns need no copy. */
+  #kept(events: EventColumns, column: Float64Array, own: { values: Float64Array }): Float64Array {
+    if (this.length === events.length) return column;
+    if (own.values.length < this.length) own.values = new Float64Array(this.positions.length);
+    for (let index = 0; index < this.length; index++) own.values[index] = column[this.positions[index] ?? 0] ?? 0;
+    return own.values;
+  }
+
+  #findLatestArrivals(): void {
+    const { arrivals, latestArrivals } = this;
+    let latest = Number.NEGATIVE_INFINITY;
+    for (let index = 0; index < this.length; index++) {
+      const arrival = arrivals[index] ?? 0;
+      if (arrival > latest) latest = arrival;
+      latestArrivals[index] = latest;
+    }
   }
 }
