@@ -21,9 +21,10 @@ import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store
 import { itemKeyOf } from '../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { TABLE } from '../../shared/online/table.ts';
-import { startOfAttribute } from '../../shared/windows/bucket.ts';
+import { HEADER, startOfAttribute } from '../../shared/windows/bucket.ts';
 import type { Item } from '../../shared/windows/item.ts';
 import { itemBytes } from '../../shared/windows/item-size.ts';
+import { unpack } from '../../shared/windows/packed.ts';
 import { readWindows } from '../../shared/windows/read.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
@@ -56,12 +57,13 @@ async function userWithBuckets(buckets: number): Promise<User> {
   throw new Error(`no user has ${buckets} live buckets`);
 }
 
+/** Buckets with attributes of their own, and packed ones. */
 function bucketCount(item: Item): number {
-  return new Set(
-    Object.keys(item)
-      .map(startOfAttribute)
-      .filter((start) => start >= 0),
-  ).size;
+  const loose = Object.keys(item)
+    .map(startOfAttribute)
+    .filter((start) => start >= 0);
+  const packed = [...unpack(view.layout, item[HEADER.packed]).known.values()].flat().map(({ start }) => start);
+  return new Set([...loose, ...packed]).size;
 }
 
 /** What the handler prints, its metrics, is part of its work; it goes where nobody reads it. */
