@@ -59,7 +59,7 @@ async function createTable(trino: LocalTrino, connection: DuckDBConnection, name
   await mkdir(directory);
   await connection.run(`COPY (${select}) TO ${textLiteral(join(directory, 'rows.parquet'))} (FORMAT parquet)`);
   const described = await connection.runAndReadAll(`DESCRIBE ${select}`);
-  const columns = described.getRows().map(([column, type]) => `${tableName(String(column))} ${type}`);
+  const columns = described.getRows().map(([column, type]) => `${tableName(String(column))} ${String(type)}`);
   const location = `external_location = 'local:///${name}', format = 'PARQUET'`;
   await trino.query(`CREATE TABLE ${tableName(name)} (${columns.join(', ')}) WITH (${location})`);
 }
