@@ -142,11 +142,10 @@ async function sweepScan(options: {
     const featureIndexes = (scan.features[position] ?? []).map((feature) => feature.index);
     return { sweep: new ViewSweep(view, request.mode, featureIndexes), fields: fieldsOf(view, featureIndexes) };
   });
-  const tables = await Promise.all(
-    scan.features.map((features, position) =>
-      FeatureTable.create(connection, `features_${index}_${position}`, features),
-    ),
-  );
+  const tables: FeatureTable[] = [];
+  for (const [position, features] of scan.features.entries()) {
+    tables.push(await FeatureTable.create(connection, `features_${index}_${position}`, features));
+  }
   const reach = Math.max(
     ...views.flatMap(({ layout }) =>
       layout.windows.map((window) => window.lengthMillis + window.offsetMillis + window.hopMillis),

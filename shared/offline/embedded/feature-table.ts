@@ -37,7 +37,7 @@ export class FeatureTable {
     features: readonly { readonly name: string; readonly type: FeatureType }[],
   ): Promise<FeatureTable> {
     const types = features.map(({ type }) => DUCKDB_TYPES[type]);
-    const columns = features.map((feature, index) => `${quoted(feature.name)} ${types[index]}`);
+    const columns = features.map((feature, index) => `${quoted(feature.name)} ${String(types[index])}`);
     await connection.run(`CREATE TABLE ${name} (${['"row" INTEGER', ...columns].join(', ')})`);
     const appender = await connection.createAppender(name);
     return new FeatureTable(name, appender, [INTEGER, ...types]);

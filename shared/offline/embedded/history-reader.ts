@@ -112,7 +112,7 @@ function vectorAs<Vector extends DuckDBVector>(
   column: number,
 ): Vector {
   const vector = chunk.getColumnVector(column);
-  if (!(vector instanceof type)) throw new TypeError(`column ${column} of the history query is ${vector.type}`);
+  if (!(vector instanceof type)) throw new TypeError(`column ${column} of the history query is ${String(vector.type)}`);
   return vector;
 }
 

@@ -70,9 +70,10 @@ export async function historyQuery(
     );
   }
   const arrival = hasArrivals ? required(source, columns, ARRIVED_AT, millisOf, INSTANT_TYPES) : time;
-  const fields = await Promise.all(
-    scope.fields.map((name, index) => readingOf(connection, source, path, columns, { name, index })),
-  );
+  const fields: Awaited<ReturnType<typeof readingOf>>[] = [];
+  for (const [index, name] of scope.fields.entries()) {
+    fields.push(await readingOf(connection, source, path, columns, { name, index }));
+  }
   const keys = scope.joinKeys.map((joinKey, index) => {
     const key = required(
       source,

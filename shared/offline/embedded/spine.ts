@@ -99,7 +99,7 @@ async function refuseRowsWithout(connection: DuckDBConnection, expression: strin
     `SELECT count(*), min(s.rowid) + 1 FROM ${SPINE_TABLE} s WHERE (${expression}) IS NULL`,
   );
   if (Number(count) > 0)
-    throw new SpineError(`in ${count} rows of the spine, the first of them row ${first}, ${problem}`);
+    throw new SpineError(`in ${String(count)} rows of the spine, the first of them row ${String(first)}, ${problem}`);
 }
 
 /** SQL of the join keys of a row of the spine. @throws SpineError naming the one that the spine lacks. */

@@ -280,7 +280,7 @@ export class MergingSlider implements Slider {
     this.#first = to;
     if (to <= this.#turn) return;
     const count = this.#end - to;
-    this.#older = new Array(count);
+    this.#older.length = count;
     let state: unknown;
     for (let index = this.#end - 1; index >= to; index--) {
       state = this.#merged(this.#contributions.values[index], state);
