@@ -10,5 +10,15 @@ const config = configOf(stage, {
   // The endpoint that `cdk` deploys to is the one that functions of a local deployment call back.
   endpointUrl: stage === 'local' ? (process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566') : undefined,
   alarmEmail: app.node.tryGetContext('alarmEmail'),
+  landsHistory: flagOf('landsHistory'),
 });
 defineFeatureStore(app, { config, repository });
+
+/** A flag of the context: from the command line it is text. Not given, it is `undefined`. */
+function flagOf(name: string): boolean | undefined {
+  const value: unknown = app.node.tryGetContext(name);
+  if (value === undefined) return undefined;
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new Error(`The context "${name}" is a flag: say -c ${name}=true or -c ${name}=false`);
+}

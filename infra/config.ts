@@ -32,6 +32,8 @@ export interface StageConfig {
     readonly requestsPerSecondMax: number;
     readonly burstRequestsMax: number;
   };
+  /** Events are landed as history. An emulator converts one record at a time, which slows down its streams. */
+  readonly landsHistory: boolean;
   /** Alarms and a dashboard are deployed. An emulator neither computes metrics from logs nor evaluates alarms. */
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
@@ -48,6 +50,7 @@ const LOCAL: StageConfig = {
   consumer: { enabled: false, parallelizationFactor: 1, memoryMegabytes: 512 },
   // Emulators do not verify signatures.
   serving: { memoryMegabytes: 512, authorization: 'none', requestsPerSecondMax: 10_000, burstRequestsMax: 5_000 },
+  landsHistory: false,
   monitored: false,
 };
 
@@ -58,6 +61,7 @@ const DEV: StageConfig = {
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
+  landsHistory: true,
   monitored: true,
 };
 
@@ -69,6 +73,7 @@ const PROD: StageConfig = {
   consumer: { enabled: true, parallelizationFactor: 4, memoryMegabytes: 1_769 },
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
   serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
+  landsHistory: true,
   monitored: true,
 };
 
@@ -77,15 +82,21 @@ const BY_STAGE: Readonly<Record<Stage, StageConfig>> = { local: LOCAL, dev: DEV,
 /** The configuration of a stage. @throws Error naming the stages when there is no such stage. */
 export function configOf(
   stage: string,
-  options: { readonly endpointUrl?: string | undefined; readonly alarmEmail?: string | undefined } = {},
+  options: {
+    readonly endpointUrl?: string | undefined;
+    readonly alarmEmail?: string | undefined;
+    /** Instead of what the stage says. */
+    readonly landsHistory?: boolean | undefined;
+  } = {},
 ): StageConfig {
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail } = options;
+  const { endpointUrl, alarmEmail, landsHistory } = options;
   return {
     ...BY_STAGE[known],
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
+    ...(landsHistory !== undefined && { landsHistory }),
   };
 }

@@ -12,20 +12,21 @@ export function defineFeatureStore(
 ): { readonly stateful: StatefulStack; readonly stateless: StatelessStack } {
   const tags = { application: 'feature-store', stage: config.stage };
   const stateful = new StatefulStack(app, `FeatureStore-${config.stage}-Stateful`, {
-    description: 'Feature store: online table, event streams and quarantine.',
+    description: 'Feature store: online table, event streams, quarantine and history.',
     tags,
     terminationProtection: config.retainData,
     config,
     repository,
   });
   const stateless = new StatelessStack(app, `FeatureStore-${config.stage}-Stateless`, {
-    description: 'Feature store: stream consumers, serving API and monitoring.',
+    description: 'Feature store: stream consumers, landing, serving API and monitoring.',
     tags,
     config,
     repository,
     onlineTable: stateful.onlineTable,
     streams: stateful.streams,
     quarantineBucket: stateful.quarantineBucket,
+    history: stateful.history,
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { stateful, stateless };

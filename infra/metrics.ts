@@ -3,9 +3,11 @@
  * which it was written, so each family has one function here and nobody spells dimensions anywhere else.
  */
 import { type Duration, Stack } from 'aws-cdk-lib';
-import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { Construct } from 'constructs';
 import { METRICS_NAMESPACE } from '../functions/constants.ts';
+import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
@@ -21,7 +23,7 @@ export const DIMENSION = {
 } as const;
 
 /** Values of the dimension `service`. */
-export const SERVICE = { updateWindows: SERVICE_NAME, serve: SERVE_SERVICE } as const;
+export const SERVICE = { updateWindows: SERVICE_NAME, serve: SERVE_SERVICE, landEvents: LAND_EVENTS_SERVICE } as const;
 
 export type RouteName = keyof typeof ROUTES;
 
@@ -43,6 +45,21 @@ export function consumerMetric(
     dimensionsMap: { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
     ...sampling,
   });
+}
+
+/** A metric of the function that makes rows of history out of the events of one source. */
+export function landingMetric(name: keyof typeof LAND_EVENTS_METRICS, source: EventSource, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: LAND_EVENTS_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
+    ...sampling,
+  });
+}
+
+/** Seconds since the oldest event was taken in that Firehose has not yet written to history. */
+export function landingAgeMetric(deliveryStream: DeliveryStream, period: Duration): Metric {
+  return deliveryStream.metric('DeliveryToS3.DataFreshness', { statistic: Stats.MAXIMUM, period });
 }
 
 /** Seconds from the arrival of an event to its visibility in the features of a view. */

@@ -7,6 +7,7 @@ import type { EventSource } from '../shared/definitions/source.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { StageConfig } from './config.ts';
 import { EventStream } from './constructs/event-stream.ts';
+import { HistoryStore } from './constructs/history-store.ts';
 import { OnlineTable } from './constructs/online-table.ts';
 import { QuarantineBucket } from './constructs/quarantine-bucket.ts';
 
@@ -26,6 +27,7 @@ export class StatefulStack extends Stack {
   readonly onlineTable: Table;
   readonly streams: readonly SourceStream[];
   readonly quarantineBucket: Bucket;
+  readonly history: HistoryStore;
 
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatefulStackProps) {
     super(scope, id, props);
@@ -36,9 +38,13 @@ export class StatefulStack extends Stack {
       stream: new EventStream(this, `Stream-${source.name}`, { retainData, ...config.stream }).stream,
     }));
     this.quarantineBucket = new QuarantineBucket(this, 'Quarantine', { retainData }).bucket;
+    // In every stage: where landing is switched off, what was landed before stays.
+    this.history = new HistoryStore(this, 'History', { stage: config.stage, retainData, sources: repository.sources });
 
     new CfnOutput(this, 'OnlineTableName', { value: this.onlineTable.tableName });
     new CfnOutput(this, 'QuarantineBucketName', { value: this.quarantineBucket.bucketName });
+    new CfnOutput(this, 'HistoryBucketName', { value: this.history.bucket.bucketName });
+    new CfnOutput(this, 'HistoryDatabaseName', { value: this.history.database.ref });
     new CfnOutput(this, 'StreamNames', {
       description: 'JSON: source name to stream name.',
       value: this.toJsonString(

@@ -4,6 +4,8 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { StageConfig } from './config.ts';
+import { HistoryLanding } from './constructs/history-landing.ts';
+import type { HistoryStore } from './constructs/history-store.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { ServingApi } from './constructs/serving-api.ts';
 import { WindowUpdater } from './constructs/window-updater.ts';
@@ -15,6 +17,7 @@ export interface StatelessStackProps extends StackProps {
   readonly onlineTable: Table;
   readonly streams: readonly SourceStream[];
   readonly quarantineBucket: Bucket;
+  readonly history: HistoryStore;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface StatelessStackProps extends StackProps {
  */
 export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
-    const { onlineTable, streams, quarantineBucket, ...stackProps } = props;
+    const { onlineTable, streams, quarantineBucket, history, ...stackProps } = props;
     super(scope, id, stackProps);
     const consumers = streams.map((sourceStream) => ({
       ...sourceStream,
@@ -37,7 +40,19 @@ export class StatelessStack extends Stack {
       }),
     }));
     const serving = new ServingApi(this, 'Serving', { onlineTable, streams, config });
-    if (config.monitored) new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers });
+    const landings = config.landsHistory
+      ? streams.map((sourceStream) => ({
+          ...sourceStream,
+          landing: new HistoryLanding(this, `Landing-${sourceStream.source.name}`, {
+            ...sourceStream,
+            history,
+            config,
+          }),
+        }))
+      : [];
+    if (config.monitored) {
+      new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers, landings });
+    }
 
     new CfnOutput(this, 'ApiUrl', { value: serving.api.apiEndpoint });
     new CfnOutput(this, 'ApiId', { value: serving.api.apiId });
@@ -46,6 +61,21 @@ export class StatelessStack extends Stack {
       description: 'JSON: source name to the name of the function that consumes its stream.',
       value: this.toJsonString(
         Object.fromEntries(consumers.map(({ source, updater }) => [source.name, updater.function.functionName])),
+      ),
+    });
+    new CfnOutput(this, 'DeliveryStreamNames', {
+      description: 'JSON: source name to the name of the delivery stream that lands its events; empty without landing.',
+      value: this.toJsonString(
+        Object.fromEntries(
+          landings.map(({ source, landing }) => [source.name, landing.deliveryStream.deliveryStreamName]),
+        ),
+      ),
+    });
+    new CfnOutput(this, 'LandingFunctionNames', {
+      description:
+        'JSON: source name to the name of the function that makes its events into rows; empty without landing.',
+      value: this.toJsonString(
+        Object.fromEntries(landings.map(({ source, landing }) => [source.name, landing.function.functionName])),
       ),
     });
     new CfnOutput(this, 'RegistryVersion', {

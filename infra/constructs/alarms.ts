@@ -11,6 +11,7 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IStream } from 'aws-cdk-lib/aws-kinesis';
+import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -18,7 +19,14 @@ import { ROUTES } from '../../functions/serve/constants.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import type { Stage } from '../config.ts';
-import { consumerMetric, freshnessMetric, type RouteName, routeMetric } from '../metrics.ts';
+import {
+  consumerMetric,
+  freshnessMetric,
+  landingAgeMetric,
+  landingMetric,
+  type RouteName,
+  routeMetric,
+} from '../metrics.ts';
 
 const RUNBOOK = 'docs/runbook.md';
 const MINUTE = Duration.minutes(1);
@@ -32,6 +40,8 @@ export const THRESHOLDS = {
   computationLatencyMillis: 10_000,
   /** Well before features count as stale, so that there is time to act. */
   iteratorAgeMillis: 60_000,
+  /** Three times what filling and writing a file takes; a day of it would still be in the stream. */
+  landingAgeSeconds: 900,
 } as const;
 
 /** Routes whose latency is promised. The others wait for a stream or for dependencies that they check. */
@@ -103,6 +113,46 @@ export class Alarms extends Construct {
   }): void {
     this.#watchComputation(watched.source);
     this.#watchDelivery(watched);
+  }
+
+  watchLanding({
+    source,
+    deliveryStream,
+  }: {
+    readonly source: EventSource;
+    readonly deliveryStream: DeliveryStream;
+  }): void {
+    this.#add({
+      section: 'landing-late',
+      subject: source.name,
+      sentence: `Events of ${source.name} wait for more than ${THRESHOLDS.landingAgeSeconds / 60} min before they are in the history.`,
+      metric: landingAgeMetric(deliveryStream, FIVE_MINUTES),
+      threshold: THRESHOLDS.landingAgeSeconds,
+      evaluationPeriods: 1,
+    });
+    const sum = { statistic: Stats.SUM, period: FIVE_MINUTES };
+    const least = { statistic: Stats.MINIMUM, period: FIVE_MINUTES };
+    this.#add({
+      section: 'landing-errors',
+      subject: source.name,
+      sentence: `Records of ${source.name} are missing in the history and lie below its error prefix.`,
+      metric: new MathExpression({
+        // Successes are ratios, and have no data while nothing is done.
+        expression:
+          'FILL(refused, 0) + FILL(unconverted, 0) + FILL(unpartitioned, 0) + IF(FILL(transformed, 1) < 1, 1, 0) + IF(FILL(written, 1) < 1, 1, 0)',
+        usingMetrics: {
+          refused: landingMetric('eventsRefused', source, sum),
+          unconverted: deliveryStream.metric('FailedConversion.Records', sum),
+          unpartitioned: deliveryStream.metric('PartitionCountExceeded', sum),
+          transformed: deliveryStream.metric('ExecuteProcessing.Success', least),
+          written: deliveryStream.metric('DeliveryToS3.Success', least),
+        },
+        period: FIVE_MINUTES,
+        label: 'not landed',
+      }),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
   }
 
   watchFunction(subject: string, lambda: IFunction): void {

@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { Dashboard, GraphWidget, GraphWidgetView, type IMetric, type IWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { ROUTES } from '../../functions/serve/constants.ts';
@@ -12,6 +13,8 @@ import {
   consumerMetric,
   featureAgeMetric,
   freshnessMetric,
+  landingAgeMetric,
+  landingMetric,
   nullFeaturesSearch,
   type RouteName,
   routeMetric,
@@ -29,6 +32,7 @@ export interface FeatureStoreDashboardProps {
   readonly apiStage: HttpStage;
   readonly onlineTable: Table;
   readonly consumers: readonly { readonly source: EventSource; readonly function: IFunction }[];
+  readonly landings: readonly { readonly source: EventSource; readonly deliveryStream: DeliveryStream }[];
 }
 
 /** One page that answers: is it fast, is it fresh, is it right, is it full. */
@@ -43,6 +47,7 @@ export class FeatureStoreDashboard extends Construct {
         [availabilityWidget(), ...apiWidgets(props)],
         freshnessWidgets(this, props),
         ...props.consumers.map(consumerWidgets),
+        ...props.landings.map(landingWidgets),
       ],
     });
   }
@@ -177,6 +182,29 @@ function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][numbe
       leftYAxis: { min: 0, showUnits: false },
       leftAnnotations: [{ value: THRESHOLDS.iteratorAgeMillis, label: 'alarm' }],
       left: [consumer.function.metric('IteratorAge', { statistic: Stats.MAXIMUM, period: MINUTE })],
+    }),
+  ];
+}
+
+function landingWidgets({ source, deliveryStream }: FeatureStoreDashboardProps['landings'][number]): IWidget[] {
+  const sum = { statistic: Stats.SUM, period: MINUTE };
+  return [
+    new GraphWidget({
+      title: `Events of ${source.name} that become history`,
+      width: 8,
+      left: [landingMetric('eventsLanded', source, sum)],
+      right: [
+        landingMetric('eventsRefused', source, sum),
+        deliveryStream.metric('FailedConversion.Records', sum),
+        deliveryStream.metric('PartitionCountExceeded', sum),
+      ],
+    }),
+    new GraphWidget({
+      title: `Age of the oldest event of ${source.name} that is not in the history, seconds`,
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      leftAnnotations: [{ value: THRESHOLDS.landingAgeSeconds, label: 'alarm' }],
+      left: [landingAgeMetric(deliveryStream, MINUTE)],
     }),
   ];
 }

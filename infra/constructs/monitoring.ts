@@ -8,6 +8,7 @@ import type { SourceStream } from '../stateful-stack.ts';
 import { AlarmTopic } from './alarm-topic.ts';
 import { Alarms } from './alarms.ts';
 import { FeatureStoreDashboard } from './dashboard.ts';
+import type { HistoryLanding } from './history-landing.ts';
 import type { ServingApi } from './serving-api.ts';
 import type { WindowUpdater } from './window-updater.ts';
 
@@ -17,13 +18,14 @@ export interface MonitoringProps {
   readonly onlineTable: Table;
   readonly serving: ServingApi;
   readonly consumers: readonly (SourceStream & { readonly updater: WindowUpdater })[];
+  readonly landings: readonly (SourceStream & { readonly landing: HistoryLanding })[];
 }
 
 /** The alarms, whom they tell, and the page to look at next. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    const { config, repository, onlineTable, serving, consumers } = props;
+    const { config, repository, onlineTable, serving, consumers, landings } = props;
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
     alarms.watchServing();
@@ -34,6 +36,10 @@ export class Monitoring extends Construct {
       alarms.watchConsumer({ source, stream, function: lambda, mappingId: mapping.eventSourceMappingId });
       alarms.watchFunction(`${SERVICE.updateWindows}-${source.name}`, lambda);
     }
+    for (const { source, landing } of landings) {
+      alarms.watchLanding({ source, deliveryStream: landing.deliveryStream });
+      alarms.watchFunction(`${SERVICE.landEvents}-${source.name}`, landing.function);
+    }
     for (const view of repository.views) alarms.watchView(view);
     new FeatureStoreDashboard(this, 'Dashboard', {
       stage: config.stage,
@@ -41,6 +47,7 @@ export class Monitoring extends Construct {
       apiStage: serving.stage,
       onlineTable,
       consumers: consumers.map(({ source, updater }) => ({ source, function: updater.function })),
+      landings: landings.map(({ source, landing }) => ({ source, deliveryStream: landing.deliveryStream })),
     });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
   }

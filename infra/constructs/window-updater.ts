@@ -9,6 +9,7 @@ import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts'
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
+import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 
 /** Events of one entity that meet in a batch cost one write together, so a busy shard gains from large batches. */
@@ -96,9 +97,4 @@ export class WindowUpdater extends Construct {
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
     });
   }
-}
-
-/** A bucket of another stack as cdk-nag writes it when it names a finding. */
-function importedArnOf(bucket: Bucket): string {
-  return bucket.stack.resolve(bucket.stack.exportValue(bucket.bucketArn))['Fn::ImportValue'];
 }

@@ -74,14 +74,20 @@ function hiveTypeOf(type: FieldType): string {
   }
 }
 
+/** Everything that was landed lies below this prefix. */
+export const HISTORY_PREFIX = 'raw/';
+
+/** Everything that could not be landed lies below this one. */
+export const HISTORY_ERRORS_PREFIX = 'errors/';
+
 /** Where the files of a source lie in the bucket of history, with a slash at the end. */
 export function historyPrefixOf({ name }: EventSource): string {
-  return `raw/${name}/`;
+  return `${HISTORY_PREFIX}${name}/`;
 }
 
 /** Where records lie that could not be landed, below one prefix per kind of failure, with a slash at the end. */
 export function historyErrorPrefixOf({ name }: EventSource): string {
-  return `errors/raw/${name}/`;
+  return `${HISTORY_ERRORS_PREFIX}${HISTORY_PREFIX}${name}/`;
 }
 
 /** The row of an event: every field of its source, null where the event has none. */

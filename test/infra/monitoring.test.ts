@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
 import { METRICS_NAMESPACE } from '../../functions/constants.ts';
+import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { ROUTES, SERVE_METRICS } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_METRICS } from '../../functions/update-windows/constants.ts';
 import { repository } from '../../shared/features/index.ts';
@@ -120,8 +121,10 @@ group('losses', () => {
     'stream-throttles-transactions',
     'table-throttles',
     'function-errors-serve',
+    'function-errors-land-events-transactions',
     'function-errors-update-windows-transactions',
     'function-throttles-serve',
+    'function-throttles-land-events-transactions',
     'function-throttles-update-windows-transactions',
   ])('%s is watched', (name) => {
     expect(alarm(name)).toBeDefined();
@@ -205,7 +208,8 @@ group('the dashboard', () => {
   });
 
   it('shows every metric that the functions write', () => {
-    for (const name of [...Object.values(SERVE_METRICS), ...Object.values(UPDATE_WINDOWS_METRICS)]) {
+    const metrics = { ...SERVE_METRICS, ...UPDATE_WINDOWS_METRICS, ...LAND_EVENTS_METRICS };
+    for (const name of Object.values(metrics)) {
       expect(text).toContain(name);
     }
   });

@@ -45,16 +45,28 @@ group('a source and a view that are declared beside the others', () => {
     );
   });
 
-  it('get a consumer of that stream alone', () => {
+  it('get a consumer and a landing of that stream alone', () => {
     const functions = resourcesOf(after.stateless.template, 'AWS::Lambda::Function');
-    expect(functions).toHaveLength(resourcesOf(before.stateless.template, 'AWS::Lambda::Function').length + 1);
-    expect(functions.map(({ Properties }) => Properties.Description)).toContain(
-      'Updates window counters from the events of logins.',
+    expect(functions).toHaveLength(resourcesOf(before.stateless.template, 'AWS::Lambda::Function').length + 2);
+    expect(functions.map(({ Properties }) => Properties.Description)).toEqual(
+      expect.arrayContaining([
+        'Updates window counters from the events of logins.',
+        'Lands the events of logins in the history.',
+      ]),
     );
     const mappings = resourcesOf(after.stateless.template, 'AWS::Lambda::EventSourceMapping');
     expect(
       mappings.filter(({ Properties }) => JSON.stringify(Properties.EventSourceArn).includes('Streamlogins')),
     ).toHaveLength(1);
+  });
+
+  it('get a table of history, and their own delivery into it', () => {
+    const tables = resourcesOf(after.stateful.template, 'AWS::Glue::Table');
+    expect(tables.map(({ Properties }) => (Properties.TableInput as { Name: string }).Name).sort()).toEqual([
+      'raw_logins',
+      ...repository.sources.map(({ name }) => `raw_${name}`),
+    ]);
+    after.stateless.template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', repository.sources.length + 1);
   });
 
   it('get alarms', () => {
@@ -69,9 +81,13 @@ group('a source and a view that are declared beside the others', () => {
         'consumer-silent-logins',
         'events-quarantined-logins',
         'features-stale-account_logins-3',
+        'function-errors-land-events-logins',
         'function-errors-update-windows-logins',
+        'function-throttles-land-events-logins',
         'function-throttles-update-windows-logins',
         'iterator-age-logins',
+        'landing-errors-logins',
+        'landing-late-logins',
         'stream-throttles-logins',
         'write-failures-logins',
       ].map((name) => `feature-store-prod-${name}`),

@@ -64,7 +64,7 @@ group('event streams', () => {
 group('buckets', () => {
   it('are private, encrypted and refuse connections without TLS 1.2', () => {
     const buckets = resourcesOf(prod.template, 'AWS::S3::Bucket');
-    expect(buckets).toHaveLength(2);
+    expect(buckets).toHaveLength(4);
     for (const { Properties } of buckets) {
       expect(Properties).toMatchObject({
         PublicAccessBlockConfiguration: {
@@ -80,7 +80,7 @@ group('buckets', () => {
       });
     }
     const policies = resourcesOf(prod.template, 'AWS::S3::BucketPolicy');
-    expect(policies).toHaveLength(2);
+    expect(policies).toHaveLength(4);
     for (const { Properties } of policies) {
       expect(Properties).toMatchObject({
         PolicyDocument: {

@@ -1,6 +1,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
 import { ENV } from '../../functions/constants.ts';
+import { LAND_EVENTS_ENV } from '../../functions/land-events/constants.ts';
 import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
@@ -24,18 +25,21 @@ group('functions', () => {
   const functions = resourcesOf(prod.template, 'AWS::Lambda::Function');
   const serving = /^Serves /;
   const consuming = /^Updates /;
+  const landing = /^Lands /;
 
   it('run on Node 24 on ARM', () => {
-    expect(functions).toHaveLength(1 + repository.sources.length);
+    expect(functions).toHaveLength(1 + 2 * repository.sources.length);
     for (const { Properties } of functions) {
       expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'], Handler: 'index.handler' });
     }
   });
 
   it('get the environment variables that their constants name, and no others', () => {
-    const common = ['NODE_OPTIONS', ENV.stage, ENV.tableName];
-    expect(environmentOf(functions, serving)).toEqual([...common, ...Object.values(SERVE_ENV)].sort());
-    expect(environmentOf(functions, consuming)).toEqual([...common, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
+    const common = ['NODE_OPTIONS', ENV.stage];
+    const online = [...common, ENV.tableName];
+    expect(environmentOf(functions, serving)).toEqual([...online, ...Object.values(SERVE_ENV)].sort());
+    expect(environmentOf(functions, consuming)).toEqual([...online, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
+    expect(environmentOf(functions, landing)).toEqual([...common, ...Object.values(LAND_EVENTS_ENV)].sort());
   });
 
   it('are told the endpoint of a local deployment', () => {
@@ -49,9 +53,13 @@ group('functions', () => {
   });
 
   it('write to log groups that forget, in every stage', () => {
-    for (const { template } of [prod, dev, local]) {
+    for (const { template, logGroupsPerSource } of [
+      { ...prod, logGroupsPerSource: 3 },
+      { ...dev, logGroupsPerSource: 3 },
+      { ...local, logGroupsPerSource: 1 },
+    ]) {
       const logGroups = resourcesOf(template, 'AWS::Logs::LogGroup');
-      expect(logGroups).toHaveLength(2 + repository.sources.length);
+      expect(logGroups).toHaveLength(2 + logGroupsPerSource * repository.sources.length);
       for (const { Properties } of logGroups) expect(Properties.RetentionInDays).toBeGreaterThan(0);
       for (const { Properties } of resourcesOf(template, 'AWS::Lambda::Function')) {
         expect(Properties.LoggingConfig).toEqual({ LogGroup: { Ref: expect.any(String) } });
