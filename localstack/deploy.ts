@@ -1,13 +1,11 @@
 /** `cdk bootstrap` and `cdk deploy` of the local stage to an endpoint, with a short progress instead of pages. */
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from './child-process.ts';
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 
 const CDK = join(PROJECT_ROOT, 'node_modules', '.bin', 'cdk');
-const OUTPUTS_FILE = join(LOCAL_DIRECTORY, 'outputs.json');
-const LOG_FILE = join(LOCAL_DIRECTORY, 'deploy.log');
 
 const jsonText = z.string().transform((text, context): unknown => {
   try {
@@ -24,8 +22,10 @@ const stackOutputs = z.object({
   ApiId: z.string(),
   OnlineTableName: z.string(),
   QuarantineBucketName: z.string(),
+  HistoryBucketName: z.string(),
   StreamNames: nameBySource,
   ConsumerFunctionNames: nameBySource,
+  LandingFunctionNames: nameBySource,
   RegistryVersion: z.string(),
 });
 
@@ -36,35 +36,52 @@ export interface Deployment {
   readonly apiUrl: string;
   readonly tableName: string;
   readonly quarantineBucketName: string;
+  readonly historyBucketName: string;
   /** By name of the source. */
   readonly streamNames: Readonly<Record<string, string>>;
   readonly consumerFunctionNames: Readonly<Record<string, string>>;
+  /** Empty where history is not landed. */
+  readonly landingFunctionNames: Readonly<Record<string, string>>;
   readonly registryVersion: string;
 }
 
-/**
- * @param options.onProgress one short line at a time, such as `Stateless: 12 of 31 resources`.
- * @throws LocalEnvironmentError with the end of the log when `cdk` fails, or naming the outputs that are missing.
- */
-export async function deployLocally(options: {
+export interface LocalDeploymentOptions {
   readonly endpoint: string;
+  /** One short line at a time, such as `Stateless: 12 of 31 resources`. */
   readonly onProgress: (line: string) => void;
-}): Promise<Deployment> {
-  const { endpoint, onProgress } = options;
+  /** Where `cdk` works; deployments that run at once need one each. Default `.local`. */
+  readonly directory?: string;
+  /** Default: what the local stage says. */
+  readonly landsHistory?: boolean;
+}
+
+/** @throws LocalEnvironmentError with the end of the log when `cdk` fails, or naming the outputs that are missing. */
+export async function deployLocally(options: LocalDeploymentOptions): Promise<Deployment> {
+  const { endpoint, onProgress, directory = LOCAL_DIRECTORY } = options;
+  const outputsFile = join(directory, 'outputs.json');
+  await mkdir(directory, { recursive: true });
   // What an earlier deployment wrote must not be taken for this one's.
-  await Promise.all([rm(OUTPUTS_FILE, { force: true }), rm(LOG_FILE, { force: true })]);
+  await Promise.all([rm(outputsFile, { force: true }), rm(logFileIn(directory), { force: true })]);
   onProgress('preparing the endpoint (cdk bootstrap)');
-  await cdk(endpoint, ['bootstrap', `aws://${ACCOUNT}/${REGION}`], () => {});
+  await cdk(options, ['bootstrap', `aws://${ACCOUNT}/${REGION}`], () => {});
   onProgress('bundling the functions (cdk synth)');
   const deploy = ['deploy', '--all', '--require-approval', 'never', '--progress', 'events'];
-  await cdk(endpoint, [...deploy, '--outputs-file', OUTPUTS_FILE], (line) => {
+  await cdk(options, [...deploy, '--outputs-file', outputsFile], (line) => {
     const progress = resourceProgressOf(line);
     if (progress !== undefined) onProgress(progress);
   });
-  return parseOutputs(endpoint, await readFile(OUTPUTS_FILE, 'utf8'));
+  return parseOutputs(endpoint, await readFile(outputsFile, 'utf8'));
 }
 
-async function cdk(endpoint: string, argumentList: readonly string[], onLine: (line: string) => void): Promise<void> {
+function logFileIn(directory: string): string {
+  return join(directory, 'deploy.log');
+}
+
+async function cdk(
+  { endpoint, directory = LOCAL_DIRECTORY, landsHistory }: LocalDeploymentOptions,
+  argumentList: readonly string[],
+  onLine: (line: string) => void,
+): Promise<void> {
   await runLogged({
     name: `cdk ${argumentList[0]}`,
     command: CDK,
@@ -72,13 +89,14 @@ async function cdk(endpoint: string, argumentList: readonly string[], onLine: (l
       ...argumentList,
       '-c',
       'stage=local',
+      ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
       '--output',
-      join(LOCAL_DIRECTORY, 'cdk.out'),
+      join(directory, 'cdk.out'),
       '--no-notices',
       '--ci',
     ],
     environment: { ...environmentOf(endpoint), CDK_DISABLE_CLI_TELEMETRY: 'true' },
-    logFile: LOG_FILE,
+    logFile: logFileIn(directory),
     onLine,
   });
 }
@@ -95,7 +113,7 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
   const parsed = stackOutputs.safeParse(Object.assign({}, ...Object.values(byStack)));
   if (!parsed.success) {
     throw new LocalEnvironmentError(
-      `The stacks do not have the outputs that a local run needs; see ${OUTPUTS_FILE}\n${z.prettifyError(parsed.error)}`,
+      `The stacks do not have the outputs that a local run needs:\n${z.prettifyError(parsed.error)}`,
     );
   }
   const outputs = parsed.data;
@@ -105,8 +123,10 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
     apiUrl: `${endpoint}/_aws/execute-api/${outputs.ApiId}/$default`,
     tableName: outputs.OnlineTableName,
     quarantineBucketName: outputs.QuarantineBucketName,
+    historyBucketName: outputs.HistoryBucketName,
     streamNames: outputs.StreamNames,
     consumerFunctionNames: outputs.ConsumerFunctionNames,
+    landingFunctionNames: outputs.LandingFunctionNames,
     registryVersion: outputs.RegistryVersion,
   };
 }

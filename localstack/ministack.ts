@@ -13,6 +13,7 @@ import {
   run,
   startServer,
 } from './child-process.ts';
+import { withLock } from './lock.ts';
 
 const VERSION = '1.5.33';
 const INSTALL_DIRECTORY = join(LOCAL_DIRECTORY, 'ministack');
@@ -31,6 +32,12 @@ export function isMiniStackInstalled(): boolean {
 
 /** Installs MiniStack into `.local/ministack`, unless it is there. @throws LocalEnvironmentError without Python or net. */
 export async function installMiniStack(): Promise<void> {
+  if (isMiniStackInstalled()) return;
+  // Several test files may come here at once, and an environment of Python cannot be moved into its place when it is done.
+  await withLock(`${INSTALL_DIRECTORY}.lock`, install);
+}
+
+async function install(): Promise<void> {
   if (isMiniStackInstalled()) return;
   const python = await findPython();
   const pip = join(INSTALL_DIRECTORY, 'bin', 'pip');
@@ -56,10 +63,13 @@ async function findPython(): Promise<string> {
 
 /**
  * Installs MiniStack when needed and starts it with nothing in it. Nothing is kept when it stops.
+ * @param options.directory where its log goes. Default `.local`.
  * @throws LocalEnvironmentError when the port is taken or it cannot start.
  */
-export async function startMiniStack(options: { readonly port?: number } = {}): Promise<LocalServer> {
-  const { port = DEFAULT_PORT } = options;
+export async function startMiniStack(
+  options: { readonly port?: number; readonly directory?: string } = {},
+): Promise<LocalServer> {
+  const { port = DEFAULT_PORT, directory = LOCAL_DIRECTORY } = options;
   if (await isPortInUse(port)) {
     throw new LocalEnvironmentError(
       `Port ${port} is in use: stop what listens there, choose another with --port, or use it with --endpoint http://localhost:${port}`,
@@ -82,7 +92,7 @@ export async function startMiniStack(options: { readonly port?: number } = {}): 
       // Functions reach the endpoint through this variable, on whichever port it is.
       AWS_ENDPOINT_URL: endpoint,
     },
-    logFile: join(LOCAL_DIRECTORY, 'ministack.log'),
+    logFile: join(directory, 'ministack.log'),
     endpoint,
     isReady: () => answersHttp(`${endpoint}/_ministack/health`, { expectsSuccess: true }),
     readyWithinMillis: 30_000,

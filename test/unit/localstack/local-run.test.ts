@@ -18,12 +18,14 @@ describe('deployment', () => {
     Stateful: {
       OnlineTableName: 'table',
       QuarantineBucketName: 'bucket',
+      HistoryBucketName: 'history',
       StreamNames: '{"transactions":"stream"}',
     },
     Stateless: {
       ApiId: 'abc123',
       ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
       ConsumerFunctionNames: '{"transactions":"consumer"}',
+      LandingFunctionNames: '{}',
       RegistryVersion: 'v',
     },
   };
@@ -34,8 +36,10 @@ describe('deployment', () => {
       apiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
       tableName: 'table',
       quarantineBucketName: 'bucket',
+      historyBucketName: 'history',
       streamNames: { transactions: 'stream' },
       consumerFunctionNames: { transactions: 'consumer' },
+      landingFunctionNames: {},
       registryVersion: 'v',
     });
   });

@@ -1,0 +1,194 @@
+/**
+ * History on MiniStack: stream → deployed function → Parquet in the bucket.
+ *
+ * Two things differ from AWS and are asserted elsewhere. The emulator hands no metadata of the stream to the function, which then takes
+ * Firehose's own time of arrival (the stream's: `test/unit/land-events`). And it drops the records that the function
+ * refuses, instead of keeping them below the error prefix (the prefix: `test/infra/history.test.ts`); so here the deployed
+ * function is asked directly, and the error prefix is seen with a conversion that fails.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { DuckDBInstance } from '@duckdb/node-api';
+import type { FirehoseTransformationResult } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort, LOCAL_DIRECTORY, type LocalServer } from '../../localstack/child-process.ts';
+import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
+import { clientConfigurationOf } from '../../localstack/endpoint.ts';
+import { startMiniStack } from '../../localstack/ministack.ts';
+import { transactions } from '../../shared/features/fraud.ts';
+import { historyErrorPrefixOf, historyPrefixOf, historySchema } from '../../shared/offline/history-schema.ts';
+import { firehoseEventOf } from '../unit/land-events/fixtures.ts';
+
+const EVENTS = 36;
+const HOUR_MILLIS = 3_600_000;
+const startedAtMillis = Date.now();
+
+const POISONS = ['{', '{"transaction_id":"refused"}', JSON.stringify({ ...event(0), amount: '0.001' })];
+
+/** Amounts and times in every form in which producers may write them, over more than a day. */
+function event(index: number) {
+  const timeMillis = startedAtMillis - index * 0.8 * HOUR_MILLIS;
+  const cents = index === 0 ? 999_999_999_999_999n : BigInt(index) ** 7n;
+  const amount = `${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`;
+  return {
+    transaction_id: `landed-${String(index).padStart(2, '0')}`,
+    user_id: `user-${index % 5}-\u{1f600}"\\`,
+    merchant_id: `merchant-${index % 3}`,
+    amount: index % 2 === 0 ? amount : Number(amount),
+    timestamp: index % 3 === 0 ? new Date(timeMillis).toISOString() : Math.floor(timeMillis),
+  };
+}
+
+function expectedRow(index: number) {
+  const { amount, timestamp, ...texts } = event(index);
+  const instant = new Date(timestamp);
+  return {
+    ...texts,
+    amount: Number(amount).toFixed(2),
+    timestamp: String(instant.getTime()),
+    event_date: instant.toISOString().slice(0, 10),
+    event_hour: instant.toISOString().slice(11, 13),
+  };
+}
+
+describe('history on MiniStack', () => {
+  let server: LocalServer | undefined;
+  let deployment: Deployment;
+  let s3: S3Client;
+  let kinesis: KinesisClient;
+  let directory: string;
+
+  beforeAll(async () => {
+    const workspace = join(LOCAL_DIRECTORY, 'landing');
+    directory = await mkdtemp(join(tmpdir(), 'landing-'));
+    server = await startMiniStack({ port: await freePort(), directory: workspace });
+    const { endpoint } = server;
+    deployment = await deployLocally({ endpoint, directory: workspace, landsHistory: true, onProgress: () => {} });
+    s3 = new S3Client({ ...clientConfigurationOf(endpoint), forcePathStyle: true });
+    kinesis = new KinesisClient(clientConfigurationOf(endpoint));
+  }, 180_000);
+
+  afterAll(async () => {
+    await server?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function put(contents: readonly (string | object)[]): Promise<void> {
+    const { FailedRecordCount } = await kinesis.send(
+      new PutRecordsCommand({
+        StreamName: deployment.streamNames[transactions.name],
+        Records: contents.map((content) => ({
+          Data: Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)),
+          PartitionKey: 'user',
+        })),
+      }),
+    );
+    expect(FailedRecordCount ?? 0).toBe(0);
+  }
+
+  async function keysBelow(prefix: string): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { Contents = [] } of paginateListObjectsV2(
+      { client: s3 },
+      { Bucket: deployment.historyBucketName, Prefix: prefix },
+    )) {
+      keys.push(...Contents.flatMap(({ Key }) => Key ?? []));
+    }
+    return keys;
+  }
+
+  async function untilBelow(prefix: string, count: number): Promise<string[]> {
+    for (;;) {
+      const keys = await keysBelow(prefix);
+      if (keys.length >= count) return keys;
+      await delay(200);
+    }
+  }
+
+  async function bytesOf(key: string): Promise<Uint8Array> {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: deployment.historyBucketName, Key: key }));
+    if (Body === undefined) throw new Error(`${key} has no content`);
+    return Body.transformToByteArray();
+  }
+
+  /** Every row below the prefix, all values as text, and the types that the files themselves have. */
+  async function readHistory(keys: readonly string[]) {
+    for (const key of keys) {
+      const file = join(directory, key);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, await bytesOf(key));
+    }
+    const connection = await (await DuckDBInstance.create()).connect();
+    const files = `read_parquet('${directory}/raw/transactions/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)`;
+    const rows = await connection.runAndReadAll(`SELECT COLUMNS(*)::VARCHAR FROM ${files} ORDER BY transaction_id`);
+    const types = await connection.runAndReadAll(`SELECT column_name, column_type FROM (DESCRIBE FROM ${files})`);
+    connection.closeSync();
+    return { rows: rows.getRowObjectsJS(), types: types.getRowsJS() };
+  }
+
+  it('lands every event as it was, in the partition of its time, a duplicate twice, and no poison', async () => {
+    // Prepare
+    const events = Array.from({ length: EVENTS }, (_, index) => event(index));
+    const expected = [...events.keys(), 1].sort((left, right) => left - right).map(expectedRow);
+
+    // Act
+    await put([...events.slice(0, 20), ...POISONS, ...events.slice(20), event(1)]);
+    const keys = await untilBelow(historyPrefixOf(transactions), expected.length);
+    const landedAtMillis = Date.now();
+    const { rows, types } = await readHistory(keys);
+
+    // Assess
+    expect(rows).toEqual(expected.map((row) => ({ ...row, arrived_at: expect.stringMatching(/^\d+$/) })));
+    for (const { arrived_at } of rows) {
+      expect(Number(arrived_at)).toBeGreaterThanOrEqual(startedAtMillis);
+      expect(Number(arrived_at)).toBeLessThanOrEqual(landedAtMillis);
+    }
+    expect(types).toEqual([
+      ['transaction_id', 'VARCHAR'],
+      ['user_id', 'VARCHAR'],
+      ['merchant_id', 'VARCHAR'],
+      ['amount', 'DECIMAL(18,2)'],
+      ['timestamp', 'BIGINT'],
+      ['arrived_at', 'BIGINT'],
+      ['event_date', 'VARCHAR'],
+      ['event_hour', 'VARCHAR'],
+    ]);
+    for (const key of keys) {
+      expect(key).toMatch(/^raw\/transactions\/event_date=\d{4}-\d\d-\d\d\/event_hour=\d\d\/landed-[^/]+\.parquet$/);
+    }
+  });
+
+  it('refuses poison with its original bytes', async () => {
+    const name = deployment.landingFunctionNames[transactions.name];
+    const response = await fetch(`${deployment.endpoint}/2015-03-31/functions/${name}/invocations`, {
+      method: 'POST',
+      body: JSON.stringify(firehoseEventOf(...POISONS)),
+    });
+    const { records } = (await response.json()) as FirehoseTransformationResult;
+    expect(records).toEqual(
+      POISONS.map((content, index) => ({
+        recordId: `record-${index}`,
+        result: 'ProcessingFailed',
+        data: Buffer.from(content).toString('base64'),
+      })),
+    );
+  });
+
+  it('keeps what cannot be converted below the error prefix of its kind', async () => {
+    // Without its table nothing can be converted.
+    await fetch(deployment.endpoint, {
+      method: 'POST',
+      headers: { 'X-Amz-Target': 'AWSGlue.DeleteTable', 'Content-Type': 'application/x-amz-json-1.1' },
+      body: JSON.stringify({ DatabaseName: 'feature_store_local', Name: historySchema(transactions).tableName }),
+    });
+    await put([event(2)]);
+    const [key = ''] = await untilBelow(historyErrorPrefixOf(transactions), 1);
+    expect(key).toMatch(/^errors\/raw\/transactions\/format-conversion-failed\/\d{4}\/\d\d\/\d\d\//);
+    const { rawData } = JSON.parse(Buffer.from(await bytesOf(key)).toString());
+    expect(JSON.parse(Buffer.from(rawData, 'base64').toString())).toMatchObject({ transaction_id: 'landed-02' });
+  });
+});
