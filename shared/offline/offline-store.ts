@@ -14,7 +14,9 @@ import type { FeatureService } from '../definitions/service.ts';
  *    smaller event id first). A view with lanes judges this per lane.
  * 4. With `mode: 'event-time'`, arrival is not looked at: 2 is `event time ≤ timestamp` alone, and 3 does not apply.
  * 5. Output rows are the spine's rows in the spine's order, with the spine's columns first and the service's features
- *    after them, window features first, in the order of the service. An entity without events has empty values.
+ *    after them, window features first, in the order of the service. An entity without events has empty values. Derived
+ *    features take the fields of the decided event from the spine's columns of those names, its time from `timestamp` if
+ *    there is none; what the spine lacks is null.
  */
 export type HistoryMode = 'bitemporal' | 'event-time';
 

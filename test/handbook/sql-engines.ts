@@ -9,17 +9,17 @@ import { historyQuery } from '../../shared/offline/sql/history-query.ts';
 import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
 import { handbookService, handbookTransactions } from './declarations.ts';
 
-const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp', 'at'];
+const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp'];
 
-function historySql(directory: string): string {
+export function historySql(directory: string): string {
   return `SELECT TRANSACTION_ID AS transaction_id, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id, TX_AMOUNT AS amount,
     TX_FRAUD AS fraud, epoch_ms(TX_DATETIME) AS at, epoch_ms(TX_DATETIME) AS arrived_at
     FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))})`;
 }
 
-function spineSql(directory: string): string {
+export function spineSql(directory: string): string {
   return `SELECT TRANSACTION_ID AS n, TRANSACTION_ID AS transaction, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id,
-    epoch_ms(TX_DATETIME) AS timestamp, epoch_ms(TX_DATETIME) AS at
+    epoch_ms(TX_DATETIME) AS timestamp
     FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))}) WHERE TRANSACTION_ID IN
     (SELECT TRANSACTION_ID FROM read_parquet(${textLiteral(join(directory, 'expected_features.parquet'))}))`;
 }
@@ -34,7 +34,7 @@ function querySql(dialect: SqlDialect, spineTable: string, historyTable: string)
   });
 }
 
-function byTransaction(columns: readonly string[], rows: readonly (readonly unknown[])[]) {
+export function byTransaction(columns: readonly string[], rows: readonly (readonly unknown[])[]) {
   return new Map(
     rows.map((row) => {
       const entries = columns.map((name, index) => [name, row[index] as Value] as const);

@@ -24,7 +24,11 @@ describe.skipIf(!isPresent)('the Fraud Detection Handbook', () => {
   }
 
   it('publishes the features that the consumer and the read path compute', { timeout: 900_000 }, () =>
-    expectPublished('online'),
+    expectPublished('stream'),
+  );
+
+  it('publishes the features that one sweep over history computes', { timeout: 120_000 }, () =>
+    expectPublished('sweep'),
   );
 
   it('publishes the features that one query in DuckDB computes', { timeout: 120_000 }, () => expectPublished('duckdb'));

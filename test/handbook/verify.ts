@@ -2,17 +2,19 @@
  * Computes the features of the Fraud Detection Handbook and compares them with those that the handbook publishes:
  * through the stream consumer and the read path in order of time, or by one query over all of history.
  *
- *     npm run verify:handbook [-- --data DIR --engine online|duckdb|trino]
+ *     npm run verify:handbook [-- --data DIR --engine stream|sweep|duckdb|trino]
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, program } from 'commander';
 import { type Answers, type Engine, type Handbook, loadHandbook } from './data.ts';
 import { PUBLISHED_COLUMNS } from './declarations.ts';
-import { online } from './online-engine.ts';
-import { duckDb, trino } from './sql-engines.ts';
 
-const ENGINES = { online, duckdb: duckDb, trino } as const satisfies Record<string, Engine>;
+import { duckDb, trino } from './sql-engines.ts';
+import { stream } from './stream-engine.ts';
+import { sweep } from './sweep-engine.ts';
+
+const ENGINES = { stream, sweep, duckdb: duckDb, trino } as const satisfies Record<string, Engine>;
 export type EngineName = keyof typeof ENGINES;
 
 interface Difference {
@@ -57,7 +59,7 @@ export interface Verification {
   readonly peakMemoryMegabytes: number;
 }
 
-export async function verifyHandbook(directory: string, engine: EngineName = 'online'): Promise<Verification> {
+export async function verifyHandbook(directory: string, engine: EngineName = 'stream'): Promise<Verification> {
   const handbook = await loadHandbook(directory);
   const answers = await ENGINES[engine](handbook);
   const differences = compare(handbook, answers);
@@ -81,7 +83,7 @@ if (import.meta.main) {
     .name('verify:handbook')
     .description("Compares our features with the Fraud Detection Handbook's published ones.")
     .option('--data <directory>', 'folder of transactions.parquet and expected_features.parquet', '../shared/handbook')
-    .addOption(new Option('--engine <name>', 'what computes them').choices(Object.keys(ENGINES)).default('online'))
+    .addOption(new Option('--engine <name>', 'what computes them').choices(Object.keys(ENGINES)).default('stream'))
     .parse();
   const { data, engine } = program.opts<{ data: string; engine: EngineName }>();
   if (!existsSync(join(data, 'transactions.parquet'))) {

@@ -18,7 +18,7 @@
  */
 import type { FeatureService, ServiceFeature } from '../../definitions/service.ts';
 import type { WindowedView } from '../../definitions/view.ts';
-import type { HistoryMode } from '../offline-store.ts';
+import { type HistoryMode, SPINE } from '../offline-store.ts';
 import { quoteName, type SqlDialect } from './dialect.ts';
 import { eventsSql, indent } from './events.ts';
 import { compileToSql } from './expression.ts';
@@ -100,8 +100,9 @@ function featureSql(units: readonly Unit[], name: string): string {
   return `${quoteName(`${unit?.name} features`)}.${quoteName(name)}`;
 }
 
-/** An input of a derived feature: a feature, or a field of the decided event, if the spine has it. */
+/** An input of a derived feature: a feature, or a field of the decided event. That happened at the row's instant. */
 function columnSql({ service, spine }: HistoryQuery, units: readonly Unit[], name: string): string {
   if (service.features.some((feature) => feature.name === name)) return featureSql(units, name);
-  return spine.columns.includes(name) ? `"spine".${quoteName(name)}` : 'NULL';
+  if (spine.columns.includes(name)) return `"spine".${quoteName(name)}`;
+  return name === service.decides?.eventTime ? `"spine".${quoteName(SPINE.timestamp)}` : 'NULL';
 }

@@ -54,7 +54,7 @@ async function answer({ id, atMillis, customer, terminal }: Transaction, store: 
   return [id, { ...windows, ...derivedValues(handbookService, { ...windows, at: atMillis }) }] as const;
 }
 
-export const online: Engine = async ({ transactions, published }) => {
+export const stream: Engine = async ({ transactions, published }) => {
   const startedAt = performance.now();
   const store = new MemoryOnlineStore({ answers: 'live' });
   const refuse = () => Promise.reject(new Error('a handbook transaction was refused'));
