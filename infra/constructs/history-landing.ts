@@ -25,8 +25,8 @@ import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 
 /**
- * Records go to the function in batches of this size. Its answer must stay below Lambda's 6 MB, and small events grow the
- * most: with the base64, the partition and the id of each record, to about four times their size.
+ * Lambda takes and returns at most 6 MB, and in base64 with all that is said of a record, small events grow the most: a
+ * batch of this size of events of 90 bytes is a request of 5.1 MB and an answer of 4.0 MB.
  */
 const TRANSFORMED_AT_ONCE = Size.mebibytes(1);
 const TRANSFORMED_AFTER = Duration.seconds(60);
