@@ -25,9 +25,9 @@ export interface AggregateDialect {
   /** Type of whole numbers with up to 38 digits. What exceeds them is an error and never a rounding. */
   readonly wholeNumber: string;
   /** How many different values there are, nulls not counted. */
-  countDistinct(value: string, over: AggregateSql['over']): string;
+  readonly countDistinct: (value: string, over: AggregateSql['over']) => string;
   /** The value at a position, from 1, when the values that are not null are sorted; null when there are fewer. */
-  elementByRank(value: string, position: string, over: AggregateSql['over']): string;
+  readonly elementByRank: (value: string, position: string, over: AggregateSql['over']) => string;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface AggregateSql {
   /** The field as a multiple of its smallest unit, where it is a decimal or whole number. */
   readonly units: string;
   /** The call of an aggregate function over the window: with its `OVER`, or with its `FILTER`. */
-  over(call: string): string;
+  readonly over: (call: string) => string;
   readonly dialect: AggregateDialect;
 }
 
