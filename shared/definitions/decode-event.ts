@@ -149,6 +149,9 @@ function engineProblems(
   }
   for (const [field, { type }] of Object.entries(source.fields)) {
     const value = values[field];
+    if (typeof value === 'string' && !value.isWellFormed()) {
+      problems.push({ field, problem: 'must be well-formed Unicode: half a surrogate pair is no character' });
+    }
     if (type.kind === 'double' && typeof value === 'number' && value !== 0 && !isStorable(Math.abs(value))) {
       problems.push({
         field,

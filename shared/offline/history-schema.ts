@@ -100,8 +100,6 @@ function cellOf({ type }: Field, value: FieldValue): string | number | boolean |
   if (value === undefined || value === null) return null;
   // As text, no reader on the way makes a double of it. A double holds 15 digits faithfully, so all of these are right.
   if (type.kind === 'decimal' && typeof value === 'number') return value.toFixed(type.scale);
-  // Files are UTF-8, which has no half characters; whoever reads them must not stumble over one.
-  if (typeof value === 'string') return value.toWellFormed();
   return value;
 }
 

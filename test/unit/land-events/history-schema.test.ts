@@ -131,10 +131,6 @@ describe('the row of an event', () => {
       }),
     );
   });
-
-  it('has no half characters, which no file can hold', () => {
-    expect(rowOf({ note: 'a\ud83d' }).note).toBe('a\ufffd');
-  });
 });
 
 describe('the partition of an event', () => {
