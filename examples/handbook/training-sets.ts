@@ -1,0 +1,91 @@
+/**
+ * The rows that the handbook trains and tests on, each with our features of its instant.
+ *
+ * 1. History: every transaction, one Parquet file, arrived at its own instant.
+ * 2. Spine: the transactions of a week, in order of time, with their amount and whether they were frauds.
+ * 3. Training set: the spine with features, by the command that anyone would use.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { textLiteral } from '../../shared/offline/sql/dialect.ts';
+import { handbookService, handbookTransactions } from '../../test/handbook/declarations.ts';
+import { historySql } from '../../test/handbook/sql-engines.ts';
+
+export interface TrainingSetFiles {
+  readonly train: string;
+  readonly test: string;
+}
+
+export interface SetSize {
+  readonly rows: number;
+  readonly frauds: number;
+}
+
+interface Week {
+  readonly firstDay: string;
+  readonly lastDay: string;
+}
+
+const CLI = join(import.meta.dirname, '../../cli/main.ts');
+const FEATURES = join(import.meta.dirname, 'features.ts');
+
+const TRAINING_WEEK: Week = { firstDay: '2018-07-25', lastDay: '2018-07-31' };
+const TEST_WEEK: Week = { firstDay: '2018-08-08', lastDay: '2018-08-14' };
+/** A fraud of a day is known from this many days after it, so its card is no longer in use then. */
+const DAYS_UNTIL_COMPROMISE_IS_KNOWN = 8;
+
+/** The history's transactions of a week, with the columns that a spine needs and those that models need. */
+function weekSql(history: string, { firstDay, lastDay }: Week): string {
+  return `SELECT transaction_id, customer_id, terminal_id, "at" AS timestamp, amount, fraud,
+    make_timestamp_ms("at")::DATE AS day FROM read_parquet(${textLiteral(history)})
+    WHERE day BETWEEN DATE ${textLiteral(firstDay)} AND DATE ${textLiteral(lastDay)}`;
+}
+
+/** The test week without cards that were known to be compromised by then. */
+function testSql(history: string): string {
+  const known = weekSql(history, { firstDay: TRAINING_WEEK.firstDay, lastDay: TEST_WEEK.lastDay });
+  return `SELECT * FROM (${weekSql(history, TEST_WEEK)}) AS tested WHERE NOT EXISTS
+    (SELECT 1 FROM (${known}) AS past WHERE past.customer_id = tested.customer_id AND past.fraud = 1
+     AND past.day <= tested.day - ${DAYS_UNTIL_COMPROMISE_IS_KNOWN})`;
+}
+
+async function makeTrainingSet(files: { history: string; spine: string; output: string }): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    CLI,
+    'training-set',
+    ...['--service', handbookService.name],
+    ...['--features', FEATURES],
+    ...['--history', `${handbookTransactions.name}=${files.history}`],
+    ...['--spine', files.spine],
+    ...['--output', files.output],
+  ]);
+  return stdout.trimEnd();
+}
+
+/** Makes both sets in a folder, from the handbook's data in another. */
+export async function makeTrainingSets(data: string, folder: string): Promise<TrainingSetFiles> {
+  await mkdir(folder, { recursive: true });
+  const connection = await (await DuckDBInstance.create()).connect();
+  const write = (sql: string, file: string) => connection.run(`COPY (${sql}) TO ${textLiteral(file)} (FORMAT parquet)`);
+  const history = join(folder, 'history.parquet');
+  await write(historySql(data), history);
+  const sets = { train: weekSql(history, TRAINING_WEEK), test: testSql(history) };
+  const made: [string, string][] = [];
+  for (const [name, sql] of Object.entries(sets)) {
+    const [spine, output] = [join(folder, `${name}-spine.parquet`), join(folder, `${name}.parquet`)];
+    await write(`SELECT * EXCLUDE (day) FROM (${sql}) ORDER BY timestamp, transaction_id`, spine);
+    console.log(await makeTrainingSet({ history, spine, output }));
+    made.push([name, output]);
+  }
+  return Object.fromEntries(made) as Record<keyof typeof sets, string>;
+}
+
+export async function sizeOf(trainingSet: string): Promise<SetSize> {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const result = await connection.runAndReadAll('SELECT count(*), sum(fraud) FROM read_parquet($1)', [trainingSet]);
+  const [rows = 0, frauds = 0] = (result.getRows()[0] ?? []).map(Number);
+  return { rows, frauds };
+}
