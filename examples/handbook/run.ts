@@ -5,7 +5,7 @@
  *
  * Exit codes: 0 as published, 1 something differs, 2 it cannot be run (one sentence says what to do).
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,13 +22,14 @@ interface Published extends Metrics {
   readonly isBinding: boolean;
 }
 
-/** Chapter 3 of the handbook, baseline models. */
+/** Chapter 3 of the handbook, baseline models. It has one XGBoost; ours is today's defaults and those of its time. */
 const PUBLISHED: Readonly<Record<string, Published>> = {
   'logistic regression': { aucRoc: 0.871, averagePrecision: 0.606, cardPrecision: 0.291, isBinding: true },
   'decision tree, depth 2': { aucRoc: 0.763, averagePrecision: 0.496, cardPrecision: 0.241, isBinding: true },
   'decision tree, unlimited': { aucRoc: 0.788, averagePrecision: 0.309, cardPrecision: 0.243, isBinding: false },
   'random forest': { aucRoc: 0.867, averagePrecision: 0.658, cardPrecision: 0.287, isBinding: true },
   XGBoost: { aucRoc: 0.862, averagePrecision: 0.639, cardPrecision: 0.273, isBinding: false },
+  'XGBoost, defaults of 1.x': { aucRoc: 0.862, averagePrecision: 0.639, cardPrecision: 0.273, isBinding: false },
 };
 const PUBLISHED_SIZES: Readonly<Record<keyof TrainingSetFiles, SetSize>> = {
   train: { rows: 67_240, frauds: 598 },
@@ -74,7 +75,8 @@ async function preparePython(): Promise<void> {
 async function train(files: TrainingSetFiles): Promise<Record<string, Metrics>> {
   const metrics = join(FOLDER, 'metrics.json');
   const script = join(import.meta.dirname, 'train.py');
-  execFileSync(PYTHON, [script, files.train, files.test, metrics], { stdio: 'inherit' });
+  const { status } = spawnSync(PYTHON, [script, files.train, files.test, metrics], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('train.py failed; what it said is above');
   return z.record(z.string(), Metrics).parse(JSON.parse(await readFile(metrics, 'utf8')));
 }
 
@@ -109,7 +111,7 @@ function comparison(measured: Readonly<Record<string, Metrics>>): string {
     ]);
     table.push([published.isBinding ? model : `${model} *`, ...cells]);
   }
-  return `${table}\n* changes with the version of its library; shown, not checked`;
+  return `${table.toString()}\n* changes with the version of its library; shown, not checked`;
 }
 
 function sizeLine(name: keyof TrainingSetFiles, { rows, frauds }: SetSize): string {

@@ -36,6 +36,10 @@ MODELS = {
     "decision tree, unlimited": lambda: DecisionTreeClassifier(random_state=SEED),
     "random forest": lambda: RandomForestClassifier(random_state=SEED, n_jobs=-1),
     "XGBoost": lambda: XGBClassifier(random_state=SEED, n_jobs=-1),
+    # Before 2.0, XGBoost searched splits exactly in sets of this size, and started from a probability of a half.
+    "XGBoost, defaults of 1.x": lambda: XGBClassifier(
+        tree_method="exact", base_score=0.5, random_state=SEED, n_jobs=-1
+    ),
 }
 
 

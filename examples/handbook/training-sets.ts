@@ -53,15 +53,15 @@ function testSql(history: string): string {
 }
 
 async function makeTrainingSet(files: { history: string; spine: string; output: string }): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    CLI,
-    'training-set',
-    ...['--service', handbookService.name],
-    ...['--features', FEATURES],
-    ...['--history', `${handbookTransactions.name}=${files.history}`],
-    ...['--spine', files.spine],
-    ...['--output', files.output],
-  ]);
+  const options = {
+    service: handbookService.name,
+    features: FEATURES,
+    history: `${handbookTransactions.name}=${files.history}`,
+    spine: files.spine,
+    output: files.output,
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'training-set', ...flags]);
   return stdout.trimEnd();
 }
 
