@@ -18,19 +18,30 @@ const GATHERED_MILLIS = 10_000;
 /** CloudWatch takes at most so many values of a metric in one line; then they are emitted at once. */
 const VALUES_PER_LINE = 100;
 
+/** How long latencies are gathered before they are emitted, milliseconds. */
+const LATENCIES_GATHERED_MILLIS = 1_000;
+
+/** What one route's requests were measured to be since they were last emitted. */
+interface RouteValues {
+  readonly latencies: number[];
+  readonly availabilities: number[];
+}
+
 /**
  * Metrics as EMF lines on standard output, which CloudWatch reads.
  *
- * A line has one value per dimension, so nulls need a line per feature and ages one per view: too many for every
- * request. A request emits one line, its own; nulls and ages are gathered and emitted with the first request after ten
- * seconds. What an environment has gathered when it is shut down is lost: at most its last ten seconds of busy traffic,
- * never a latency or a failure.
+ * A line costs more than a decision's own work, and holds a hundred values of one route, feature or view. So a request
+ * that comes a second after the last line is emitted at once, and those in between are gathered; nulls and ages, which
+ * need a line per feature and view, are gathered for ten seconds. What an environment has gathered when it is shut down is
+ * lost: at most its last second of latencies, and ten of nulls and ages, never a failure.
  */
 export class EmfServingMetrics implements ServingMetrics {
   readonly #clock: () => number;
   readonly #metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVE_SERVICE });
+  readonly #routes = new Map<string, RouteValues>();
   readonly #nullCounts = new Map<string, number>();
   readonly #ages = new Map<string, number[]>();
+  #latenciesEmittedAtMillis = Number.NEGATIVE_INFINITY;
   #emittedAtMillis = Number.NEGATIVE_INFINITY;
 
   constructor(clock: () => number) {
@@ -41,12 +52,28 @@ export class EmfServingMetrics implements ServingMetrics {
     route: string,
     { latencyMillis, status }: { readonly latencyMillis: number; readonly status: number },
   ): void {
-    this.#metrics
-      .addDimension('route', route)
-      .addMetric(SERVE_METRICS.servingLatency, MetricUnit.Milliseconds, latencyMillis);
-    this.#metrics.addMetric(SERVE_METRICS.availability, MetricUnit.Count, status < 500 ? 1 : 0);
-    this.#metrics.publishStoredMetrics();
-    if (this.#clock() - this.#emittedAtMillis >= GATHERED_MILLIS) this.#emitGathered();
+    const values = this.#routes.get(route) ?? { latencies: [], availabilities: [] };
+    this.#routes.set(route, values);
+    values.latencies.push(latencyMillis);
+    values.availabilities.push(status < 500 ? 1 : 0);
+    const now = this.#clock();
+    const isDue = now - this.#latenciesEmittedAtMillis >= LATENCIES_GATHERED_MILLIS;
+    if (isDue || status >= 500 || values.latencies.length >= VALUES_PER_LINE) this.#emitRoutes();
+    if (now - this.#emittedAtMillis >= GATHERED_MILLIS) this.#emitGathered();
+  }
+
+  #emitRoutes(): void {
+    this.#latenciesEmittedAtMillis = this.#clock();
+    for (const [route, { latencies, availabilities }] of this.#routes) {
+      this.#metrics.addDimension('route', route);
+      latencies.forEach((latency, index) => {
+        this.#metrics.addMetric(SERVE_METRICS.servingLatency, MetricUnit.Milliseconds, latency);
+        this.#metrics.addMetric(SERVE_METRICS.availability, MetricUnit.Count, availabilities[index] ?? 1);
+      });
+      if (this.#metrics.hasStoredMetrics()) this.#metrics.publishStoredMetrics();
+      else this.#metrics.clearDimensions();
+    }
+    this.#routes.clear();
   }
 
   nulls(features: Readonly<Record<string, unknown>>): void {

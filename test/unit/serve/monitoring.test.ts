@@ -56,7 +56,7 @@ const linesOf = (written: readonly string[]): Line[] =>
 const metricsOf = (lines: readonly Line[], name: string): Line[] => lines.filter((line) => name in line);
 
 describe('metrics', () => {
-  it('cost one line per request', async () => {
+  it('of a request that comes alone are one line', async () => {
     const written = capture();
     const { post } = deployed();
     await post('/predict_fraud', transaction());
@@ -91,13 +91,15 @@ describe('metrics', () => {
     expect(metricsOf(linesOf(written), 'FeatureAge')).toMatchObject([{ view: 'user_transactions@1', FeatureAge: 60 }]);
     written.length = 0;
     for (let time = 0; time < 9; time++) await read();
-    expect(linesOf(written)).toHaveLength(9);
+    expect(linesOf(written)).toHaveLength(0);
     clock.nowMillis += 10_000;
     written.length = 0;
     await read();
     const [request, ...gathered] = linesOf(written);
     const [age] = gathered.splice(-1);
     expect(request).toMatchObject({ route: 'features' });
+    expect(request.ServingLatency).toHaveLength(10);
+    expect(request.Availability).toEqual(Array(10).fill(1));
     expect(gathered.map(({ NullFeatures }) => NullFeatures)).toEqual(emptyFeatures.map(() => 10));
     expect(gathered[0]._aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'feature']]);
     expect(age.FeatureAge).toEqual([...Array(9).fill(60), 70]);
@@ -120,13 +122,50 @@ describe('metrics', () => {
 
   it('count a failure as unavailable, a refusal not', async () => {
     const written = capture();
-    const { post } = deployed({
+    const { post, clock } = deployed({
       get: () => Promise.reject(new TypeError('broken')),
       update: () => Promise.reject(new TypeError('broken')),
     });
     await post('/predict_fraud', transaction());
+    clock.nowMillis += 1_000;
     await post('/predict_fraud', {});
     expect(metricsOf(linesOf(written), 'Availability').map(({ Availability }) => Availability)).toEqual([0, 1]);
+  });
+
+  it('emit a failure at once, also within the second', async () => {
+    const written = capture();
+    const store = new MemoryOnlineStore();
+    const { post } = deployed({
+      get: (keys) => store.get(keys),
+      update: () => Promise.reject(new TypeError('broken')),
+    });
+    const read = () => post('/features', { service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    await read();
+    await read();
+    written.length = 0;
+    await post('/predict_fraud', transaction());
+    const availabilities = metricsOf(linesOf(written), 'Availability').map(({ route, Availability }) => [
+      route,
+      Availability,
+    ]);
+    expect(availabilities).toEqual([
+      ['features', 1],
+      ['predictFraud', 0],
+    ]);
+  });
+
+  it('never put more latencies into a line than CloudWatch takes', async () => {
+    const written = capture();
+    const { post, clock } = deployed();
+    const read = () => post('/features', { service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    for (let time = 0; time < 250; time++) await read();
+    clock.nowMillis += 1_000;
+    await read();
+    const sizes = metricsOf(linesOf(written), 'ServingLatency').map(
+      ({ ServingLatency }) => [ServingLatency].flat().length,
+    );
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(251);
   });
 });
 
@@ -140,7 +179,13 @@ describe('logs', () => {
 
   it('say nothing of what was asked, answered or refused', async () => {
     const written = capture();
-    const { post, handler } = deployed();
+    const { handler, clock } = deployed();
+    // Each request comes alone, so that each writes its line.
+    const send = (request: ReturnType<typeof httpRequest>) => {
+      clock.nowMillis += 1_000;
+      return handler(request);
+    };
+    const post = (path: string, body: unknown) => send(httpRequest('POST', path, { body: JSON.stringify(body) }));
     await post('/predict_fraud', transaction(secret));
     await post('/predict_fraud', { ...transaction(secret), mode: 'read-only' });
     await post('/predict_fraud', { ...transaction(secret), amount: -4714.15 });
@@ -149,9 +194,9 @@ describe('logs', () => {
     await post('/features', { service: 'secret-service', entities: [{ user_id: secret.user_id }] });
     await post('/events', { events: [transaction(secret)] });
     await post('/events', { events: [{ ...transaction(secret), user_id: 4712 }] });
-    await handler(httpRequest('POST', '/predict_fraud', { body: '{"user_id":"secret-user-4712' }));
-    await handler(httpRequest('GET', '/secret-path'));
-    await handler(httpRequest('GET', '/health'));
+    await send(httpRequest('POST', '/predict_fraud', { body: '{"user_id":"secret-user-4712' }));
+    await send(httpRequest('GET', '/secret-path'));
+    await send(httpRequest('GET', '/health'));
     expect(written.length).toBeGreaterThan(10);
     expect(written.join('\n')).not.toMatch(/secret|471[1-5]|4714/);
   });
