@@ -14,6 +14,7 @@ describe('decisions that race for one user on DynamoDB Local', () => {
   let handler: ServeHandler;
   let store: DynamoDbOnlineStore;
   const nowMillis = Date.now();
+  let attempt = 0;
 
   beforeAll(async () => {
     table = await startTestTable();
@@ -33,8 +34,8 @@ describe('decisions that race for one user on DynamoDB Local', () => {
   afterAll(() => table?.stop());
 
   const transaction = (index: number) => ({
-    transaction_id: `raced-${index}`,
-    user_id: 'raced',
+    transaction_id: `raced-${attempt}-${index}`,
+    user_id: `raced-${attempt}`,
     merchant_id: `merchant-${index % 7}`,
     amount: 10 + index / 100,
     timestamp: nowMillis - 1_000 + (index % 20),
@@ -48,19 +49,22 @@ describe('decisions that race for one user on DynamoDB Local', () => {
   }
 
   async function readCount(): Promise<number> {
-    const body = JSON.stringify({ service: 'fraud_detection', entities: [{ user_id: 'raced' }] });
+    const body = JSON.stringify({ service: 'fraud_detection', entities: [{ user_id: `raced-${attempt}` }] });
     const { body: text } = await handler(httpRequest('POST', '/features', { body }));
     return JSON.parse(text ?? '').results[0].features.tx_count_1h;
   }
 
-  it('each see another number of transactions; the stream then delivers them in vain', async () => {
+  // A request has a second of real time, which fifty at once can exceed while the machine is busy with other tests. Then
+  // the caller is told so and nothing is wrong, but nothing is shown either: another user, another attempt.
+  it('each see another number of transactions; the stream then delivers them in vain', { retry: 4 }, async () => {
+    attempt++;
     const answers = await Promise.all(Array.from({ length: REQUESTS }, (_, index) => predict(index)));
     const counts = answers.map(({ features }) => features.tx_count_1h).sort((left = 0, right = 0) => left - right);
     expect(counts).toEqual(Array.from({ length: REQUESTS }, (_, index) => index + 1));
 
     const records = Array.from({ length: REQUESTS }, (_, index): StreamRecord => {
       const data = Buffer.from(JSON.stringify(transaction(index)));
-      return { sequenceNumber: String(index), partitionKey: 'raced', data, arrivedAtMillis: nowMillis };
+      return { sequenceNumber: String(index), partitionKey: `raced-${attempt}`, data, arrivedAtMillis: nowMillis };
     });
     const refuse = () => Promise.reject(new Error('a transaction was refused'));
     const { source } = userTransactions;

@@ -27,7 +27,7 @@ export function updateExpressions(tableName: string, key: string, update: ItemUp
     Key: { [TABLE.partitionKey]: { S: key } },
     UpdateExpression: clauses.join(' '),
     ...(conditions.length > 0 && { ConditionExpression: conditions.join(' AND ') }),
-    ExpressionAttributeNames: placeholders.names,
+    ...(Object.keys(placeholders.names).length > 0 && { ExpressionAttributeNames: placeholders.names }),
     ...(Object.keys(placeholders.values).length > 0 && { ExpressionAttributeValues: placeholders.values }),
   };
 }
@@ -35,6 +35,8 @@ export function updateExpressions(tableName: string, key: string, update: ItemUp
 function clause(keyword: string, parts: readonly string[]): string {
   return parts.length === 0 ? '' : `${keyword} ${parts.join(',')}`;
 }
+
+const SINGLE_LETTER = /^[a-z]$/;
 
 /** Short stand-ins for names and values; the same name or value has one stand-in. */
 class Placeholders {
@@ -44,6 +46,8 @@ class Placeholders {
   readonly #byValue = new Map<string, string>();
 
   name = (attribute: string): string => {
+    // Single letters are the headers of items. None is a reserved word, so they need no stand-in.
+    if (SINGLE_LETTER.test(attribute)) return attribute;
     const known = this.#byName.get(attribute);
     if (known !== undefined) return known;
     const placeholder = `#${this.#byName.size.toString(36)}`;
