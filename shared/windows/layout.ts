@@ -53,7 +53,7 @@ export function reachMillis(window: Window, allowedLatenessMillis: number): numb
   return window.lengthMillis + window.offsetMillis + window.hopMillis + allowedLatenessMillis;
 }
 
-function greatestCommonDivisor(left: number, right: number): number {
+export function greatestCommonDivisor(left: number, right: number): number {
   return right === 0 ? left : greatestCommonDivisor(right, left % right);
 }
 

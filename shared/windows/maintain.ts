@@ -132,7 +132,8 @@ function shrunk(
 ): PackedBucket[] {
   const expiredBefore = highWater - longestReachMillis(layout);
   const live = settled.filter(({ start }) => start >= expiredBefore);
-  const groups = Map.groupBy(live, ({ start }) => mergedStart(layout, start, highWater));
+  const limits = mergeLimits(layout, highWater);
+  const groups = Map.groupBy(live, ({ start }) => mergedStart(limits, start));
   const merged = [...groups].map(([start, parts]) => ({ start, state: cell.merge(parts.map(({ state }) => state)) }));
   merged.sort((left, right) => left.start - right.start);
   if (cell.compact === undefined) return merged;
@@ -148,18 +149,23 @@ function shrunk(
     .reverse();
 }
 
-/** The start of the bucket into which a bucket may be merged now; its own start when it may not. */
-function mergedStart(layout: WindowLayout, start: number, highWater: number): number {
-  const settledBefore = highWater - layout.allowedLatenessMillis;
-  const hop = layout.compactionHopsMillis.find((hopMillis) => {
-    const end = bucketStart(start, hopMillis) + hopMillis;
-    return (
-      end <= settledBefore &&
-      layout.windows.every(
-        (window) =>
-          window.hopMillis % hopMillis === 0 || end <= highWater - reachMillis(window, layout.allowedLatenessMillis),
-      )
-    );
+/** A hop into which buckets may be merged now, if the merged bucket ends by then. */
+interface MergeLimit {
+  readonly hopMillis: number;
+  readonly endsByMillis: number;
+}
+
+/** Coarsest hop first: a merged bucket is settled, and no window that could cut it reaches it any more. */
+function mergeLimits(layout: WindowLayout, highWater: number): MergeLimit[] {
+  return layout.compactionHopsMillis.map((hopMillis) => {
+    const cutting = layout.windows.filter((window) => window.hopMillis % hopMillis !== 0);
+    const reaches = cutting.map((window) => reachMillis(window, layout.allowedLatenessMillis));
+    return { hopMillis, endsByMillis: highWater - Math.max(layout.allowedLatenessMillis, ...reaches) };
   });
-  return hop === undefined ? start : bucketStart(start, hop);
+}
+
+/** The start of the bucket into which a bucket may be merged now; its own start when it may not. */
+function mergedStart(limits: readonly MergeLimit[], start: number): number {
+  const limit = limits.find(({ hopMillis, endsByMillis }) => bucketStart(start, hopMillis) + hopMillis <= endsByMillis);
+  return limit === undefined ? start : bucketStart(start, limit.hopMillis);
 }

@@ -2,7 +2,7 @@ import { CODE_LENGTH } from './bucket.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { AnyCell } from './cell.ts';
 import type { Attribute } from './item.ts';
-import type { WindowLayout } from './layout.ts';
+import { greatestCommonDivisor, type WindowLayout } from './layout.ts';
 
 /**
  * Settled buckets, packed into one attribute: an attribute of its own costs each bucket ten bytes of name, and most are
@@ -92,8 +92,4 @@ function packColumn(cell: AnyCell, oldestFirst: readonly PackedBucket[]): Uint8A
     previous = start;
   });
   return writer.finish();
-}
-
-function greatestCommonDivisor(left: number, right: number): number {
-  return right === 0 ? left : greatestCommonDivisor(right, left % right);
 }
