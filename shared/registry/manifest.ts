@@ -58,6 +58,34 @@ export function featureRepository(declared: {
   return { sources, entities, views, services, manifest, registryVersion };
 }
 
+/** What does not change a feature's value. Everything else of a declaration is part of its definition. */
+const PROSE = new Set(['description', 'owner', 'tags', 'ttl', 'rules']);
+
+/**
+ * Content hashes of what computes the features of each view and the derived features of each service, by key: 16
+ * hexadecimal digits. Two rows were computed alike exactly if the versions of their definitions are equal; the registry
+ * version also changes with words and with other features.
+ */
+export function definitionVersions({ manifest }: FeatureRepository): Readonly<Record<string, string>> {
+  const versionOf = (...parts: readonly object[]) =>
+    hash('sha256', canonicalJson(parts.map((part) => withoutProse(part)))).slice(0, 16);
+  const sources = new Map(manifest.sources.map((source) => [source.name, source]));
+  const entities = new Map(manifest.entities.map((entity) => [entity.name, entity]));
+  const views = manifest.views.map((view) => {
+    const { fields, eventId, eventTime, allowedLateness, timeResolution } = sources.get(view.source) ?? {};
+    const source = { fields, eventId, eventTime, allowedLateness, timeResolution };
+    return [`${view.name}@${view.version}`, versionOf(view, source, entities.get(view.entity) ?? {})] as const;
+  });
+  const services = manifest.services.map(
+    ({ name, version, derived }) => [`${name}@${version}`, versionOf({ derived })] as const,
+  );
+  return Object.fromEntries([...views, ...services]);
+}
+
+function withoutProse(part: object): object {
+  return Object.fromEntries(Object.entries(part).filter(([name, value]) => !PROSE.has(name) && value !== undefined));
+}
+
 function requireUnique(kind: string, names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new DefinitionError(`${kind} ${twice}`, 'is declared twice; rename one');

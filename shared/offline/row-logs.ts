@@ -1,0 +1,120 @@
+/**
+ * What the product says, kept: a row for every answer (`served_rows`) and for every update (`feature_rows`).
+ *
+ * One table each, whatever is declared: what differs between services and views is JSON text in a column. So a new
+ * service needs no new table, and what an old one answered stays readable when it is gone. Who writes, who lands and who
+ * reads these rows all take their columns from here.
+ */
+import type { FieldValue } from '../definitions/fields.ts';
+import type { FeatureValue } from '../windows/aggregate.ts';
+import { type HistoryColumn, type HistorySchema, PARTITION } from './history-schema.ts';
+
+/** JSON text of an object; `null` where there is none. */
+type JsonText = string;
+
+/** What an answer said about one view. Instants are milliseconds since 1970 UTC. */
+export interface ServedView {
+  /** The instant for which its features were computed. */
+  readonly as_of: number;
+  /** Newest event time that the item counted; null without an item. */
+  readonly high_water: number | null;
+}
+
+/** One entity of one answer. */
+export interface ServedRow {
+  /** When the features had been read: whatever they count had arrived by then. */
+  readonly served_at: number;
+  readonly route: 'features' | 'predict_fraud';
+  readonly request_id: string | null;
+  /** Principal that signed the request; null where nobody signs. */
+  readonly caller: string | null;
+  readonly registry_version: string;
+  /** `name@version`; null where single features were asked for. */
+  readonly service: string | null;
+  /** `{"user_id":"u1"}`: join keys of the entity. */
+  readonly entity: JsonText;
+  /** The decided event: id, fields as its source decoded them, and what became of it; null for reads. */
+  readonly event_id: string | null;
+  readonly event: JsonText | null;
+  readonly event_status: string | null;
+  readonly decision: string | null;
+  /** `{"user_transactions@1":{"as_of":…,"high_water":…}}` */
+  readonly views: JsonText;
+  /** `{"user_transactions@1":"9c0d…","fraud_detection@1":"51aa…"}`: what was declared, by `definitionVersions`. */
+  readonly definitions: JsonText;
+  /** `{"tx_count_1min":3,…}`: window features and derived ones, as they were answered. */
+  readonly features: JsonText;
+}
+
+/** One entity of one view after an update, read from the item that the update returned. */
+export interface FeatureRow {
+  /** When the row was made. */
+  readonly emitted_at: number;
+  readonly registry_version: string;
+  /** `name@version` */
+  readonly view: string;
+  readonly definition: string;
+  readonly entity: JsonText;
+  /** Newest event time that the item counts: the instant for which the features hold. */
+  readonly as_of: number;
+  /** When the newest counted update's events arrived. */
+  readonly arrived_at: number;
+  readonly features: JsonText;
+}
+
+export type ServedViews = Readonly<Record<string, ServedView>>;
+export type ServedFeatures = Readonly<Record<string, FeatureValue>>;
+export type ServedEvent = Readonly<Record<string, FieldValue>>;
+
+const PARTITION_COLUMNS: readonly HistoryColumn[] = Object.values(PARTITION).map((name) => ({
+  name,
+  hiveType: 'string',
+}));
+
+function schemaOf(tableName: string, types: Readonly<Record<string, 'string' | 'bigint'>>): HistorySchema {
+  const columns = Object.entries(types).map(([name, hiveType]) => ({ name, hiveType }));
+  return { tableName, columns, partitionColumns: PARTITION_COLUMNS };
+}
+
+const SERVED_COLUMNS = {
+  served_at: 'bigint',
+  route: 'string',
+  request_id: 'string',
+  caller: 'string',
+  registry_version: 'string',
+  service: 'string',
+  entity: 'string',
+  event_id: 'string',
+  event: 'string',
+  event_status: 'string',
+  decision: 'string',
+  views: 'string',
+  definitions: 'string',
+  features: 'string',
+} as const satisfies Record<keyof ServedRow, string>;
+
+const FEATURE_COLUMNS = {
+  emitted_at: 'bigint',
+  registry_version: 'string',
+  view: 'string',
+  definition: 'string',
+  entity: 'string',
+  as_of: 'bigint',
+  arrived_at: 'bigint',
+  features: 'string',
+} as const satisfies Record<keyof FeatureRow, string>;
+
+/** A log of rows: its table, where its files lie in the bucket of history, and the column by whose day and hour. */
+export interface RowLog {
+  readonly schema: HistorySchema;
+  /** With a slash at the end. */
+  readonly prefix: string;
+  readonly timeColumn: string;
+}
+
+export const ROW_LOGS = {
+  served: { schema: schemaOf('served_rows', SERVED_COLUMNS), prefix: 'served_rows/', timeColumn: 'served_at' },
+  features: { schema: schemaOf('feature_rows', FEATURE_COLUMNS), prefix: 'feature_rows/', timeColumn: 'emitted_at' },
+} as const satisfies Record<string, RowLog>;
+
+export type RowLogName = keyof typeof ROW_LOGS;
