@@ -40,7 +40,7 @@ export interface ServedRow {
   readonly decision: string | null;
   /** `{"user_transactions@1":{"as_of":…,"high_water":…}}` */
   readonly views: JsonText;
-  /** `{"user_transactions@1":"9c0d…","fraud_detection@1":"51aa…"}`: what was declared, by `definitionVersions`. */
+  /** `{"user_transactions@1":"9c0d…","fraud_detection@1 derived":"51aa…"}`: what was declared, by `definitionVersions`. */
   readonly definitions: JsonText;
   /** `{"tx_count_1min":3,…}`: window features and derived ones, as they were answered. */
   readonly features: JsonText;

@@ -62,7 +62,8 @@ export function featureRepository(declared: {
 const PROSE = new Set(['description', 'owner', 'tags', 'ttl', 'rules']);
 
 /**
- * Content hashes of what computes the features of each view and the derived features of each service, by key: 16
+ * Content hashes of what computes the features of each view (by its key) and the derived features of each service (by
+ * its key and " derived"): 16
  * hexadecimal digits. Two rows were computed alike exactly if the versions of their definitions are equal; the registry
  * version also changes with words and with other features.
  */
@@ -77,7 +78,7 @@ export function definitionVersions({ manifest }: FeatureRepository): Readonly<Re
     return [`${view.name}@${view.version}`, versionOf(view, source, entities.get(view.entity) ?? {})] as const;
   });
   const services = manifest.services.map(
-    ({ name, version, derived }) => [`${name}@${version}`, versionOf({ derived })] as const,
+    ({ name, version, derived }) => [`${name}@${version} derived`, versionOf({ derived })] as const,
   );
   return Object.fromEntries([...views, ...services]);
 }
