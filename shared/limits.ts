@@ -96,6 +96,12 @@ export const LIMITS = {
   /** Nodes, list members and table entries of one expression; more → refused. A table that long belongs in a view. */
   expressionValues: 10_000,
 
+  /** Entities on one allow or deny list of a configuration, which every serving function holds in memory. More → refused. */
+  listedEntities: 10_000,
+
+  /** Models that score in the shadow beside the one that decides: each costs every decision its evaluation. */
+  challengers: 4,
+
   /** Features an online request may name, and views a service may join. */
   featuresPerRequest: 500,
 } as const;

@@ -7,7 +7,8 @@ import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-e
 import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
 import { featureValues, readViews, type ViewReadings } from '../../shared/online/read-features.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
-import { decide } from '../../shared/scoring/decide.ts';
+import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
+import { decide, decisionPolicy } from '../../shared/scoring/decide.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { Item } from '../../shared/windows/item.ts';
 import { type EventOutcome, planUpdate } from '../../shared/windows/plan.ts';
@@ -56,11 +57,10 @@ export async function predictFraud(ports: ServePorts, body: unknown): Promise<Pr
     readOtherViews(store, other, event),
   ]);
   const readings: ViewReadings = new Map([...counted.map(({ view, reading }) => [view, reading] as const), ...read]);
-  const { decision, isFraud, rules, features } = decide(
-    service,
-    event.values,
-    featureValues(service.features, readings),
-  );
+  const { decision, isFraud, rules, features } = decide(decisionPolicy(service, DEFAULT_CONFIGURATION), {
+    values: event.values,
+    windowFeatures: featureValues(service.features, readings),
+  });
   ports.metrics.nulls(features);
   for (const [view, reading] of read) ports.metrics.age(view.key, ageSecondsOf(reading));
   return {

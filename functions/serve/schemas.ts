@@ -106,7 +106,14 @@ export const predictAnswer = z.strictObject({
   decision: z.enum(['approve', 'review', 'block']),
   is_fraud: z.boolean(),
   rules: z
-    .array(z.strictObject({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) }))
+    .array(
+      z.strictObject({
+        name: z.string(),
+        reason: z.string(),
+        outcome: z.enum(['review', 'block']),
+        severity: z.enum(['low', 'medium', 'high']),
+      }),
+    )
     .describe('Those that fired'),
   features: z.record(z.string(), featureValue).describe('What the rules saw, this event included'),
   event_status: eventStatus,

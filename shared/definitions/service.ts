@@ -19,11 +19,19 @@ import { columnTypes, type ViewFeature, type WindowedView } from './view.ts';
 /** What a rule does to the decision when it fires. A block outweighs a review. */
 export type RuleOutcome = 'review' | 'block';
 
+/** How grave it is when a rule fires: for the people who look at it, not for the decision. */
+export type RuleSeverity = 'low' | 'medium' | 'high';
+
+/** `on` decides, `shadow` only reports that it fired, `off` is not looked at. A configuration may say otherwise. */
+export type RuleState = 'on' | 'off' | 'shadow';
+
 /** A named condition over a decision's features, with the sentence that explains it to people. */
 export interface Rule {
   readonly name: string;
   readonly reason: string;
   readonly outcome: RuleOutcome;
+  readonly severity: RuleSeverity;
+  readonly state: RuleState;
   readonly when: Expression;
   /** Whether `when` is true of a row: not when it is false, nor when it is null. */
   readonly fires: (row: Readonly<Record<string, Value | undefined>>) => boolean;
@@ -90,6 +98,10 @@ export function featureService<
           readonly when: (columns: Columns<InputRow<Views, Schema>> & Derived) => BooleanExpression;
           readonly reason: string;
           readonly outcome: RuleOutcome;
+          /** Default: medium for a review, high for a block. */
+          readonly severity?: RuleSeverity;
+          /** Default: on. */
+          readonly state?: RuleState;
         }
       >
     >;
@@ -123,7 +135,8 @@ export function featureService<
     if (!/^[A-Z][A-Z0-9_]{0,62}$/.test(name))
       throw new DefinitionError(subject, `rule "${name}": a rule's name is UPPER_CASE`);
     const { tree } = rule.when(ruleColumns);
-    return { name, reason: rule.reason, outcome: rule.outcome, when: tree, fires: compilePredicate(tree) };
+    const { reason, outcome, severity = outcome === 'block' ? 'high' : 'medium', state = 'on' } = rule;
+    return { name, reason, outcome, severity, state, when: tree, fires: compilePredicate(tree) };
   });
   requireKnownInputs(
     subject,

@@ -148,7 +148,14 @@ function manifestOf(declared: {
       decides: service.decides?.name ?? null,
       features: service.features.map(({ view, name }) => `${view.key}:${name}`),
       derived: service.derived.map(({ name, type, expression }) => ({ name, type, expression })),
-      rules: service.rules.map(({ name, reason, outcome, when }) => ({ name, reason, outcome, when })),
+      rules: service.rules.map(({ name, reason, outcome, severity, state, when }) => ({
+        name,
+        reason,
+        outcome,
+        severity,
+        state,
+        when,
+      })),
     })),
   };
 }

@@ -2,39 +2,141 @@ import type { FieldValue } from '../definitions/fields.ts';
 import type { FeatureService, Rule } from '../definitions/service.ts';
 import { derivedValues } from '../online/read-features.ts';
 import type { FeatureValue } from '../windows/aggregate.ts';
+import {
+  type DecisionConfiguration,
+  type EntityLists,
+  entityListsOf,
+  type ListMatch,
+  listMatchOf,
+  ruleState,
+} from './configuration.ts';
 
 /** What happens to a transaction. */
 export type Decision = 'approve' | 'review' | 'block';
 
+const SEVERITY: Readonly<Record<Decision, number>> = { approve: 0, review: 1, block: 2 };
+
+/** By how much one input moved a score, on the model's own scale (log-odds, for most). */
+export interface Contribution {
+  readonly feature: string;
+  readonly value: FieldValue;
+  readonly contribution: number;
+}
+
+/** A model that is ready to score rows of a service. */
+export interface Scorer {
+  /** `name@version` */
+  readonly key: string;
+  readonly thresholds: { readonly review?: number | undefined; readonly block?: number | undefined };
+  /** Names of the features and fields that it reads. */
+  readonly inputs: readonly string[];
+  /** Probability of fraud, 0 … 1. */
+  score(row: Readonly<Record<string, FieldValue>>): number;
+  /** The inputs that moved the score most, the largest first. */
+  explain(row: Readonly<Record<string, FieldValue>>, top: number): readonly Contribution[];
+}
+
+/** Everything that decides beside the event: prepared once for each configuration. */
+export interface DecisionPolicy {
+  readonly service: FeatureService;
+  readonly configuration: DecisionConfiguration;
+  readonly lists: EntityLists;
+  /** The model that decides; without one, rules alone do. */
+  readonly champion: Scorer | undefined;
+  readonly challengers: readonly Scorer[];
+}
+
+export function decisionPolicy(
+  service: FeatureService,
+  configuration: DecisionConfiguration,
+  models: { readonly champion?: Scorer | undefined; readonly challengers?: readonly Scorer[] } = {},
+): DecisionPolicy {
+  const { champion, challengers = [] } = models;
+  return { service, configuration, lists: entityListsOf(configuration), champion, challengers };
+}
+
+/** Score above which an event is blocked and called fraud, where neither configuration nor model says another. */
+const BLOCK_ABOVE = 0.85;
+
+export type FiredRule = Pick<Rule, 'name' | 'reason' | 'outcome' | 'severity'>;
+
 export interface Decided {
   readonly decision: Decision;
   readonly isFraud: boolean;
+  /** Probability of fraud; null when no model decides, or when features that it needs are missing. */
+  readonly score: number | null;
   /** The rules that fired, in the order of their declaration. */
-  readonly rules: readonly Pick<Rule, 'name' | 'reason' | 'outcome'>[];
+  readonly rules: readonly FiredRule[];
+  /** Those that fired and only report. */
+  readonly shadowRules: readonly FiredRule[];
+  readonly listed: ListMatch | undefined;
+  /** By key of the model. They are told to nobody but the log of what was served. */
+  readonly challengerScores: Readonly<Record<string, number>>;
+  readonly contributions: readonly Contribution[];
   /** Window features, then derived ones. */
   readonly features: Readonly<Record<string, FeatureValue>>;
 }
 
-/**
- * Decides over one event: derived features from window features and the event's fields, rules over all of them, and the
- * severest outcome of the rules that fired.
- */
-export function decide(
-  service: FeatureService,
-  values: Readonly<Record<string, FieldValue>>,
-  windowFeatures: Readonly<Record<string, FeatureValue>>,
-): Decided {
-  const inputs = { ...values, ...windowFeatures };
-  const features = { ...windowFeatures, ...derivedValues(service, inputs) };
-  const row = { ...inputs, ...features };
-  const rules = service.rules
-    .filter((rule) => rule.fires(row))
-    .map(({ name, reason, outcome }) => ({ name, reason, outcome }));
-  const decision = decisionOf(rules);
-  return { decision, isFraud: decision === 'block', rules, features };
+export interface DecidedEvent {
+  /** Fields of the event. */
+  readonly values: Readonly<Record<string, FieldValue>>;
+  readonly windowFeatures: Readonly<Record<string, FeatureValue>>;
+  /** Window features that could not be had and stand as null above. */
+  readonly missing?: readonly string[];
+  /** How many contributions to name. */
+  readonly explained?: number;
 }
 
-function decisionOf(rules: Decided['rules']): Decision {
-  if (rules.some(({ outcome }) => outcome === 'block')) return 'block';
-  return rules.length > 0 ? 'review' : 'approve';
+/**
+ * Decides over one event.
+ *
+ * 1. Derived features follow from window features and the event's fields, the score and the rules from all of them.
+ * 2. An entity that is denied is blocked and one that is allowed is approved, whatever rules and score say.
+ * 3. Otherwise it is the severest of: the rules that fired, the score against its thresholds, and, where features are
+ *    missing, what the configuration wants then. A model is not asked about a row that lacks what it was trained on.
+ */
+export function decide(policy: DecisionPolicy, event: DecidedEvent): Decided {
+  const { service, configuration, champion, challengers, lists } = policy;
+  const { values, windowFeatures, missing = [], explained = 0 } = event;
+  const inputs = { ...values, ...windowFeatures };
+  const features = { ...windowFeatures, ...derivedValues(service, inputs) };
+  const row: Readonly<Record<string, FieldValue>> = { ...inputs, ...features };
+  const fired = service.rules.filter((rule) => ruleState(configuration, rule) !== 'off' && rule.fires(row));
+  const rules = fired.filter((rule) => ruleState(configuration, rule) === 'on');
+  const canScore = missing.length === 0;
+  const score = champion && canScore ? champion.score(row) : null;
+  const listed = listMatchOf(lists, service, values);
+  const byScore = scoreDecision(policy, score);
+  const decision = listed
+    ? listed.list === 'deny'
+      ? 'block'
+      : 'approve'
+    : severest([...rules.map(({ outcome }) => outcome), byScore, canScore ? 'approve' : configuration.degraded]);
+  return {
+    decision,
+    isFraud: score === null ? decision === 'block' : byScore === 'block',
+    score,
+    rules: rules.map(firedRule),
+    shadowRules: fired.filter((rule) => ruleState(configuration, rule) === 'shadow').map(firedRule),
+    listed,
+    challengerScores: canScore ? Object.fromEntries(challengers.map((model) => [model.key, model.score(row)])) : {},
+    contributions: champion && canScore && explained > 0 ? champion.explain(row, explained) : [],
+    features,
+  };
+}
+
+/** What the score alone says. A score equal to a threshold is below it. */
+function scoreDecision({ configuration, champion }: DecisionPolicy, score: number | null): Decision {
+  if (score === null) return 'approve';
+  const { block, review } = configuration.thresholds;
+  if (score > (block ?? champion?.thresholds.block ?? BLOCK_ABOVE)) return 'block';
+  return score > (review ?? champion?.thresholds.review ?? 1) ? 'review' : 'approve';
+}
+
+function severest(decisions: readonly Decision[]): Decision {
+  return decisions.reduce((worst, next) => (SEVERITY[next] > SEVERITY[worst] ? next : worst), 'approve');
+}
+
+function firedRule({ name, reason, outcome, severity }: Rule): FiredRule {
+  return { name, reason, outcome, severity };
 }
