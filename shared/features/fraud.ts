@@ -19,6 +19,7 @@ import {
   sum,
   windowedView,
 } from '../definitions/index.ts';
+import type { NumberExpression } from '../expressions/index.ts';
 
 export const user = entity({
   name: 'user',
@@ -62,6 +63,8 @@ export const userTransactions = windowedView({
   ttl: '30d',
 });
 
+const cents = (money: NumberExpression) => money.times(100).plus(0.5).floor();
+
 export const fraudDetection = featureService({
   name: 'fraud_detection',
   version: 1,
@@ -81,7 +84,9 @@ export const fraudDetection = featureService({
       outcome: 'block',
     },
     AMOUNT_SPIKE: {
-      when: ({ amount, avg_amount_1h }) => amount.isGreaterThan(avg_amount_1h.times(3)),
+      // `amount > 3 · total / count` in whole cents: exactly three times is not more, and a mean rounds (3 · 0.3 < 0.9).
+      when: ({ amount, tx_count_1h, total_amount_1h }) =>
+        cents(amount).times(tx_count_1h).isGreaterThan(cents(total_amount_1h).times(3)),
       reason: 'More than three times the average amount of the last hour, this transaction included.',
       outcome: 'review',
     },
