@@ -9,8 +9,9 @@ import type { EventSource } from '../shared/definitions/source.ts';
 import { describeColumns, queryRows, quoted, streamChunks, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureType } from '../shared/windows/aggregate.ts';
-import { findSource, loadRepository } from './repository.ts';
+import { findSource } from './repository.ts';
 import { UserError } from './user-error.ts';
 
 /** In place of a column's name: what was there when it happened. */

@@ -7,7 +7,8 @@ import {
   writeManifest,
 } from '../shared/offline/embedded/embedded-offline-store.ts';
 import type { HistoryMode } from '../shared/offline/offline-store.ts';
-import { findService, loadRepository } from './repository.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
+import { findService } from './repository.ts';
 import { UserError } from './user-error.ts';
 
 export interface TrainingSetOptions {

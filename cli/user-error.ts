@@ -1,6 +1,7 @@
 import { DefinitionError } from '../shared/definitions/error.ts';
 import { HistoryError } from '../shared/offline/embedded/errors.ts';
 import { SpineError } from '../shared/offline/offline-store.ts';
+import { FeaturesModuleError } from '../shared/registry/load-repository.ts';
 
 /** Thrown when what the user asked for cannot be done as asked. One sentence that says what to change. */
 export class UserError extends Error {
@@ -9,5 +10,7 @@ export class UserError extends Error {
 
 /** Whether the user can do something about an error: its message is enough, and a stack would only hide it. */
 export function isForUser(error: unknown): error is Error {
-  return [UserError, SpineError, HistoryError, DefinitionError].some((type) => error instanceof type);
+  return [UserError, SpineError, HistoryError, DefinitionError, FeaturesModuleError].some(
+    (type) => error instanceof type,
+  );
 }

@@ -38,6 +38,8 @@ export interface StageConfig {
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
   readonly endpointUrl?: string;
+  /** Module whose `repository` the functions are bundled with; unset, the declarations that ship. */
+  readonly featuresModule?: string;
   /** Who is told about alarms by email, beside other subscribers of the alarm topic. */
   readonly alarmEmail?: string;
 }
@@ -87,16 +89,18 @@ export function configOf(
     readonly alarmEmail?: string | undefined;
     /** Instead of what the stage says. */
     readonly landsHistory?: boolean | undefined;
+    readonly featuresModule?: string | undefined;
   } = {},
 ): StageConfig {
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, landsHistory } = options;
+  const { endpointUrl, alarmEmail, landsHistory, featuresModule } = options;
   return {
     ...BY_STAGE[known],
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(landsHistory !== undefined && { landsHistory }),
+    ...(featuresModule !== undefined && { featuresModule }),
   };
 }

@@ -1,6 +1,6 @@
 /** `cdk bootstrap` and `cdk deploy` of the local stage to an endpoint, with a short progress instead of pages. */
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from './child-process.ts';
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
@@ -53,6 +53,8 @@ export interface LocalDeploymentOptions {
   readonly directory?: string;
   /** Default: what the local stage says. */
   readonly landsHistory?: boolean;
+  /** Module that exports the `repository` to deploy. Default: the declarations that ship. */
+  readonly features?: string;
 }
 
 /** @throws LocalEnvironmentError with the end of the log when `cdk` fails, or naming the outputs that are missing. */
@@ -78,7 +80,7 @@ function logFileIn(directory: string): string {
 }
 
 async function cdk(
-  { endpoint, directory = LOCAL_DIRECTORY, landsHistory }: LocalDeploymentOptions,
+  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, features }: LocalDeploymentOptions,
   argumentList: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {
@@ -90,6 +92,7 @@ async function cdk(
       '-c',
       'stage=local',
       ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
+      ...(features === undefined ? [] : ['-c', `features=${resolve(features)}`]),
       '--output',
       join(directory, 'cdk.out'),
       '--no-notices',

@@ -1,5 +1,5 @@
-/** What `training-set --features` loads: the handbook's features, as the verification declares them. */
+/** The handbook's declarations as a repository: `--features` of commands, `-c features=` of a deployment. */
 import { featureRepository } from '../../shared/registry/manifest.ts';
-import { customerSpending, handbookService, terminalRisk } from '../../test/handbook/declarations.ts';
+import { customerSpending, handbookService, terminalRisk } from './declarations.ts';
 
 export const repository = featureRepository({ views: [customerSpending, terminalRisk], services: [handbookService] });

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import { handbookService, handbookTransactions } from '../../test/handbook/declarations.ts';
-import { historySql } from '../../test/handbook/sql-engines.ts';
+import { handbookService, handbookTransactions } from './declarations.ts';
+import { historySql } from './sql.ts';
 
 export interface TrainingSetFiles {
   readonly train: string;

@@ -3,7 +3,7 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { FirehoseTransformationEvent, FirehoseTransformationResult } from 'aws-lambda';
-import { repository } from '../../shared/features/index.ts';
+import { repository } from '#features';
 import { METRICS_NAMESPACE } from '../constants.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from './constants.ts';

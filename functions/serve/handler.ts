@@ -2,7 +2,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import * as z from 'zod';
-import { repository } from '../../shared/features/index.ts';
+import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV } from '../constants.ts';

@@ -5,7 +5,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import middy from '@middy/core';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
-import { repository } from '../../shared/features/index.ts';
+import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV, METRICS_NAMESPACE } from '../constants.ts';

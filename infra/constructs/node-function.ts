@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -6,6 +6,7 @@ import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lam
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
+import { SHIPPED_FEATURES } from '../../shared/registry/load-repository.ts';
 import type { StageConfig } from '../config.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
@@ -65,6 +66,9 @@ export class NodeFunction extends Construct {
         sourcesContent: false,
         // The copy of the SDK in the runtime loads slower than the part of it that we use, and changes unasked.
         bundleAwsSDK: true,
+        ...(config.featuresModule !== undefined && {
+          esbuildArgs: { '--alias': [`${SHIPPED_FEATURES}=${resolve(config.featuresModule)}`] },
+        }),
       },
     });
     this.grant(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);

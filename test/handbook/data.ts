@@ -1,8 +1,8 @@
 /** The Fraud Detection Handbook's transactions and the features that it publishes. */
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { PUBLISHED_COLUMNS } from '../../examples/handbook/declarations.ts';
 import type { Value } from '../../shared/expressions/index.ts';
-import { PUBLISHED_COLUMNS } from './declarations.ts';
 
 export interface Transaction {
   readonly id: number;

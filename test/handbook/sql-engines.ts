@@ -2,27 +2,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { handbookService, handbookTransactions } from '../../examples/handbook/declarations.ts';
+import { historySql, spineSql } from '../../examples/handbook/sql.ts';
 import { type LocalTrino, startTrino } from '../../localstack/trino.ts';
 import type { Value } from '../../shared/expressions/index.ts';
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { historyQuery } from '../../shared/offline/sql/history-query.ts';
 import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
-import { handbookService, handbookTransactions } from './declarations.ts';
 
 const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp'];
-
-export function historySql(directory: string): string {
-  return `SELECT TRANSACTION_ID AS transaction_id, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id, TX_AMOUNT AS amount,
-    TX_FRAUD AS fraud, epoch_ms(TX_DATETIME) AS at, epoch_ms(TX_DATETIME) AS arrived_at
-    FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))})`;
-}
-
-export function spineSql(directory: string): string {
-  return `SELECT TRANSACTION_ID AS n, TRANSACTION_ID AS transaction, CUSTOMER_ID AS customer_id, TERMINAL_ID AS terminal_id,
-    epoch_ms(TX_DATETIME) AS timestamp
-    FROM read_parquet(${textLiteral(join(directory, 'transactions.parquet'))}) WHERE TRANSACTION_ID IN
-    (SELECT TRANSACTION_ID FROM read_parquet(${textLiteral(join(directory, 'expected_features.parquet'))}))`;
-}
 
 function querySql(dialect: SqlDialect, spineTable: string, historyTable: string): string {
   return historyQuery({

@@ -1,11 +1,11 @@
 /** The stream consumer and the read path: what is online, played through in order of time. */
 import { SingleBar } from 'cli-progress';
+import { handbookService, handbookTransactions } from '../../examples/handbook/declarations.ts';
 import { type StreamRecord, updateWindows } from '../../functions/update-windows/update-windows.ts';
 import type { Value } from '../../shared/expressions/index.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { derivedValues, featureValues, readViews } from '../../shared/online/read-features.ts';
 import { type Engine, type Published, peakMemoryMegabytes, secondsSince, type Transaction } from './data.ts';
-import { handbookService, handbookTransactions } from './declarations.ts';
 
 const BATCH_SIZE = 500;
 

@@ -3,11 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { handbookService, handbookTransactions } from '../../examples/handbook/declarations.ts';
+import { historySql, spineSql } from '../../examples/handbook/sql.ts';
 import { EmbeddedOfflineStore } from '../../shared/offline/embedded/embedded-offline-store.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
-import { handbookService, handbookTransactions } from './declarations.ts';
-import { byTransaction, historySql, spineSql } from './sql-engines.ts';
+import { byTransaction } from './sql-engines.ts';
 
 export const sweep: Engine = async ({ directory }) => {
   const files = await mkdtemp(join(tmpdir(), 'handbook-'));

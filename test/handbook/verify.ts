@@ -7,8 +7,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, program } from 'commander';
+import { PUBLISHED_COLUMNS } from '../../examples/handbook/declarations.ts';
 import { type Answers, type Engine, type Handbook, loadHandbook } from './data.ts';
-import { PUBLISHED_COLUMNS } from './declarations.ts';
 
 import { duckDb, trino } from './sql-engines.ts';
 import { stream } from './stream-engine.ts';
