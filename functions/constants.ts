@@ -9,4 +9,14 @@ export const ENV = {
   tableName: 'ONLINE_TABLE_NAME',
   /** Point every AWS client at this endpoint (local stacks); unset in AWS. */
   endpoint: 'AWS_ENDPOINT_URL',
+  /** JSON object: table of the history → delivery stream that lands its rows. Unset where history is not landed. */
+  rowStreamNames: 'ROW_STREAM_NAMES',
+} as const;
+
+/** Metrics of every function that keeps rows. Dimensions: `service` and `table`. */
+export const ROW_METRICS = {
+  /** Rows that will never be in the history: too many waited, or one was larger than a record may be. */
+  rowsLost: 'RowsLost',
+  /** Rows that a delivery stream did not take; they are sent again. */
+  rowsRefused: 'RowsRefused',
 } as const;

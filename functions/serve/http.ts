@@ -1,8 +1,13 @@
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type {
+  APIGatewayProxyEventV2,
+  APIGatewayProxyEventV2WithIAMAuthorizer,
+  APIGatewayProxyStructuredResultV2,
+} from 'aws-lambda';
 import { parseJsonFaithfully, repeatedKeyOf } from '../../shared/definitions/decode-event.ts';
 import { invalid, ProblemError } from './problems.ts';
 
-export type HttpRequest = APIGatewayProxyEventV2;
+/** Where requests are signed, it says by whom. */
+export type HttpRequest = APIGatewayProxyEventV2 | APIGatewayProxyEventV2WithIAMAuthorizer;
 export type HttpAnswer = APIGatewayProxyStructuredResultV2;
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -42,6 +47,13 @@ function decodedBase64(text: string): string {
   // Node's decoder passes over what it does not understand.
   if (text.length % 4 !== 0 || !BASE64.test(text)) throw new SyntaxError('not base 64');
   return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'base64'));
+}
+
+/** The principal that signed a request; `undefined` where nobody signs. */
+export function callerOf({ requestContext }: HttpRequest): string | undefined {
+  return requestContext !== undefined && 'authorizer' in requestContext
+    ? requestContext.authorizer?.iam?.userArn
+    : undefined;
 }
 
 export function jsonAnswer(statusCode: number, body: object): HttpAnswer {

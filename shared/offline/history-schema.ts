@@ -103,8 +103,8 @@ function cellOf({ type }: Field, value: FieldValue): string | number | boolean |
   return value;
 }
 
-/** The partition of an event. */
-export function historyPartition({ timeMillis }: WindowEvent): HistoryPartition {
+/** The partition of an event, or of anything else that has an instant. */
+export function historyPartition({ timeMillis }: Pick<WindowEvent, 'timeMillis'>): HistoryPartition {
   const text = new Date(timeMillis).toISOString();
   return { event_date: text.slice(0, 10), event_hour: text.slice(11, 13) };
 }

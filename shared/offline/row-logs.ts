@@ -7,7 +7,14 @@
  */
 import type { FieldValue } from '../definitions/fields.ts';
 import type { FeatureValue } from '../windows/aggregate.ts';
-import { type HistoryColumn, type HistorySchema, PARTITION } from './history-schema.ts';
+import {
+  HISTORY_ERRORS_PREFIX,
+  type HistoryColumn,
+  type HistoryPartition,
+  type HistorySchema,
+  historyPartition,
+  PARTITION,
+} from './history-schema.ts';
 
 /** JSON text of an object; `null` where there is none. */
 type JsonText = string;
@@ -66,6 +73,53 @@ export type ServedViews = Readonly<Record<string, ServedView>>;
 export type ServedFeatures = Readonly<Record<string, FeatureValue>>;
 export type ServedEvent = Readonly<Record<string, FieldValue>>;
 
+/** Join keys of an entity by their names; null where a decided event does not name it. */
+export type ServedEntity = Readonly<Record<string, FieldValue>>;
+
+type TextColumns = 'entity' | 'event' | 'views' | 'definitions' | 'features';
+
+/** A row of an answer, out of the objects whose JSON text it holds. */
+export function servedRow(
+  row: Omit<ServedRow, TextColumns> & {
+    readonly entity: ServedEntity;
+    readonly event: ServedEvent | null;
+    readonly views: ServedViews;
+    /** As JSON text, which is the same for all rows of a service. */
+    readonly definitions: JsonText;
+    readonly features: ServedFeatures;
+  },
+): ServedRow {
+  const { entity, event, views, features } = row;
+  return {
+    ...row,
+    entity: JSON.stringify(entity),
+    event: event && JSON.stringify(event),
+    views: JSON.stringify(views),
+    features: JSON.stringify(features),
+  };
+}
+
+/** A row of an update, out of the objects whose JSON text it holds. */
+export function featureRow(
+  row: Omit<FeatureRow, 'entity' | 'features'> & { readonly entity: ServedEntity; readonly features: ServedFeatures },
+): FeatureRow {
+  return { ...row, entity: JSON.stringify(row.entity), features: JSON.stringify(row.features) };
+}
+
+/**
+ * A row as it is handed to delivery: with the partition columns, which delivery takes out of it to find its place. Files
+ * hold the columns of the table alone.
+ */
+export type DeliveredRow = object & HistoryPartition;
+
+export function deliveredServedRow(row: ServedRow): DeliveredRow {
+  return { ...row, ...historyPartition({ timeMillis: row.served_at }) };
+}
+
+export function deliveredFeatureRow(row: FeatureRow): DeliveredRow {
+  return { ...row, ...historyPartition({ timeMillis: row.emitted_at }) };
+}
+
 const PARTITION_COLUMNS: readonly HistoryColumn[] = Object.values(PARTITION).map((name) => ({
   name,
   hiveType: 'string',
@@ -118,3 +172,8 @@ export const ROW_LOGS = {
 } as const satisfies Record<string, RowLog>;
 
 export type RowLogName = keyof typeof ROW_LOGS;
+
+/** Where rows lie that could not be landed, below one prefix per kind of failure, with a slash at the end. */
+export function rowErrorPrefixOf({ prefix }: RowLog): string {
+  return `${HISTORY_ERRORS_PREFIX}${prefix}`;
+}
