@@ -99,11 +99,35 @@ export const LIMITS = {
   /** Entities on one allow or deny list of a configuration, which every serving function holds in memory. More → refused. */
   listedEntities: 10_000,
 
+  /** A model package as it is stored, compressed. Larger → not read, and the model before it keeps deciding. */
+  modelPackageBytes: 32 * 1024 * 1024,
+
   /** Models that score in the shadow beside the one that decides: each costs every decision its evaluation. */
   challengers: 4,
 
   /** Features an online request may name, and views a service may join. */
   featuresPerRequest: 500,
+
+  /**
+   * A model's file. A thousand trees of depth eight are about 30 MB as JSON; a function must hold it, and what it is
+   * parsed into, beside everything else. Larger → refused before it is parsed.
+   */
+  modelFileBytes: 64 * 1024 * 1024,
+
+  /** A model's package, before and after inflating: its model and a document. Larger → refused without inflating the rest. */
+  modelPackageBytes: 80 * 1024 * 1024,
+
+  /** Trees of a model: a walk through each is part of every decision, and takes about 20 ns. More → refused. */
+  modelTrees: 10_000,
+
+  /** Nodes of all trees of a model, 28 bytes each in memory. More → refused. */
+  modelNodes: 1_000_000,
+
+  /** Splits on the way to a leaf. Explaining recurses that deep, and its cost grows with the square. Deeper → refused. */
+  modelDepth: 128,
+
+  /** Inputs of a model: features, derived features and fields of one event. More → refused. */
+  modelInputs: 1_000,
 } as const;
 
 /** An assertion that fails the load of the module, and so every build and test, with its sentence. */
@@ -123,3 +147,5 @@ relation(LIMITS.maintenanceRemovals * 4 + 64 <= EXPRESSION_BYTES, 'maintenance m
 relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
 relation(LIMITS.eventBytes <= LIMITS.requestBytes, 'an event must fit a request');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');
+relation(LIMITS.modelFileBytes < LIMITS.modelPackageBytes, 'a package must hold a model and its document');
+relation(LIMITS.modelInputs >= LIMITS.featuresPerRequest, 'a model may use every feature of a request');
