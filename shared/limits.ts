@@ -114,8 +114,8 @@ export const LIMITS = {
    */
   modelFileBytes: 64 * 1024 * 1024,
 
-  /** A model's package, before and after inflating: its model and a document. Larger → refused without inflating the rest. */
-  modelPackageBytes: 80 * 1024 * 1024,
+  /** A model's package, inflated: its model as a JSON text, and a document. Larger → refused without inflating the rest. */
+  inflatedPackageBytes: 80 * 1024 * 1024,
 
   /** Trees of a model: a walk through each is part of every decision, and takes about 20 ns. More → refused. */
   modelTrees: 10_000,
@@ -147,5 +147,5 @@ relation(LIMITS.maintenanceRemovals * 4 + 64 <= EXPRESSION_BYTES, 'maintenance m
 relation(LIMITS.entityKeyBytes * 2 <= LIMITS.itemKeyBytes, 'an entity key must leave room for the name of its view');
 relation(LIMITS.eventBytes <= LIMITS.requestBytes, 'an event must fit a request');
 relation(LIMITS.identifierCharacters * 4 <= LIMITS.entityKeyBytes, 'an identifier must fit an entity key in UTF-8');
-relation(LIMITS.modelFileBytes < LIMITS.modelPackageBytes, 'a package must hold a model and its document');
+relation(LIMITS.modelFileBytes < LIMITS.inflatedPackageBytes, 'a package must hold a model and its document');
 relation(LIMITS.modelInputs >= LIMITS.featuresPerRequest, 'a model may use every feature of a request');
