@@ -4,9 +4,11 @@ import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts'
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { countsOnline } from '../../shared/online/counts-online.ts';
 import { type OnlineStore, OnlineStoreItemTooLargeError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { EventOutcome } from '../../shared/windows/plan.ts';
+import type { FeatureLog } from './feature-rows.ts';
 import type { Quarantine, QuarantinedRecord } from './quarantine.ts';
 
 /** One record of the stream, as it was delivered. */
@@ -29,6 +31,8 @@ export interface UpdateWindowsPorts {
   readonly quarantine: Quarantine;
   /** Milliseconds since 1970. Without it, freshness is not measured. */
   readonly now?: () => number;
+  /** Where the features that an update leaves behind are kept; without it, they are not. */
+  readonly featureLog?: FeatureLog;
   /** Default `DEFAULT_MAINTENANCE`. */
   readonly maintenance?: MaintenancePolicy;
   /** How many entities are updated at a time. Default `DEFAULT_CONCURRENCY`. */
@@ -44,7 +48,7 @@ export interface ViewResult {
   readonly duplicate: number;
   /** Too far behind the entity's newest event to be counted. */
   readonly late: number;
-  /** Not of this view: its `where` is not true of them, or they lack its entity. */
+  /** Not of this view: its `where` is not true of them, they lack its entity, or they are left to backfill. */
   readonly excluded: number;
   /** Per applied event, milliseconds from its arrival to its visibility; empty without `now`. */
   readonly freshnessMillis: readonly number[];
@@ -173,7 +177,7 @@ function newGrouper(tally: ViewTally, groups: EntityGroup[]): (event: WindowEven
   const { view } = tally;
   const known = new Map<string, { readonly events: WindowEvent[]; readonly recordIndexes: number[] }>();
   return (event, recordIndex) => {
-    if (!view.includes(event.values)) {
+    if (!countsOnline(view, event)) {
       tally.excluded++;
       return;
     }
@@ -192,9 +196,11 @@ function newGrouper(tally: ViewTally, groups: EntityGroup[]): (event: WindowEven
 async function applyGroup(group: EntityGroup, ports: UpdateWindowsPorts, troubles: Troubles): Promise<void> {
   const { tally, entityKey, events, recordIndexes } = group;
   try {
-    const { outcomes } = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
+    const { outcomes, items } = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
     const visibleAtMillis = ports.now?.();
     for (const event of events) count(tally, event, outcomes.get(event), visibleAtMillis);
+    const counted = events.find((event) => outcomes.get(event) === 'applied');
+    for (const item of counted ? items.values() : []) ports.featureLog?.updated(tally.view, counted, item);
   } catch (error) {
     if (!(error instanceof OnlineStoreItemTooLargeError)) fail(troubles, recordIndexes, error);
     else if (events.length > 1) await applyEachAlone(group, ports, troubles);

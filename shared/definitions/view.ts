@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import {
   type BooleanExpression,
   type Columns,
@@ -104,6 +104,12 @@ export function windowedView<
     readonly features: Features;
     /** How long after its last event an entity is forgotten. Covers the longest window. */
     readonly ttl: Duration;
+    /**
+     * Set it to an instant after the deployment to have history filled in: events that arrive from then on are counted by
+     * the stream, those before by `backfill`. In ISO 8601 with a zone, `2026-11-21T06:00:00Z`. Never moved once it has
+     * passed; without it, the stream counts all.
+     */
+    readonly liveFrom?: string;
     /** For entities that too many writers meet (a merchant on every shard): spread each over so many items. Default 1. */
     readonly lanes?: number;
   },
@@ -154,6 +160,7 @@ export function windowedView<
       windows,
       features,
       expiresAfterMillis,
+      liveFromMillis: options.liveFrom === undefined ? undefined : parseInstant(subject, options.liveFrom),
       allowedLatenessMillis: source.allowedLatenessMillis,
     }),
   };
@@ -177,6 +184,13 @@ function requireCoveringTtl(subject: string, ttlMillis: number, windows: readonl
       `ttl ${formatDuration(ttlMillis)} would forget events that its windows still reach; make it at least ${formatDuration(reach)}`,
     );
   }
+}
+
+/** Milliseconds since 1970. @throws DefinitionError when it is no instant, or one whose zone has to be guessed. */
+function parseInstant(subject: string, text: string): number {
+  const instant = z.iso.datetime({ offset: true }).safeParse(text);
+  if (instant.success) return Date.parse(text);
+  throw new DefinitionError(subject, `liveFrom "${text}" is no instant; write one such as 2026-11-21T06:00:00Z`);
 }
 
 function membershipTest(entity: Entity, where: WindowedView['where']): WindowedView['includes'] {

@@ -27,6 +27,8 @@ export const HEADER = {
   packed: 'p',
   /** Number of maintenance updates; each one is guarded by the number it saw. */
   maintenance: 'm',
+  /** The `liveFrom` before which history was merged into the item; absent before that, and in views without one. */
+  backfilled: 'b',
 } as const;
 
 /** Cell code of the ids of recent events. Cells of aggregates begin with an upper-case letter. */

@@ -44,6 +44,8 @@ export interface WindowLayout {
   readonly eventIdRetentionMillis: number;
   /** An item without updates for so long may be deleted. */
   readonly expiresAfterMillis: number;
+  /** Events that arrived before this instant are left to backfill; `undefined` where the stream counts all. */
+  readonly liveFromMillis: number | undefined;
   /** At most so many events go into one update, so that its expressions stay within the store's limits. */
   readonly eventsPerUpdate: number;
 }
@@ -91,6 +93,7 @@ export function layOut(options: {
   readonly features: readonly WindowFeature[];
   readonly allowedLatenessMillis: number;
   readonly expiresAfterMillis: number;
+  readonly liveFromMillis?: number | undefined;
 }): WindowLayout {
   const { windows, allowedLatenessMillis } = options;
   const cells: AnyCell[] = [];
@@ -124,6 +127,7 @@ export function layOut(options: {
     eventIdRetentionMillis: Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
     eventIdSpanMillis: 2 * Math.max(allowedLatenessMillis, LIMITS.eventIdRetentionMillis),
     expiresAfterMillis: options.expiresAfterMillis,
+    liveFromMillis: options.liveFromMillis,
     eventsPerUpdate: eventsPerUpdateOf(cells),
   };
 }

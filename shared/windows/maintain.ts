@@ -93,7 +93,8 @@ function sortAttributes(layout: WindowLayout, item: Item, highWater: number) {
   const unsettled: LooseBucket[][] = layout.cells.map(() => []);
   const expired: string[] = [];
   const expiredBefore = highWater - longestReachMillis(layout);
-  const idsExpiredBefore = highWater - layout.eventIdRetentionMillis - layout.eventIdSpanMillis;
+  const idsExpiredBefore = idsKeptFrom(layout, highWater);
+  const idsNeededBefore = idsNeededForHistory(layout, item);
   const settledBefore = highWater - layout.allowedLatenessMillis;
   let removals = 0;
   for (const name in item) {
@@ -102,7 +103,9 @@ function sortAttributes(layout: WindowLayout, item: Item, highWater: number) {
     if (start < 0 || attribute === undefined) continue;
     const code = codeOfAttribute(name);
     const isFull = removals >= LIMITS.maintenanceRemovals;
-    if (start < (code === EVENT_IDS_CODE ? idsExpiredBefore : expiredBefore)) {
+    const isExpired =
+      code === EVENT_IDS_CODE ? start < idsExpiredBefore && start >= idsNeededBefore : start < expiredBefore;
+    if (isExpired) {
       if (isFull) continue;
       removals++;
       expired.push(name);
@@ -118,12 +121,30 @@ function sortAttributes(layout: WindowLayout, item: Item, highWater: number) {
   return { settled, unsettled, expired };
 }
 
+/** Buckets of ids that begin before this may go: their events would be late, and sent again with a new time so too. */
+export function idsKeptFrom(layout: WindowLayout, highWater: number): number {
+  return highWater - layout.eventIdRetentionMillis - layout.eventIdSpanMillis;
+}
+
+/**
+ * Until history is merged into it, an item keeps the ids of events that history may have as well: of all that begin before
+ * this. Such an event arrived before `liveFrom`, so it happened before then, but for how far an event may be ahead of its
+ * arrival, and how far from its first time it may be when it is sent again.
+ */
+function idsNeededForHistory({ liveFromMillis, eventIdRetentionMillis }: WindowLayout, item: Item): number {
+  if (liveFromMillis === undefined || HEADER.backfilled in item) return Number.NEGATIVE_INFINITY;
+  return liveFromMillis + LIMITS.futureToleranceMillis + eventIdRetentionMillis;
+}
+
 function longestReachMillis(layout: WindowLayout): number {
   return Math.max(...layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis)));
 }
 
-/** Settled buckets of one cell as they are to be packed: unexpired, merged and compacted, oldest first. */
-function shrunk(
+/**
+ * Buckets of one cell as they are to be packed: unexpired, merged and compacted, oldest first.
+ * @param loose buckets that keep their own attributes.
+ */
+export function shrunk(
   layout: WindowLayout,
   cell: AnyCell,
   settled: readonly PackedBucket[],

@@ -60,6 +60,11 @@ export function planUpdate(layout: WindowLayout, events: readonly WindowEvent[],
   return { update: update.build(), outcomes };
 }
 
+/** The attribute that keeps the ids of events of a time. */
+export function idsAttribute(layout: WindowLayout, timeMillis: number): string {
+  return bucketAttribute(bucketStart(timeMillis, layout.eventIdSpanMillis), EVENT_IDS_CODE);
+}
+
 /** The newest event time that an item has seen, milliseconds; `undefined` for none. */
 export function highWaterOf(item: Item | undefined): number | undefined {
   return headerNumber(item, HEADER.highWater);
@@ -101,24 +106,20 @@ class EventIds {
   }
 
   add(event: WindowEvent): void {
-    const name = this.#attribute(event.timeMillis);
+    const name = idsAttribute(this.#layout, event.timeMillis);
     const ids = this.#planned.get(name) ?? new Set();
     this.#planned.set(name, ids.add(event.idHash));
   }
 
   store(update: ItemUpdateBuilder, event: WindowEvent): void {
-    update.addMembers(this.#attribute(event.timeMillis), [event.idHash]);
+    update.addMembers(idsAttribute(this.#layout, event.timeMillis), [event.idHash]);
     for (const name of this.#attributes(event)) update.require({ kind: 'lacksMember', name, member: event.idHash });
-  }
-
-  #attribute(timeMillis: number): string {
-    return bucketAttribute(bucketStart(timeMillis, this.#layout.eventIdSpanMillis), EVENT_IDS_CODE);
   }
 
   #attributes({ timeMillis }: WindowEvent): string[] {
     const { eventIdRetentionMillis } = this.#layout;
     const ends = [timeMillis - eventIdRetentionMillis, timeMillis + eventIdRetentionMillis];
-    return [...new Set(ends.map((end) => this.#attribute(end)))];
+    return [...new Set(ends.map((end) => idsAttribute(this.#layout, end)))];
   }
 }
 

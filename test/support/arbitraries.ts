@@ -71,6 +71,8 @@ export interface ViewChoice {
   readonly filtered: boolean;
   /** Whether there are `first` and `last`, whose guards would hide that those of other aggregates are missing. */
   readonly endpoints: boolean;
+  /** When the stream begins to count; from the beginning if there is none. */
+  readonly liveFromMillis?: number | undefined;
 }
 
 /** Choices for `everyAggregateView`. */
@@ -83,7 +85,14 @@ export const viewChoiceArbitrary: fc.Arbitrary<ViewChoice> = fc.record({
 });
 
 /** A view with every aggregate, or all but `first` and `last`, over one to four windows. */
-export function everyAggregateView({ windows, lateness, lanes, filtered, endpoints }: ViewChoice): WindowedView {
+export function everyAggregateView({
+  windows,
+  lateness,
+  lanes,
+  filtered,
+  endpoints,
+  liveFromMillis,
+}: ViewChoice): WindowedView {
   const features = {
     count: count(),
     labelled: count('label'),
@@ -110,6 +119,7 @@ export function everyAggregateView({ windows, lateness, lanes, filtered, endpoin
     features: endpoints ? withEndpoints : features,
     ttl: '7d',
     lanes,
+    ...(liveFromMillis !== undefined && { liveFrom: new Date(liveFromMillis).toISOString() }),
   });
 }
 

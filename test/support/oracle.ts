@@ -116,6 +116,25 @@ export function agrees(aggregate: string, answer: Value | undefined, expected: V
   return Math.abs(Number(answer) - Number(expected)) <= tolerance;
 }
 
+/** The events of history that count, in order of arrival within each lane: of those that were first delivered before an instant. */
+export function countedInHistory(
+  view: WindowedView,
+  deliveries: readonly WindowEvent[],
+  beforeMillis: number,
+): WindowEvent[] {
+  const events = distinctInOrder(view, deliveries).filter(({ arrivedAtMillis }) => arrivedAtMillis < beforeMillis);
+  const lanes = Map.groupBy(events, (event) => laneOf(view, event)).values();
+  return [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
+}
+
+/** The events of a view, each once, as their first deliveries arrived. */
+function distinctInOrder(view: WindowedView, deliveries: readonly WindowEvent[]): WindowEvent[] {
+  const inOrder = [...deliveries]
+    .filter((event) => view.includes(event.values))
+    .sort((left, right) => left.arrivedAtMillis - right.arrivedAtMillis || (left.id < right.id ? -1 : 1));
+  return inOrder.filter(({ id }, position) => inOrder.findIndex((event) => event.id === id) === position);
+}
+
 /**
  * Features of the past by the contract of the offline store: what was known, in order of arrival, then as above.
  * @param deliveries rows of history of one entity, in any order, repeated ones included.
@@ -125,13 +144,6 @@ export function oracleHistoricalFeatures(
   deliveries: readonly WindowEvent[],
   at: { readonly timestampMillis: number; readonly knownAtMillis: number; readonly mode: 'bitemporal' | 'event-time' },
 ): Value[] {
-  const inOrder = [...deliveries]
-    .filter((event) => view.includes(event.values))
-    .sort((left, right) => left.arrivedAtMillis - right.arrivedAtMillis || (left.id < right.id ? -1 : 1));
-  const events = inOrder.filter(({ id }, position) => inOrder.findIndex((event) => event.id === id) === position);
-  if (at.mode === 'event-time') return oracleFeatures(view, events, at.timestampMillis);
-  const known = events.filter(({ arrivedAtMillis }) => arrivedAtMillis <= at.knownAtMillis);
-  const lanes = Map.groupBy(known, (event) => laneOf(view, event)).values();
-  const counted = [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
-  return oracleFeatures(view, counted, at.timestampMillis);
+  if (at.mode === 'event-time') return oracleFeatures(view, distinctInOrder(view, deliveries), at.timestampMillis);
+  return oracleFeatures(view, countedInHistory(view, deliveries, at.knownAtMillis + 1), at.timestampMillis);
 }
