@@ -9,10 +9,18 @@ import { type OnlineStore, OnlineStoreError, OnlineStoreUnavailableError } from 
  */
 export function withRetries(
   store: OnlineStore,
-  options: { readonly signal: AbortSignal; readonly initialDelayMillis?: number; readonly maxDelayMillis?: number },
+  options: {
+    readonly signal: AbortSignal;
+    readonly initialDelayMillis?: number;
+    readonly maxDelayMillis?: number;
+    /** Asked after every failure. Default: it always is, until the signal aborts. */
+    readonly isWorthRetrying?: () => boolean;
+  },
 ): OnlineStore {
   const policy = retry(
-    handleWhen((error) => error instanceof OnlineStoreError && error.retryable),
+    handleWhen(
+      (error) => error instanceof OnlineStoreError && error.retryable && (options.isWorthRetrying?.() ?? true),
+    ),
     {
       maxAttempts: Number.POSITIVE_INFINITY,
       backoff: new ExponentialBackoff({
