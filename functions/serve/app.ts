@@ -4,6 +4,7 @@ import type { Context } from 'aws-lambda';
 import { DefinitionError } from '../../shared/definitions/error.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { AnswerRows } from './answer-rows.ts';
 import { ROUTES } from './constants.ts';
 import { describeError } from './describe-error.ts';
 import { checkHealth } from './health.ts';
@@ -31,16 +32,27 @@ export function createHandler(ports: ServePorts): ServeHandler {
     notFoundResponse: refuseRoute,
   });
   const app = middy<HttpRequest, HttpAnswer>().use(observation(ports)).handler(router);
-  return (request, context = {}) => app(request, context as Context) as Promise<HttpAnswer>;
+  return async (request, context = {}) => {
+    const answer = (await app(request, context as Context)) as HttpAnswer;
+    // Begun when the answer is ready, and going on beside the requests that follow.
+    const sent = ports.rows?.sink.send();
+    if (ports.rows?.waits) await sent;
+    return answer;
+  };
 }
 
 function routeHandlers(ports: ServePorts): Record<RouteName, RouteHandler> {
   let openApiText: string | undefined;
+  const rows = ports.rows && new AnswerRows({ repository: ports.repository, sink: ports.rows.sink });
   return {
-    features: async (request) =>
-      jsonAnswer(200, await readFeatures(ports, jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes }))),
-    predictFraud: async (request) =>
-      jsonAnswer(200, await predictFraud(ports, jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes }))),
+    features: async (request) => {
+      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
+      return jsonAnswer(200, await readFeatures(ports, body, rows?.of(request)));
+    },
+    predictFraud: async (request) => {
+      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes });
+      return jsonAnswer(200, await predictFraud(ports, body, rows?.of(request)));
+    },
     events: async (request) => {
       const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
       return jsonAnswer(202, await publishEvents(ports, body, request.queryStringParameters?.source));

@@ -2,6 +2,8 @@
 export const SERVE_ENV = {
   /** JSON object: source name → name of the Kinesis stream that carries it. */
   streamNames: 'STREAM_NAMES',
+  /** `true`: answers wait until their rows are sent. */
+  waitsForRows: 'WAITS_FOR_ROWS',
 } as const;
 
 /** Metrics of the serving function. Dimension: `route`. */

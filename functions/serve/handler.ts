@@ -7,12 +7,15 @@ import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV } from '../constants.ts';
 import { MissingEnvironmentError, requireEnvironment } from '../environment.ts';
+import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { createHandler } from './app.ts';
 import { AWS_REQUEST_TIMEOUT_MILLIS, SERVE_ENV, SERVE_SERVICE } from './constants.ts';
 import { KinesisEventStream } from './kinesis-stream.ts';
 import { EmfServingMetrics } from './metrics.ts';
 
 const clock = Date.now;
+const logger = new Logger({ serviceName: SERVE_SERVICE });
+const sink = rowSinkFromEnvironment({ serviceName: SERVE_SERVICE, logger });
 const streamNames = streamNamesOf(requireEnvironment(SERVE_ENV.streamNames));
 const store = new DynamoDbOnlineStore({
   client: new DynamoDBClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.store })),
@@ -28,8 +31,9 @@ export const handler = createHandler({
   repository,
   stream: new KinesisEventStream({ client: kinesis, streamNames }),
   clock,
-  logger: new Logger({ serviceName: SERVE_SERVICE }),
+  logger,
   metrics: new EmfServingMetrics(clock),
+  ...(sink && { rows: { sink, waits: process.env[SERVE_ENV.waitsForRows] === 'true' } }),
   probes: [
     { name: 'online_store', check: () => store.get([ABSENT_KEY]) },
     ...Object.entries(streamNames).map(([source, StreamName]) => ({

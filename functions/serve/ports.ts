@@ -1,6 +1,7 @@
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { RowSink } from '../row-sink.ts';
 import type { ServingMetrics } from './metrics.ts';
 
 /** One event on its way: JSON text, and the value by which events keep their order. */
@@ -49,4 +50,10 @@ export interface ServePorts {
   readonly logger: ServeLogger;
   readonly metrics: ServingMetrics;
   readonly probes: readonly HealthProbe[];
+  /** Where rows of answers are kept, where history is landed. */
+  readonly rows?: {
+    readonly sink: RowSink;
+    /** Answers wait until their rows are sent: for tests and audits, which want to find every row. */
+    readonly waits: boolean;
+  };
 }

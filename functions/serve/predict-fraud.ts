@@ -1,9 +1,11 @@
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import { entityKeyOf } from '../../shared/definitions/entity.ts';
+import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { countsOnline } from '../../shared/online/counts-online.ts';
 import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
 import { featureValues, readViews, type ViewReadings } from '../../shared/online/read-features.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
@@ -14,6 +16,7 @@ import type { Item } from '../../shared/windows/item.ts';
 import { type EventOutcome, planUpdate } from '../../shared/windows/plan.ts';
 import { readWindows, type WindowReading } from '../../shared/windows/read.ts';
 import { applyToItem } from '../../shared/windows/update-builder.ts';
+import type { RequestRows } from './answer-rows.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { withinDeadline } from './deadline.ts';
 import { findDecidingService } from './find.ts';
@@ -43,19 +46,21 @@ interface Counted {
  * 2. The other views of the service are read for the entities that the event names.
  * 3. Rules decide over the features of both.
  *
+ * @param rows takes the row of the answer and, applied, the event's.
  * @throws ProblemError, OnlineStoreError
  */
-export async function predictFraud(ports: ServePorts, body: unknown): Promise<PredictAnswer> {
+export async function predictFraud(ports: ServePorts, body: unknown, rows?: RequestRows): Promise<PredictAnswer> {
   const startedAt = performance.now();
   const { service, source, mode, event } = requestOf(ports, body);
   const store = withinDeadline(ports.store, SERVE_DEADLINES.predictFraud);
-  const counting = service.views.filter((view) => view.source === source && view.includes(event.values));
+  const counting = service.views.filter((view) => view.source === source && countsOnline(view, event));
   const other = service.views.filter((view) => !counting.includes(view));
   const count = mode === 'apply' ? applyToView : applyVirtually;
   const [counted, read] = await Promise.all([
     Promise.all(counting.map((view) => count(store, view, event))),
     readOtherViews(store, other, event),
   ]);
+  const servedAtMillis = ports.clock();
   const readings: ViewReadings = new Map([...counted.map(({ view, reading }) => [view, reading] as const), ...read]);
   const { decision, isFraud, rules, features } = decide(decisionPolicy(service, DEFAULT_CONFIGURATION), {
     values: event.values,
@@ -63,6 +68,9 @@ export async function predictFraud(ports: ServePorts, body: unknown): Promise<Pr
   });
   ports.metrics.nulls(features);
   for (const [view, reading] of read) ports.metrics.age(view.key, ageSecondsOf(reading));
+  const eventStatus = mode === 'read-only' ? 'read-only' : eventStatusOf(counted);
+  const entity = joinKeysOf(service, event);
+  rows?.decided({ service, source, event, eventStatus, decision, entity, readings, features, servedAtMillis });
   return {
     [source.eventId]: event.values[source.eventId],
     service: service.key,
@@ -70,7 +78,7 @@ export async function predictFraud(ports: ServePorts, body: unknown): Promise<Pr
     is_fraud: isFraud,
     rules: [...rules],
     features,
-    event_status: mode === 'read-only' ? 'read-only' : eventStatusOf(counted),
+    event_status: eventStatus,
     as_of: isoOf(Math.max(event.timeMillis, ...[...readings.values()].map(({ asOfMillis }) => asOfMillis))),
     views: freshnessByView(readings),
     registry_version: ports.repository.registryVersion,
@@ -145,6 +153,12 @@ function outcomeIn(outcomes: ReadonlyMap<WindowEvent, EventOutcome>, event: Wind
   const outcome = outcomes.get(event);
   if (outcome === undefined) throw new Error('An update left out the outcome of its event.');
   return outcome;
+}
+
+/** Of all views of a service, as far as the event names them. */
+function joinKeysOf({ views }: FeatureService, { values }: WindowEvent): Record<string, FieldValue> {
+  const joinKeys = views.flatMap(({ entity }) => entity.joinKeys);
+  return Object.fromEntries(joinKeys.map((joinKey) => [joinKey, values[joinKey] ?? null]));
 }
 
 function eventStatusOf(counted: readonly Counted[]): PredictAnswer['event_status'] {

@@ -11,6 +11,7 @@ import {
   type ViewReadings,
   viewsOf,
 } from '../../shared/online/read-features.ts';
+import type { RequestRows } from './answer-rows.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { withinDeadline } from './deadline.ts';
 import { findFeature, findService } from './find.ts';
@@ -31,8 +32,12 @@ interface Selection {
   readonly service: FeatureService | undefined;
 }
 
-/** `POST /features`: the features of entities at one instant. @throws ProblemError, OnlineStoreError */
-export async function readFeatures(ports: ServePorts, body: unknown): Promise<FeaturesAnswer> {
+/**
+ * `POST /features`: the features of entities at one instant.
+ * @param kept takes a row per entity.
+ * @throws ProblemError, OnlineStoreError
+ */
+export async function readFeatures(ports: ServePorts, body: unknown, kept?: RequestRows): Promise<FeaturesAnswer> {
   const request = featuresRequest.safeParse(body);
   if (!request.success) throw invalid(fieldProblemsOf(request.error));
   const nowMillis = ports.clock();
@@ -43,12 +48,17 @@ export async function readFeatures(ports: ServePorts, body: unknown): Promise<Fe
   const rows = entityRowsOf(views, entities);
   const store = withinDeadline(ports.store, SERVE_DEADLINES.features);
   const readings = await readViews(store, views, rows, instantMillis);
+  const servedAtMillis = ports.clock();
   for (const reading of readings) measure(ports, features, reading);
+  const results = rows.map((row, index) => resultOf(row, readings[index] ?? new Map(), features, service));
+  results.forEach(({ entity, features: answered }, index) => {
+    kept?.read({ service, entity, readings: readings[index] ?? new Map(), features: answered, servedAtMillis });
+  });
   return {
     registry_version: ports.repository.registryVersion,
     ...(service && { service: service.key }),
     features: [...features, ...(service?.derived ?? [])].map(({ name }) => name),
-    results: rows.map((row, index) => resultOf(row, readings[index] ?? new Map(), features, service)),
+    results,
   };
 }
 

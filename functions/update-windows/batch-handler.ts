@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Metrics } from '@aws-lambda-powertools/metrics';
 import type { Context, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { withRetries } from '../../shared/online/retry.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { RowSink } from '../row-sink.ts';
 import { TIME_BUDGET } from './constants.ts';
+import { FeatureRows } from './feature-rows.ts';
 import type { Quarantine } from './quarantine.ts';
 import { logTroubles, measure } from './report.ts';
 import { streamRecordOf } from './stream-record.ts';
@@ -12,6 +16,8 @@ import { type UpdateWindowsPorts, updateWindows } from './update-windows.ts';
 export interface BatchHandlerParts extends Pick<UpdateWindowsPorts, 'source' | 'views' | 'store'> {
   /** A quarantine whose retries end when `signal` aborts. */
   readonly quarantine: (signal: AbortSignal) => Quarantine;
+  /** Where rows of updated features are kept, where history is landed. */
+  readonly rows?: { readonly repository: FeatureRepository; readonly sink: RowSink };
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly now: () => number;
@@ -19,7 +25,8 @@ export interface BatchHandlerParts extends Pick<UpdateWindowsPorts, 'source' | '
 
 /** Turns an invocation by the stream into one call of the use case, its measurements and the partial batch answer. */
 export function batchHandler(parts: BatchHandlerParts) {
-  const { source, views, metrics, logger, now } = parts;
+  const { source, views, metrics, logger, now, rows } = parts;
+  const featureLog = rows && new FeatureRows({ ...rows, now });
   return async (event: KinesisStreamEvent, context: Context): Promise<KinesisStreamBatchResponse> => {
     const startedAtMillis = now();
     const remainingMillis = context.getRemainingTimeInMillis();
@@ -31,12 +38,23 @@ export function batchHandler(parts: BatchHandlerParts) {
         maxDelayMillis: TIME_BUDGET.longestBackoffMillis,
       }),
       quarantine: parts.quarantine(signalBeforeEnd(remainingMillis, TIME_BUDGET.quarantineReserveMillis)),
+      ...(featureLog && { featureLog }),
       now,
     });
-    measure(metrics, result, now() - startedAtMillis);
+    const computationMillis = now() - startedAtMillis;
+    // The events are counted, so the batch succeeds even if no row is taken.
+    if (rows) await atMost(context.getRemainingTimeInMillis() - TIME_BUDGET.rowsReserveMillis, rows.sink.send());
+    measure(metrics, result, computationMillis);
     logTroubles(logger, source, result);
     return { batchItemFailures: result.failedSequenceNumbers.map((itemIdentifier) => ({ itemIdentifier })) };
   };
+}
+
+/** Waits for `work`, no longer than so many milliseconds; then it goes on by itself. */
+async function atMost(millis: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, delay(Math.max(0, millis), undefined, { signal: done.signal }).catch(() => {})]);
+  done.abort();
 }
 
 /** Aborts so long before the end of the invocation; half-way to it when the invocation is too short for that. */

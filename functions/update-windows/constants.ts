@@ -37,4 +37,6 @@ export const TIME_BUDGET = {
   storeReserveMillis: 7_000,
   /** From here on quarantine is not tried again: one backoff, one connection and one request fit, and the report. */
   quarantineReserveMillis: 4_000,
+  /** From here on rows of features are not waited for; what was not taken is sent with the next batch. */
+  rowsReserveMillis: 1_000,
 } as const;

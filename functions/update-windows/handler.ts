@@ -10,6 +10,7 @@ import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV, METRICS_NAMESPACE } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
+import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { batchHandler } from './batch-handler.ts';
 import { SERVICE_NAME, TIME_BUDGET, UPDATE_WINDOWS_ENV } from './constants.ts';
@@ -23,6 +24,8 @@ const s3 = new S3Client({
   // Local endpoints have no name of their own per bucket.
   forcePathStyle: process.env[ENV.endpoint] !== undefined,
 });
+const logger = new Logger({ serviceName: SERVICE_NAME, persistentKeys: { source: source.name } });
+const sink = rowSinkFromEnvironment({ serviceName: SERVICE_NAME, logger });
 const metrics = new Metrics({
   namespace: METRICS_NAMESPACE,
   serviceName: SERVICE_NAME,
@@ -46,7 +49,8 @@ export const handler = middy<KinesisStreamEvent, KinesisStreamBatchResponse>()
           signal,
         }),
       metrics,
-      logger: new Logger({ serviceName: SERVICE_NAME, persistentKeys: { source: source.name } }),
+      logger,
+      ...(sink && { rows: { repository, sink } }),
       now: Date.now,
     }),
   );

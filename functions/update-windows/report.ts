@@ -38,11 +38,11 @@ export function spread(values: readonly number[], count: number): number[] {
   return Array.from({ length: count }, (_, rank) => descending[Math.floor((rank * values.length) / count)] ?? 0);
 }
 
-/** One line for a batch in which something was not simply counted: how many, which fields, which errors. No contents. */
+/** One line for a batch in which something was not simply counted, or not kept: how many, which fields, which errors. No contents. */
 export function logTroubles(logger: Logger, source: EventSource, result: BatchResult): void {
   const { counts } = result;
-  if (counts.quarantined + counts.late + counts.failed === 0) return;
-  logger.warn('Some records of the batch were not counted', {
+  if (counts.quarantined + counts.late + counts.failed + result.errors.length === 0) return;
+  logger.warn('Some records of the batch were not counted, or their features not kept', {
     counts: { ...counts },
     problemsByField: countByField(
       source,

@@ -3,7 +3,7 @@ import { type DecodedEvent, decodeEventBytes, type EventProblem } from '../../sh
 import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
-import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { type Applied, applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
 import { type OnlineStore, OnlineStoreItemTooLargeError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
@@ -78,7 +78,7 @@ export interface BatchResult {
   readonly views: readonly ViewResult[];
   /** What lies in quarantine now. */
   readonly quarantined: readonly QuarantinedRecord[];
-  /** Why records failed, one error per failed group. They may quote data, so nothing but their names may be logged. */
+  /** Why records failed, one error per failed group, or had no row of their features. They may quote data, so nothing but their names may be logged. */
   readonly errors: readonly unknown[];
 }
 
@@ -199,12 +199,27 @@ async function applyGroup(group: EntityGroup, ports: UpdateWindowsPorts, trouble
     const { outcomes, items } = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
     const visibleAtMillis = ports.now?.();
     for (const event of events) count(tally, event, outcomes.get(event), visibleAtMillis);
-    const counted = events.find((event) => outcomes.get(event) === 'applied');
-    for (const item of counted ? items.values() : []) ports.featureLog?.updated(tally.view, counted, item);
+    logFeatures(group, { outcomes, items }, ports, troubles);
   } catch (error) {
     if (!(error instanceof OnlineStoreItemTooLargeError)) fail(troubles, recordIndexes, error);
     else if (events.length > 1) await applyEachAlone(group, ports, troubles);
     else refuseForSize(group, error, troubles);
+  }
+}
+
+/** The events are counted by now, whatever comes of their rows. */
+function logFeatures(
+  { tally, events }: EntityGroup,
+  { outcomes, items }: Applied,
+  { featureLog }: UpdateWindowsPorts,
+  { errors }: Troubles,
+): void {
+  const counted = events.find((event) => outcomes.get(event) === 'applied');
+  if (featureLog === undefined || counted === undefined) return;
+  try {
+    for (const item of items.values()) featureLog.updated(tally.view, counted, item);
+  } catch (error) {
+    errors.push(error);
   }
 }
 

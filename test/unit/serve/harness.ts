@@ -1,7 +1,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { createHandler } from '../../../functions/serve/app.ts';
 import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
-import type { EventRecord, EventStream, HealthProbe } from '../../../functions/serve/ports.ts';
+import type { EventRecord, EventStream, HealthProbe, ServePorts } from '../../../functions/serve/ports.ts';
 import type { EventSource } from '../../../shared/definitions/source.ts';
 import { repository as shippedRepository } from '../../../shared/features/index.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
@@ -94,6 +94,7 @@ export function serve(
     readonly repository?: FeatureRepository;
     readonly probes?: readonly HealthProbe[];
     readonly metrics?: ServingMetrics;
+    readonly rows?: ServePorts['rows'];
   } = {},
 ) {
   const store = options.store ?? new MemoryOnlineStore();
@@ -110,6 +111,7 @@ export function serve(
     logger: { error: log, warn: log },
     metrics: options.metrics ?? metrics,
     probes: options.probes ?? [{ name: 'online_store', check: async () => undefined }],
+    ...(options.rows && { rows: options.rows }),
   });
   async function call(request: APIGatewayProxyEventV2): Promise<Answered> {
     const { statusCode = 0, headers = {}, body = '' } = await handler(request);

@@ -1,0 +1,132 @@
+/** Rows of what was answered, to whom and when, for the history. */
+import type { FeatureService } from '../../shared/definitions/service.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import type { WindowedView } from '../../shared/definitions/view.ts';
+import { historyPartition, historyRow, historySchema } from '../../shared/offline/history-schema.ts';
+import {
+  deliveredServedRow,
+  ROW_LOGS,
+  type ServedEntity,
+  type ServedFeatures,
+  type ServedRow,
+  type ServedViews,
+  servedRow,
+} from '../../shared/offline/row-logs.ts';
+import type { ViewReadings } from '../../shared/online/read-features.ts';
+import { definitionVersions, type FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { WindowEvent } from '../../shared/windows/event.ts';
+import type { RowSink } from '../row-sink.ts';
+import { callerOf, type HttpRequest } from './http.ts';
+
+/** What is kept of one entity's features, whatever was asked. */
+interface Answered {
+  readonly service: FeatureService | undefined;
+  readonly entity: ServedEntity;
+  readonly readings: ViewReadings;
+  readonly features: ServedFeatures;
+  /** When the store had answered. */
+  readonly servedAtMillis: number;
+}
+
+interface Decided extends Answered {
+  readonly service: FeatureService;
+  readonly source: EventSource;
+  readonly event: WindowEvent;
+  readonly eventStatus: string;
+  readonly decision: string;
+}
+
+type CommonColumns = 'route' | 'event_id' | 'event' | 'event_status' | 'decision';
+
+/** Takes the rows of one request. */
+export interface RequestRows {
+  /** One entity of an answer of `/features`. */
+  read(answered: Answered): void;
+  /** An answer of `/predict_fraud`. */
+  decided(decided: Decided): void;
+}
+
+/** Makes rows of answers; what is the same for many answers is worked out once. */
+export class AnswerRows {
+  readonly #repository: FeatureRepository;
+  readonly #sink: RowSink;
+  readonly #versions: Readonly<Record<string, string>>;
+  readonly #definitionsByService = new Map<FeatureService, string>();
+
+  constructor({ repository, sink }: { readonly repository: FeatureRepository; readonly sink: RowSink }) {
+    this.#repository = repository;
+    this.#sink = sink;
+    this.#versions = definitionVersions(repository);
+  }
+
+  of(request: HttpRequest): RequestRows {
+    return {
+      read: (answered) => {
+        const nothing = { event_id: null, event: null, event_status: null, decision: null };
+        this.#keep(this.#servedRow(request, answered, { route: 'features', ...nothing }));
+      },
+      decided: (decided) => {
+        const { event, eventStatus, decision, source } = decided;
+        this.#keep(
+          this.#servedRow(request, decided, {
+            route: 'predict_fraud',
+            event_id: event.id,
+            event: event.values,
+            event_status: eventStatus,
+            decision,
+          }),
+        );
+        if (eventStatus !== 'read-only') this.#keepEvent(source, event);
+      },
+    };
+  }
+
+  #keep(row: ServedRow): void {
+    this.#sink.add(ROW_LOGS.served.schema.tableName, deliveredServedRow(row));
+  }
+
+  /** Features count it from this arrival on, whether or not it comes by the stream, too, and later. */
+  #keepEvent(source: EventSource, event: WindowEvent): void {
+    this.#sink.add(historySchema(source).tableName, { ...historyRow(source, event), ...historyPartition(event) });
+  }
+
+  #servedRow(
+    request: HttpRequest,
+    { service, entity, readings, features, servedAtMillis }: Answered,
+    columns: Pick<Parameters<typeof servedRow>[0], CommonColumns>,
+  ): ServedRow {
+    const views: Record<string, ServedViews[string]> = {};
+    let servedAt = servedAtMillis;
+    for (const [view, { asOfMillis, highWaterMillis, arrivedAtMillis }] of readings) {
+      views[view.key] = { as_of: asOfMillis, high_water: highWaterMillis ?? null };
+      // The clock of the stream may be ahead of ours; what was counted had arrived.
+      servedAt = Math.max(servedAt, arrivedAtMillis ?? servedAt);
+    }
+    return servedRow({
+      ...columns,
+      served_at: servedAt,
+      request_id: request.requestContext?.requestId ?? null,
+      caller: callerOf(request) ?? null,
+      registry_version: this.#repository.registryVersion,
+      service: service?.key ?? null,
+      entity,
+      views,
+      definitions: this.#definitionsOf(service, readings),
+      features,
+    });
+  }
+
+  #definitionsOf(service: FeatureService | undefined, readings: ViewReadings): string {
+    if (service === undefined) return this.#definitionsText([...readings.keys()]);
+    const known = this.#definitionsByService.get(service);
+    if (known !== undefined) return known;
+    const text = this.#definitionsText(service.views, `${service.key} derived`);
+    this.#definitionsByService.set(service, text);
+    return text;
+  }
+
+  #definitionsText(views: readonly WindowedView[], ...others: readonly string[]): string {
+    const names = [...views.map(({ key }) => key), ...others];
+    return JSON.stringify(Object.fromEntries(names.map((name) => [name, this.#versions[name]])));
+  }
+}
