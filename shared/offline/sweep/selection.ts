@@ -1,6 +1,7 @@
 import type { FieldValue } from '../../definitions/fields.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf, compilePredicate } from '../../expressions/index.ts';
+import { compareCodePoints } from '../../expressions/tree.ts';
 import { laneOf } from '../../online/item-key.ts';
 import { idHashOf } from '../../windows/event.ts';
 import type { HistoryMode } from '../offline-store.ts';
@@ -128,13 +129,13 @@ export class Selection {
         // A late event need not be looked at, but it changes nothing either.
         if (isDropped[newer] === 1 || (laneOfPosition && laneOfPosition[newer] !== lane)) continue;
         const arrival = arrivals[newer] ?? 0;
-        if (arrival < firstArrival || (arrival === firstArrival && events.idAt(newer) < events.idAt(first))) {
+        if (arrival < firstArrival || (arrival === firstArrival && comesBefore(events, newer, first))) {
           first = newer;
           firstArrival = arrival;
         }
       }
       const arrival = arrivals[position] ?? 0;
-      if (firstArrival < arrival || (firstArrival === arrival && events.idAt(first) < events.idAt(position))) {
+      if (firstArrival < arrival || (firstArrival === arrival && comesBefore(events, first, position))) {
         isDropped[position] = 1;
       }
     }
@@ -169,4 +170,9 @@ export class Selection {
       latestArrivals[index] = latest;
     }
   }
+}
+
+/** The order of two events that arrived at one instant: by id, as SQL and UTF-8 order text. */
+function comesBefore(events: EventColumns, left: number, right: number): boolean {
+  return compareCodePoints(events.idAt(left), events.idAt(right)) < 0;
 }
