@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
@@ -9,10 +10,12 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ENV, METRICS_NAMESPACE } from '../../../functions/constants.ts';
 import { type BatchHandlerParts, batchHandler } from '../../../functions/update-windows/batch-handler.ts';
-import { SERVICE_NAME, UPDATE_WINDOWS_ENV } from '../../../functions/update-windows/constants.ts';
+import { SERVICE_NAME, TIME_BUDGET, UPDATE_WINDOWS_ENV } from '../../../functions/update-windows/constants.ts';
 import { spread } from '../../../functions/update-windows/report.ts';
 import { transactions, userTransactions } from '../../../shared/features/fraud.ts';
+import { repository } from '../../../shared/features/index.ts';
 import { OnlineStoreRequestError, OnlineStoreThrottledError } from '../../../shared/online/store.ts';
+import { CollectingSink } from '../../support/rows.ts';
 import { InterceptedStore, MemoryQuarantine, NOW_MILLIS, transaction } from './fixtures.ts';
 
 /** What the function wrote, line by line, to either output. */
@@ -119,6 +122,30 @@ describe('the answer to the stream', () => {
     const { batchItemFailures } = await handleBatch(kinesisEvent(...transactionsFor(2)), context(20));
     expect(batchItemFailures).toHaveLength(2);
     expect(store.updatedKeys.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('rows of features', () => {
+  const events = kinesisEvent(...transactionsFor(3));
+
+  it('are sent in one go, before the batch is answered', async () => {
+    const sink = new CollectingSink();
+    let isSent = false;
+    sink.sent = delay(10).then(() => {
+      isSent = true;
+    });
+    const { handleBatch } = lambda({ rows: { repository, sink } });
+    await handleBatch(events, context(60_000));
+    expect(sink.of('feature_rows')).toHaveLength(3);
+    expect(sink.sends).toBe(1);
+    expect(isSent).toBe(true);
+  });
+
+  it('are not waited for until the invocation runs out of time', async () => {
+    const sink = new CollectingSink();
+    sink.sent = new Promise(() => {});
+    const { handleBatch } = lambda({ rows: { repository, sink } });
+    expect(await handleBatch(events, context(TIME_BUDGET.rowsReserveMillis + 50))).toEqual({ batchItemFailures: [] });
   });
 });
 
