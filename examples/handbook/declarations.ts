@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import {
   count,
+  type Duration,
   decimal,
   entity,
   eventSource,
@@ -37,54 +38,67 @@ export const handbookTransactions = eventSource({
   timeResolution: '1s',
 });
 
-export const customerSpending = windowedView({
-  name: 'customer_spending',
-  version: 1,
-  description: 'How often and how much a customer pays.',
-  owner: 'handbook',
-  entity: customer,
-  source: handbookTransactions,
-  windows: {
-    '1d': { length: '1d', hop: '1s' },
-    '7d': { length: '7d', hop: '1s' },
-    '30d': { length: '30d', hop: '1s' },
-  },
-  features: { customer_tx_count: count(), customer_avg_amount: mean('amount') },
-  ttl: '60d',
-});
+/** In which deployments of these features differ. */
+interface Variant {
+  /** See `windowedView`: history before it is left to `backfill`. */
+  readonly liveFrom?: string;
+  readonly ttl?: Duration;
+  /** Length of a customer's window `1d`. */
+  readonly customerDay?: Duration;
+}
 
-export const terminalRisk = windowedView({
-  name: 'terminal_risk',
-  version: 1,
-  description: 'Share of frauds on a terminal, as known a week later.',
-  owner: 'handbook',
-  entity: terminal,
-  source: handbookTransactions,
-  windows: {
-    '1d': { length: '1d', hop: '1s', offset: '7d' },
-    '7d': { length: '7d', hop: '1s', offset: '7d' },
-    '30d': { length: '30d', hop: '1s', offset: '7d' },
-  },
-  features: { terminal_tx_count: count(), terminal_fraud_share: mean('fraud') },
-  ttl: '60d',
-});
+export function handbookFeatures({ liveFrom, ttl = '60d', customerDay = '1d' }: Variant = {}) {
+  const common = {
+    version: 1,
+    owner: 'handbook',
+    source: handbookTransactions,
+    ttl,
+    ...(liveFrom !== undefined && { liveFrom }),
+  };
+  const customerSpending = windowedView({
+    ...common,
+    name: 'customer_spending',
+    description: 'How often and how much a customer pays.',
+    entity: customer,
+    windows: {
+      '1d': { length: customerDay, hop: '1s' },
+      '7d': { length: '7d', hop: '1s' },
+      '30d': { length: '30d', hop: '1s' },
+    },
+    features: { customer_tx_count: count(), customer_avg_amount: mean('amount') },
+  });
+  const terminalRisk = windowedView({
+    ...common,
+    name: 'terminal_risk',
+    description: 'Share of frauds on a terminal, as known a week later.',
+    entity: terminal,
+    windows: {
+      '1d': { length: '1d', hop: '1s', offset: '7d' },
+      '7d': { length: '7d', hop: '1s', offset: '7d' },
+      '30d': { length: '30d', hop: '1s', offset: '7d' },
+    },
+    features: { terminal_tx_count: count(), terminal_fraud_share: mean('fraud') },
+  });
+  const handbookService = featureService({
+    name: 'handbook_features',
+    version: 1,
+    description: 'The inputs of the models of the Fraud Detection Handbook.',
+    owner: 'handbook',
+    views: [customerSpending, terminalRisk],
+    decides: handbookTransactions,
+    derived: {
+      during_weekend: ({ at }) => at.dayOfWeek().isAtLeast(6),
+      during_night: ({ at }) => at.hourOfDay().isAtMost(6),
+      // The handbook writes 0 where a terminal had no transactions; an empty mean is null here.
+      risk_1d: ({ terminal_fraud_share_1d }) => coalesce(terminal_fraud_share_1d, 0),
+      risk_7d: ({ terminal_fraud_share_7d }) => coalesce(terminal_fraud_share_7d, 0),
+      risk_30d: ({ terminal_fraud_share_30d }) => coalesce(terminal_fraud_share_30d, 0),
+    },
+  });
+  return { views: [customerSpending, terminalRisk], services: [handbookService], handbookService };
+}
 
-export const handbookService = featureService({
-  name: 'handbook_features',
-  version: 1,
-  description: 'The inputs of the models of the Fraud Detection Handbook.',
-  owner: 'handbook',
-  views: [customerSpending, terminalRisk],
-  decides: handbookTransactions,
-  derived: {
-    during_weekend: ({ at }) => at.dayOfWeek().isAtLeast(6),
-    during_night: ({ at }) => at.hourOfDay().isAtMost(6),
-    // The handbook writes 0 where a terminal had no transactions; an empty mean is null here.
-    risk_1d: ({ terminal_fraud_share_1d }) => coalesce(terminal_fraud_share_1d, 0),
-    risk_7d: ({ terminal_fraud_share_7d }) => coalesce(terminal_fraud_share_7d, 0),
-    risk_30d: ({ terminal_fraud_share_30d }) => coalesce(terminal_fraud_share_30d, 0),
-  },
-});
+export const { handbookService } = handbookFeatures();
 
 /** Column of the published features → name of ours. */
 export const PUBLISHED_COLUMNS = {

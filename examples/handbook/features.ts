@@ -1,5 +1,5 @@
 /** The handbook's declarations as a repository: `--features` of commands, `-c features=` of a deployment. */
 import { featureRepository } from '../../shared/registry/manifest.ts';
-import { customerSpending, handbookService, terminalRisk } from './declarations.ts';
+import { handbookFeatures } from './declarations.ts';
 
-export const repository = featureRepository({ views: [customerSpending, terminalRisk], services: [handbookService] });
+export const repository = featureRepository(handbookFeatures());

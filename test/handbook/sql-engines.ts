@@ -8,7 +8,7 @@ import { type LocalTrino, startTrino } from '../../localstack/trino.ts';
 import type { Value } from '../../shared/expressions/index.ts';
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { historyQuery } from '../../shared/offline/sql/history-query.ts';
-import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
+import { type Engine, peakMemoryMegabytes, secondsSince } from './engine.ts';
 
 const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp'];
 

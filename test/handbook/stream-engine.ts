@@ -1,29 +1,21 @@
 /** The stream consumer and the read path: what is online, played through in order of time. */
 import { SingleBar } from 'cli-progress';
 import { handbookService, handbookTransactions } from '../../examples/handbook/declarations.ts';
+import { eventOf, type Published, type Transaction } from '../../examples/handbook/published.ts';
 import { type StreamRecord, updateWindows } from '../../functions/update-windows/update-windows.ts';
 import type { Value } from '../../shared/expressions/index.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { derivedValues, featureValues, readViews } from '../../shared/online/read-features.ts';
-import { type Engine, type Published, peakMemoryMegabytes, secondsSince, type Transaction } from './data.ts';
+import { type Engine, peakMemoryMegabytes, secondsSince } from './engine.ts';
 
 const BATCH_SIZE = 500;
 
 function recordOf(transaction: Transaction): StreamRecord {
-  const { id, atMillis, customer, terminal, amount, fraud } = transaction;
-  const event = {
-    transaction_id: id,
-    customer_id: customer,
-    terminal_id: terminal,
-    // Amounts have two decimals, but the data are doubles and some carry noise: 183.70000000000002.
-    amount: amount.toFixed(2),
-    fraud,
-    at: atMillis,
-  };
+  const { id, atMillis, customer } = transaction;
   return {
     sequenceNumber: String(id),
     partitionKey: String(customer),
-    data: Buffer.from(JSON.stringify(event)),
+    data: Buffer.from(JSON.stringify(eventOf(transaction))),
     arrivedAtMillis: atMillis,
   };
 }

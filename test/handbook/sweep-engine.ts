@@ -7,7 +7,7 @@ import { handbookService, handbookTransactions } from '../../examples/handbook/d
 import { historySql, spineSql } from '../../examples/handbook/sql.ts';
 import { EmbeddedOfflineStore } from '../../shared/offline/embedded/embedded-offline-store.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import { type Engine, peakMemoryMegabytes, secondsSince } from './data.ts';
+import { type Engine, peakMemoryMegabytes, secondsSince } from './engine.ts';
 import { byTransaction } from './sql-engines.ts';
 
 export const sweep: Engine = async ({ directory }) => {

@@ -8,43 +8,19 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, program } from 'commander';
 import { PUBLISHED_COLUMNS } from '../../examples/handbook/declarations.ts';
-import { type Answers, type Engine, type Handbook, loadHandbook } from './data.ts';
-
+import {
+  compareWithPublished,
+  type Difference,
+  describeDifference,
+  loadHandbook,
+} from '../../examples/handbook/published.ts';
+import type { Engine } from './engine.ts';
 import { duckDb, trino } from './sql-engines.ts';
 import { stream } from './stream-engine.ts';
 import { sweep } from './sweep-engine.ts';
 
 const ENGINES = { stream, sweep, duckdb: duckDb, trino } as const satisfies Record<string, Engine>;
 export type EngineName = keyof typeof ENGINES;
-
-interface Difference {
-  readonly transaction: number;
-  readonly column: keyof typeof PUBLISHED_COLUMNS;
-  readonly published: number;
-  readonly ours: number;
-  /** Whether the customer has another transaction in the same second, which the handbook orders by row. */
-  readonly isTie: boolean;
-}
-
-const TOLERANCE = 1e-9;
-/** Seconds in which a customer has more than one transaction. */
-function tiedSeconds({ transactions }: Handbook): ReadonlySet<string> {
-  const groups = Map.groupBy(transactions, ({ customer, atMillis }) => `${customer} ${atMillis}`);
-  return new Set([...groups].filter(([, { length }]) => length > 1).map(([second]) => second));
-}
-
-function compare(handbook: Handbook, { byTransaction }: Answers): Difference[] {
-  const ties = tiedSeconds(handbook);
-  return handbook.transactions.flatMap(({ id, customer, atMillis }) => {
-    const expected = Object.entries(handbook.published.get(id) ?? {}) as [Difference['column'], number][];
-    return expected.flatMap(([column, published]) => {
-      const answer = byTransaction.get(id)?.[PUBLISHED_COLUMNS[column]] ?? null;
-      if (answer !== null && Math.abs(Number(answer) - published) <= TOLERANCE) return [];
-      const isTie = ties.has(`${customer} ${atMillis}`);
-      return [{ transaction: id, column, published, ours: answer === null ? Number.NaN : Number(answer), isTie }];
-    });
-  });
-}
 
 export interface Verification {
   readonly engine: EngineName;
@@ -62,7 +38,7 @@ export interface Verification {
 export async function verifyHandbook(directory: string, engine: EngineName = 'stream'): Promise<Verification> {
   const handbook = await loadHandbook(directory);
   const answers = await ENGINES[engine](handbook);
-  const differences = compare(handbook, answers);
+  const differences = compareWithPublished(handbook, answers.byTransaction);
   const columns = Object.keys(PUBLISHED_COLUMNS);
   const real = differences.filter(({ isTie }) => !isTie);
   return {
@@ -91,10 +67,7 @@ if (import.meta.main) {
     process.exit(2);
   }
   const { differences, ...summary } = await verifyHandbook(data, engine);
-  for (const { transaction, column, published, ours, isTie } of differences) {
-    const cause = isTie ? 'same-second tie: the handbook counts in row order, we count both' : 'MISMATCH';
-    console.log(`transaction ${transaction} ${column}: published ${published}, ours ${ours} (${cause})`);
-  }
+  for (const difference of differences) console.log(describeDifference(difference));
   console.log(JSON.stringify(summary));
   process.exitCode = Object.values(summary.mismatches).some((count) => count > 0) ? 1 : 0;
 }
