@@ -7,9 +7,18 @@
  *    the inputs are computed, and the names that the model's own file gives to its inputs.
  * 3. What is loaded turns a row of features into the model's vector. Missing values are filled in there and nowhere else.
  */
+import { hash } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import type { FieldValue } from '../definitions/fields.ts';
-import { MODEL_FORMATS, type Model } from './models/model.ts';
+import type { FeatureService } from '../definitions/service.ts';
+import { columnTypes } from '../definitions/view.ts';
+import { columnsOf } from '../expressions/index.ts';
+import { LIMITS } from '../limits.ts';
+import { definitionVersions, type FeatureRepository } from '../registry/manifest.ts';
+import { MODEL_FORMATS, type Model, ModelError } from './models/model.ts';
+import { parseModel } from './models/parse-model.ts';
+import { firstIssue } from './models/reading.ts';
 
 /** Thrown when a package cannot be used. The message says which field, feature or view is at fault and what to do. */
 export class ModelPackageError extends Error {
@@ -65,7 +74,7 @@ export const ModelDocument = z.strictObject({
   /** By `definitionVersions` of shared/registry/manifest.ts, when the training set was made. */
   definitions: z.record(z.string(), z.string()),
   /** In the order of the model's vector. */
-  inputs: z.array(ModelInput).min(1),
+  inputs: z.array(ModelInput).min(1).max(LIMITS.modelInputs),
   format: z.enum(MODEL_FORMATS),
   /** Of the model's text in UTF-8. */
   modelSha256: Sha256,
@@ -109,4 +118,218 @@ export interface LoadedModel {
   score(vector: Float64Array): number;
   /** The inputs that moved the score most, strongest first. */
   explain(vector: Float64Array, top: number): InputContribution[];
+}
+
+const PackageFile = ModelDocument.extend({ model: z.string() });
+
+/**
+ * Writes a package; `modelSha256` is filled in.
+ * @throws ModelPackageError when the document is not as described, or the package would be too large to be read.
+ */
+export function writeModelPackage(document: Omit<ModelDocument, 'modelSha256'>, modelText: string): Uint8Array {
+  const file = { ...document, modelSha256: hash('sha256', modelText), model: modelText };
+  const parsed = PackageFile.safeParse(file);
+  if (!parsed.success) throw new ModelPackageError(`model ${keyOf(document)}: ${firstIssue(parsed.error)}`);
+  const inflated = Buffer.from(JSON.stringify(parsed.data));
+  const bytes = gzipSync(inflated);
+  if (inflated.length > LIMITS.inflatedPackageBytes || bytes.length > LIMITS.modelPackageBytes) {
+    throw new ModelPackageError(
+      `model ${keyOf(document)}: the package has ${bytes.length} bytes, ${inflated.length} inflated, and may have ` +
+        `${LIMITS.modelPackageBytes} and ${LIMITS.inflatedPackageBytes}; train a smaller model`,
+    );
+  }
+  return bytes;
+}
+
+/**
+ * Loads a package, which may be anything, for what is declared today.
+ * @throws ModelPackageError when it cannot be used, or its scores would not mean what they meant in training.
+ */
+export function readModelPackage(bytes: Uint8Array, repository: FeatureRepository): LoadedModel {
+  const { model: text, ...document } = parsePackage(inflate(bytes));
+  const key = keyOf(document);
+  const fail: Fail = (problem) => {
+    throw new ModelPackageError(`model ${key}: ${problem}`);
+  };
+  if (hash('sha256', text) !== document.modelSha256) {
+    fail('the hash of its model is not modelSha256, so the file was changed; package the model again');
+  }
+  requireConsistentDocument(document, fail);
+  requireFittingService(document, repository, fail);
+  const model = modelOf(document, text, fail);
+  requireFittingModel(document, model, fail);
+  const loaded = loadedModel(key, document, model);
+  requireProbabilities(loaded, fail);
+  return loaded;
+}
+
+/** Refuses a package, with what is wrong and what to do. */
+type Fail = (problem: string) => never;
+
+function keyOf({ name, version }: Pick<ModelDocument, 'name' | 'version'>): string {
+  return `${name}@${version}`;
+}
+
+function inflate(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > LIMITS.modelPackageBytes) {
+    throw new ModelPackageError(
+      `the package has ${bytes.length} bytes, more than ${LIMITS.modelPackageBytes}; train a smaller model`,
+    );
+  }
+  try {
+    return gunzipSync(bytes, { maxOutputLength: LIMITS.inflatedPackageBytes });
+  } catch (error) {
+    throw new ModelPackageError(
+      `the package is not gzip, or has more than ${LIMITS.inflatedPackageBytes} bytes inflated; write it again`,
+      { cause: error },
+    );
+  }
+}
+
+function parsePackage(inflated: Uint8Array): z.infer<typeof PackageFile> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(inflated));
+  } catch (error) {
+    throw new ModelPackageError('the package is not JSON in UTF-8; write it again', { cause: error });
+  }
+  const parsed = PackageFile.safeParse(json);
+  if (!parsed.success) throw new ModelPackageError(`the package: ${firstIssue(parsed.error)}; write it again`);
+  return parsed.data;
+}
+
+function requireConsistentDocument({ inputs, thresholds, reference }: ModelDocument, fail: Fail): void {
+  const { review, block } = thresholds;
+  if (review !== undefined && block !== undefined && review > block) {
+    fail(`the threshold for review, ${review}, is above the one for block, ${block}; lower it`);
+  }
+  const names = inputs.map(({ feature }) => feature);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) fail(`input ${twice} is there twice; train without its copy`);
+  const unknown = names.find((name) => !Object.hasOwn(reference.features, name));
+  if (unknown !== undefined) fail(`reference.features lacks input ${unknown}; package the model again`);
+}
+
+function requireFittingService(document: ModelDocument, repository: FeatureRepository, fail: Fail): void {
+  const service =
+    repository.services.find(({ key }) => key === document.service) ??
+    fail(
+      `it is for service ${document.service}, and the declared ones are ` +
+        `${repository.services.map(({ key }) => key).join(', ')}; train it for one of these`,
+    );
+  const origins = inputOrigins(service);
+  const today = definitionVersions(repository);
+  for (const { feature, type } of document.inputs) {
+    const origin =
+      origins.get(feature) ??
+      fail(
+        `input ${feature} is no field, feature or derived feature of ${service.key}; declare it, or train without it`,
+      );
+    if (origin.type !== type) {
+      fail(`input ${feature} is ${origin.type} in ${service.key}, and the package says ${type}; train it again`);
+    }
+    for (const definition of origin.definitions) {
+      const trainedWith = document.definitions[definition];
+      if (trainedWith === today[definition]) continue;
+      fail(
+        `input ${feature} comes from ${definition}, whose definition is ${today[definition]} today and was ` +
+          `${trainedWith ?? 'not recorded'} in training; train it again with a new training set, or restore the definition`,
+      );
+    }
+  }
+}
+
+/** What an input of a service is, and the definitions by which it is computed, as `definitionVersions` names them. */
+interface InputOrigin {
+  readonly type: string;
+  readonly definitions: readonly string[];
+}
+
+function inputOrigins(service: FeatureService): ReadonlyMap<string, InputOrigin> {
+  const origins = new Map<string, InputOrigin>();
+  for (const [name, type] of Object.entries(columnTypes(service.decides?.fields ?? {}))) {
+    origins.set(name, { type, definitions: [] });
+  }
+  for (const { name, type, view } of service.features) origins.set(name, { type, definitions: [view.key] });
+  for (const { name, type, expression } of service.derived) {
+    const views = [...columnsOf(expression)].flatMap((column) => origins.get(column)?.definitions ?? []);
+    origins.set(name, { type, definitions: [`${service.key} derived`, ...new Set(views)] });
+  }
+  return origins;
+}
+
+function modelOf({ format, inputs, reference }: ModelDocument, text: string, fail: Fail): Model {
+  const means = inputs.map(({ feature }) => reference.features[feature]?.mean ?? null);
+  try {
+    // Contributions of linear models are measured from the mean row, where there is one.
+    return parseModel(format, text, means.includes(null) ? undefined : means.map((mean) => mean ?? 0));
+  } catch (error) {
+    if (error instanceof ModelError) return fail(error.message);
+    throw error;
+  }
+}
+
+function requireFittingModel({ inputs }: ModelDocument, model: Model, fail: Fail): void {
+  if (model.inputCount !== inputs.length) {
+    fail(
+      `its file has ${model.inputCount} inputs, and the package has ${inputs.length}; list those it was trained with`,
+    );
+  }
+  inputs.forEach(({ feature, imputation }, index) => {
+    const own = model.inputNames?.[index] ?? feature;
+    if (own !== feature) {
+      fail(`input ${index} is ${feature}, and its file says ${own}; list the inputs in the order of the training`);
+    }
+    if (imputation === null && !model.acceptsMissing) {
+      fail(`input ${feature} has no imputation, and the model takes no missing values; say what stands for null`);
+    }
+  });
+}
+
+/** A row of nothing and the mean row must have a probability. */
+function requireProbabilities(loaded: LoadedModel, fail: Fail): void {
+  const nothing = loaded.vector({});
+  const { inputs, reference } = loaded.document;
+  const means = nothing.map((value, index) => reference.features[inputs[index]?.feature ?? '']?.mean ?? value);
+  for (const probe of [nothing, means]) {
+    const probability = loaded.score(probe);
+    if (!(probability >= 0 && probability <= 1)) fail(`it answers ${probability} and no probability; train it again`);
+  }
+}
+
+function loadedModel(key: string, document: ModelDocument, model: Model): LoadedModel {
+  const { inputs } = document;
+  return {
+    key,
+    document,
+    model,
+    vector(row, into = new Float64Array(inputs.length)) {
+      inputs.forEach((input, index) => {
+        into[index] = numberOf(key, input, row[input.feature]);
+      });
+      return into;
+    },
+    score: (vector) => model.score(vector),
+    explain(vector, top) {
+      const { values } = model.contributions(vector);
+      return inputs
+        .map(({ feature }, index) => {
+          const value = vector[index] ?? Number.NaN;
+          return { feature, value: Number.isNaN(value) ? null : value, contribution: values[index] ?? 0 };
+        })
+        .sort((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution))
+        .slice(0, top);
+    },
+  };
+}
+
+/** A value as the model takes it. A number that is not finite is null, as everywhere in features. */
+function numberOf(key: string, { feature, type, imputation }: ModelInput, value: FieldValue): number {
+  if (value === null || value === undefined) return imputation ?? Number.NaN;
+  if (typeof value === 'number' && type === 'number')
+    return Number.isFinite(value) ? value : (imputation ?? Number.NaN);
+  if (typeof value === 'boolean' && type === 'boolean') return Number(value);
+  throw new ModelPackageError(
+    `model ${key}: input ${feature} is ${type}, and the row has a ${typeof value}; give it as declared`,
+  );
 }

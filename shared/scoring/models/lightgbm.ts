@@ -28,9 +28,11 @@ export function parseLightgbm(text: string): Model {
   const inputCount = countOf(header, 'max_feature_idx') + 1;
   const steepness = steepnessOf(valueOf(header, 'objective'));
   const names = header.get('feature_names')?.split(' ');
+  // What LightGBM calls columns that were given no names.
+  const areNamed = names?.some((name, index) => name !== `Column_${index}`);
   return treeModel({
     format: FORMAT,
-    inputNames: inputNamesOf(FORMAT, names, inputCount),
+    inputNames: inputNamesOf(FORMAT, areNamed ? names : undefined, inputCount),
     acceptsMissing: true,
     marginSpace: 'log-odds',
     forest: compileForest(trees.map(sourceTree), { inputCount, comparison: 'float64 <=' }),
