@@ -1,5 +1,6 @@
 import type { OnlineStore, UpdateResult } from '../../shared/online/store.ts';
 import { OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
+import { HEADER } from '../../shared/windows/bucket.ts';
 import type { Item, ItemUpdate } from '../../shared/windows/item.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -7,9 +8,22 @@ import type { Scheduler } from './scheduler.ts';
 /** Which events each item has counted, in the order in which the store made the updates. */
 export class Journal {
   readonly #countedByKey = new Map<string, string[]>();
+  readonly #historyByKey = new Map<string, ReadonlySet<string>>();
+  readonly #historyOf: (key: string) => readonly string[];
+
+  /** @param historyOf the events that history has for an item, by the oracle. */
+  constructor(historyOf: (key: string) => readonly string[]) {
+    this.#historyOf = historyOf;
+  }
 
   /** The ids that an update adds are those that it requires to be absent, in the order of the events. */
   record(key: string, update: ItemUpdate): void {
+    if (HEADER.backfilled in update.set) {
+      const missing = new Set(this.#historyOf(key)).difference(new Set(this.counted(key)));
+      this.#historyByKey.set(key, missing);
+      this.#countedByKey.set(key, [...this.counted(key), ...missing]);
+      return;
+    }
     const added = new Set<string>();
     for (const condition of update.conditions) if (condition.kind === 'lacksMember') added.add(condition.member);
     this.#countedByKey.set(key, [...this.counted(key), ...added]);
@@ -18,6 +32,11 @@ export class Journal {
   /** Hashes of the ids of counted events. */
   counted(key: string): string[] {
     return this.#countedByKey.get(key) ?? [];
+  }
+
+  /** Whether an event came from history, where it was judged by those that arrived before it. */
+  isHistory(key: string, idHash: string): boolean {
+    return this.#historyByKey.get(key)?.has(idHash) ?? false;
   }
 
   keys(): IterableIterator<string> {

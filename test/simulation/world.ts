@@ -1,5 +1,6 @@
 /**
- * One simulated run of the product: producers, stream shards, consumers and scorers around one store, under faults.
+ * One simulated run of the product: producers, stream shards, consumers and scorers around one store, under faults; in some
+ * runs the view goes live in the middle, and backfill brings what arrived before while the others go on.
  *
  * 1. A seed draws a view (windows, lateness, lanes) and deliveries: events of a few accounts, out of order, repeated, with
  *    skewed clocks, with garbage between them.
@@ -14,17 +15,20 @@ import type { StreamRecord } from '../../functions/update-windows/update-windows
 import { updateWindows } from '../../functions/update-windows/update-windows.ts';
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import { type Duration, featureService, type WindowedView } from '../../shared/definitions/index.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import type { MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { backfillView, type EntityHistory } from '../../shared/online/backfill.ts';
+import { countsOnline } from '../../shared/online/counts-online.ts';
 import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { featureRepository } from '../../shared/registry/manifest.ts';
-import type { WindowEvent } from '../../shared/windows/event.ts';
+import { idHashOf, type WindowEvent } from '../../shared/windows/event.ts';
 import { readWindows } from '../../shared/windows/read.ts';
 import { everyAggregateView, START_MILLIS, type ViewChoice, WINDOWS } from '../support/arbitraries.ts';
-import { agrees, oracleFeatures } from '../support/oracle.ts';
-import { ActorStore, type FaultRates, Journal } from './actor-store.ts';
+import { agrees, countedInHistory, oracleFeatures } from '../support/oracle.ts';
+import { ActorStore, type FaultRates, Journal, type Sabotage } from './actor-store.ts';
 import { Random } from './random.ts';
-import { type Break, sabotagedView, sabotageOf } from './sabotage.ts';
+import { type Break, backfillSabotageOf, sabotagedView, sabotageOf } from './sabotage.ts';
 import { Scheduler } from './scheduler.ts';
 
 /** A disagreement with the oracle, in words. */
@@ -39,11 +43,17 @@ export interface RunResult {
   readonly crashes: number;
   readonly failedRecords: number;
   readonly quarantined: number;
+  /** Items into which history was merged. */
+  readonly backfilled: number;
 }
 
 const MAINTENANCE: MaintenancePolicy = { everyEvents: 1, minimumBytesFreed: -1_000_000 };
 const ACCOUNTS = ['acc-1', 'acc-2', 'acc-3'];
 const PHASE_DELIVERIES = 8;
+/** Share of runs in which the stream begins to count somewhere on the way. */
+const LIVE_LATER = 0.35;
+/** Backfills of one run that fail or crash before somebody looks into it. */
+const BACKFILL_ATTEMPTS = 100;
 
 type EventFields = Record<string, string | number | boolean | null>;
 
@@ -69,7 +79,7 @@ class World {
   readonly #random: Random;
   readonly #scheduler: Scheduler;
   readonly #store = new MemoryOnlineStore();
-  readonly #journal = new Journal();
+  readonly #journal = new Journal((key) => this.#historyOf(key));
   readonly #view: WindowedView;
   /** What the product works with: the view, with or without the planted defect. */
   readonly #productView: WindowedView;
@@ -80,6 +90,9 @@ class World {
   readonly #disorder: number;
   readonly #batchSize: number;
   readonly #eventsByHash = new Map<string, WindowEvent>();
+  /** What reached the stream, with the arrivals of each delivery. */
+  readonly #history: WindowEvent[] = [];
+  readonly #deliveries: readonly Delivery[];
   readonly #shards: Shard[] = [{ records: [], position: 0, isRunning: false }];
   readonly #quarantined = new Set<string>();
   readonly #garbage = new Set<string>();
@@ -88,12 +101,21 @@ class World {
   #crashes = 0;
   #failedRecords = 0;
   #sequence = 0;
+  #backfilled = 0;
+  /** `none` where the view counts all that arrives. */
+  #backfill: 'none' | 'waiting' | 'running' | 'done';
 
   constructor(seed: number, planted: Break | undefined) {
     this.#random = new Random(seed);
     this.#scheduler = new Scheduler(this.#random);
     this.#planted = planted;
-    this.#view = everyAggregateView(this.#viewChoice());
+    this.#disorder = this.#random.pick([0, 0.1, 0.4]);
+    const choice = this.#viewChoice();
+    this.#view = everyAggregateView(choice);
+    this.#deliveries = this.#newDeliveries();
+    const liveFromMillis = this.#random.chance(LIVE_LATER) ? this.#liveFrom() : undefined;
+    this.#backfill = liveFromMillis === undefined ? 'none' : 'waiting';
+    if (liveFromMillis !== undefined) this.#view = everyAggregateView({ ...choice, liveFromMillis });
     this.#productView = sabotagedView(planted, this.#view);
     this.#productService = featureService({
       name: 'simulated',
@@ -103,21 +125,23 @@ class World {
       views: [this.#productView],
       decides: this.#view.source,
     });
-    this.#disorder = this.#random.pick([0, 0.1, 0.4]);
     this.#batchSize = this.#random.pick([1, 4, 12]);
     const rate = this.#random.pick([0, 0.02, 0.1]);
     this.#faults = { throttle: rate, lostAnswer: rate, crash: rate / 2 };
   }
 
   async run(): Promise<RunResult> {
-    const deliveries = this.#deliveries();
+    const deliveries = this.#deliveries;
     for (let first = 0; first < deliveries.length; first += PHASE_DELIVERIES) {
       for (const delivery of deliveries.slice(first, first + PHASE_DELIVERIES)) this.#deliver(delivery);
       for (const shard of this.#shards) this.#startConsumer(shard);
+      this.#maybeBackfill(deliveries[first + PHASE_DELIVERIES]?.arrivedAtMillis);
       if (this.#random.chance(0.1)) this.#forgetCheckpoint();
       if (this.#random.chance(0.1)) this.#shards.push({ records: [], position: 0, isRunning: false });
       await this.#scheduler.run(this.#random.chance(0.5) ? this.#random.integer(1, 60) : undefined);
     }
+    await this.#scheduler.run();
+    if (this.#backfill === 'waiting') void this.#runBackfill();
     await this.#scheduler.run();
     await this.#compareAtTheEnd();
     return {
@@ -128,6 +152,7 @@ class World {
       crashes: this.#crashes,
       failedRecords: this.#failedRecords,
       quarantined: this.#quarantined.size,
+      backfilled: this.#backfilled,
     };
   }
 
@@ -142,7 +167,14 @@ class World {
     };
   }
 
-  #deliveries(): Delivery[] {
+  /** In the middle of the deliveries, mostly; before or after all of them, sometimes. */
+  #liveFrom(): number {
+    const arrivals = this.#deliveries.map(({ arrivedAtMillis }) => arrivedAtMillis);
+    const [first = 0, last = 0] = [arrivals[0], arrivals.at(-1)];
+    return this.#random.chance(0.8) ? this.#random.pick(arrivals) : this.#random.pick([first - 1, last + 1]);
+  }
+
+  #newDeliveries(): Delivery[] {
     const random = this.#random;
     const longest = Math.max(...this.#view.layout.windows.map(({ lengthMillis }) => lengthMillis));
     const meanStep = (longest * random.pick([0.5, 2, 5])) / 60;
@@ -198,6 +230,8 @@ class World {
       if (this.#random.chance(0.2)) void this.#decide(fields, arrivedAtMillis);
     }
     if (isDecided && this.#random.chance(0.3)) return;
+    const event = fields && this.#eventsByHash.get(idHashOf(String(fields.event_id)));
+    if (event) this.#history.push({ ...event, arrivedAtMillis });
     const copies = this.#random.chance(0.15) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const shard = this.#random.chance(0.9)
@@ -212,15 +246,80 @@ class World {
     }
   }
 
-  #newActorStore(faults: FaultRates): ActorStore {
+  #newActorStore(
+    faults: FaultRates,
+    sabotage: Sabotage | undefined = sabotageOf(this.#planted, this.#view),
+  ): ActorStore {
     return new ActorStore({
       store: this.#store,
       scheduler: this.#scheduler,
       random: this.#random,
       journal: this.#journal,
       faults,
-      sabotage: sabotageOf(this.#planted, this.#view),
+      sabotage,
     });
+  }
+
+  /** Backfill may begin when all that arrived before `liveFrom` has, and later; once more when it is done. */
+  #maybeBackfill(nextArrivalMillis: number | undefined): void {
+    const { liveFromMillis = Number.POSITIVE_INFINITY } = this.#view.layout;
+    if (nextArrivalMillis === undefined || nextArrivalMillis < liveFromMillis) return;
+    if (this.#backfill === 'waiting' && this.#random.chance(0.5)) void this.#runBackfill();
+    else if (this.#backfill === 'done' && this.#random.chance(0.1)) void this.#runBackfill();
+  }
+
+  /** As an operator would: again and again, until nothing is left to be done. */
+  async #runBackfill(): Promise<void> {
+    const wasDone = this.#backfill === 'done';
+    this.#backfill = 'running';
+    for (let attempt = 0; attempt < BACKFILL_ATTEMPTS; attempt++) {
+      const store = this.#newActorStore(this.#faults, backfillSabotageOf(this.#planted, this.#view));
+      const failed = await Promise.race([this.#backfillOnce(store, wasDone), store.crashed]);
+      if (failed === 'crashed') this.#crashes++;
+      else if (failed === 0) {
+        this.#backfill = 'done';
+        return;
+      }
+      await this.#scheduler.turn();
+    }
+    this.#differences.push('backfill did not end');
+  }
+
+  /** @returns how many items were left over. */
+  async #backfillOnce(store: ActorStore, wasDone: boolean): Promise<number> {
+    const clock = () => Math.max(this.#deliveries.at(-1)?.arrivedAtMillis ?? 0, this.#view.layout.liveFromMillis ?? 0);
+    let failed = 0;
+    for await (const items of backfillView({ store, clock }, this.#productView, this.#entityHistories(), 2)) {
+      for (const { outcome } of items) {
+        if (outcome === 'failed') failed++;
+        else if (outcome === 'written') this.#backfilled++;
+        else if (outcome !== 'done') this.#differences.push(`an item was ${outcome} to backfill`);
+        if (outcome === 'written' && wasDone) this.#differences.push('backfill was done and wrote again');
+      }
+    }
+    return failed;
+  }
+
+  async *#entityHistories(): AsyncGenerator<EntityHistory> {
+    for (const account of ACCOUNTS) {
+      const events = this.#countedInHistory(account);
+      if (events.length > 0) yield { entityKey: account, events };
+    }
+  }
+
+  #countedInHistory(account: string): WindowEvent[] {
+    const { liveFromMillis } = this.#view.layout;
+    const deliveries = this.#history.filter(({ values }) => values.account_id === account);
+    return liveFromMillis === undefined ? [] : countedInHistory(this.#view, deliveries, liveFromMillis);
+  }
+
+  /** Hashes of the ids of events that history has for an item. */
+  #historyOf(key: string): string[] {
+    return ACCOUNTS.flatMap((account) =>
+      this.#countedInHistory(account)
+        .filter((event) => itemKeyOf(this.#view, account, laneOf(this.#view, event)) === key)
+        .map(({ idHash }) => idHash),
+    );
   }
 
   #startConsumer(shard: Shard): void {
@@ -271,13 +370,16 @@ class World {
 
   async #decide(fields: EventFields, arrivedAtMillis: number): Promise<void> {
     const mode = this.#random.chance(0.2) ? 'read-only' : 'apply';
+    // Its clock is not the stream's: on which side of `liveFrom` an event lies is another question to each.
+    const skewMillis = this.#backfill === 'none' ? 0 : this.#random.integer(-60_000, 60_000);
+    const clockMillis = Math.max(arrivedAtMillis + skewMillis, Number(fields.at) - LIMITS.futureToleranceMillis);
     // Retries after throttles wait for real time, so the caller's own repetition stands for them here.
     const store = this.#newActorStore({ throttle: 0, lostAnswer: 0, crash: this.#faults.crash });
     const ports = {
       store,
       repository: featureRepository({ views: [this.#productView], services: [this.#productService] }),
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
-      clock: () => arrivedAtMillis,
+      clock: () => clockMillis,
       logger: { error: () => {}, warn: () => {} },
       metrics: { answered: () => {}, nulls: () => {}, age: () => {} },
       probes: [],
@@ -289,12 +391,13 @@ class World {
       return;
     }
     this.#decisions++;
-    this.#compareDecision(fields, answer, store);
+    this.#compareDecision(fields, clockMillis, answer, store);
   }
 
   /** A decision must have seen every event that its item counted when it was answered, and its own, once. */
   #compareDecision(
     fields: EventFields,
+    clockMillis: number,
     answer: { readonly as_of: string; readonly features: Record<string, unknown>; readonly event_status: string },
     store: ActorStore,
   ): void {
@@ -306,7 +409,9 @@ class World {
     // Ids are not kept for ever: whoever asks again long after the fact is told as if for the first time.
     const forgottenBefore = Date.parse(answer.as_of) - this.#view.layout.eventIdRetentionMillis;
     if (seen.includes(scored.idHash) && scored.timeMillis < forgottenBefore) return;
-    const expected = oracleFeatures(this.#view, this.#eventsOf(seen), Date.parse(answer.as_of), scored);
+    // An event that is left to backfill is not put into the windows either.
+    const own = countsOnline(this.#view, { ...scored, arrivedAtMillis: clockMillis }) ? scored : undefined;
+    const expected = oracleFeatures(this.#view, this.#eventsOf(seen), Date.parse(answer.as_of), own);
     this.#view.layout.features.forEach(({ name, aggregate }, index) => {
       const value = answer.features[name] as ReturnType<typeof oracleFeatures>[number];
       if (!agrees(aggregate.name, value, expected[index])) {
@@ -329,6 +434,7 @@ class World {
     for (const key of this.#journal.keys()) this.#compareJournal(key);
     for (const account of ACCOUNTS) await this.#compareFeatures(account);
     this.#compareDeliveries();
+    this.#compareHistory();
   }
 
   /** No event counted twice, none counted that was late. */
@@ -337,7 +443,8 @@ class World {
     let newest = Number.NEGATIVE_INFINITY;
     for (const [index, event] of this.#eventsOf(hashes).entries()) {
       if (hashes.indexOf(event.idHash) !== index) this.#differences.push(`${event.id} was counted twice`);
-      if (event.timeMillis < newest - this.#view.layout.allowedLatenessMillis) {
+      const isLate = event.timeMillis < newest - this.#view.layout.allowedLatenessMillis;
+      if (isLate && !this.#journal.isHistory(key, event.idHash)) {
         this.#differences.push(`${event.id} was counted although it was late`);
       }
       newest = Math.max(newest, event.timeMillis);
@@ -359,6 +466,18 @@ class World {
           this.#differences.push(`${account}: ${name} = ${reading.values[index]}, not ${expected[index]}`);
         }
       });
+    }
+  }
+
+  /** Whatever history has is counted. */
+  #compareHistory(): void {
+    if (this.#backfill === 'none') return;
+    for (const account of ACCOUNTS) {
+      for (const event of this.#countedInHistory(account)) {
+        const key = itemKeyOf(this.#view, account, laneOf(this.#view, event));
+        if (!this.#journal.counted(key).includes(event.idHash))
+          this.#differences.push(`${event.id} is left in history`);
+      }
     }
   }
 
