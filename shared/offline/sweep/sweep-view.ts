@@ -1,5 +1,6 @@
 import type { WindowedView } from '../../definitions/view.ts';
 import type { FeatureValue } from '../../windows/aggregate.ts';
+import { bucketStart } from '../../windows/bucket.ts';
 import type { AnyCell } from '../../windows/cell.ts';
 import type { WindowEvent } from '../../windows/event.ts';
 import type { Window, WindowFeature } from '../../windows/layout.ts';
@@ -26,6 +27,8 @@ import type { Slider } from './sliders.ts';
  */
 export class ViewSweep {
   readonly #selection: Selection;
+  readonly #mode: HistoryMode;
+  readonly #baseHopMillis: number;
   readonly #contributions: readonly Contributions[];
   readonly #windows: readonly SlidingWindow[];
   readonly #features: readonly { readonly feature: WindowFeature; readonly sources: readonly StateSource[] }[];
@@ -35,6 +38,8 @@ export class ViewSweep {
   /** @param featureIndexes into `view.features`: what to compute, in which order. */
   constructor(view: WindowedView, mode: HistoryMode, featureIndexes: readonly number[]) {
     this.#selection = new Selection(view, mode);
+    this.#mode = mode;
+    this.#baseHopMillis = view.layout.baseHopMillis;
     const contributions = new Map<number, Contributions>();
     const windows = new Map<number, SlidingWindow>();
     const knowsAll = mode === 'event-time';
@@ -60,8 +65,14 @@ export class ViewSweep {
   /**
    * Computes the features of every row of one entity.
    * @param visit is told the row's index and its values, which are valid until it returns.
+   * @param scored an event that all these rows decide: as online (`ScoredEvent`), it is inside its own windows, once.
    */
-  sweep(events: EventColumns, rows: SpineRows, visit: (row: number, values: readonly FeatureValue[]) => void): void {
+  sweep(
+    events: EventColumns,
+    rows: SpineRows,
+    visit: (row: number, values: readonly FeatureValue[]) => void,
+    scored?: WindowEvent,
+  ): void {
     for (const window of this.#windows) window.reset();
     this.#selection.select(events);
     for (const contributions of this.#contributions) contributions.load(events, this.#selection);
@@ -69,25 +80,57 @@ export class ViewSweep {
       const timestamp = rows.timestamps[row] ?? 0;
       const knownAt = rows.knownAts[row] ?? 0;
       for (const window of this.#windows) window.slide(this.#selection, timestamp, knownAt);
-      this.#finalise();
+      this.#finalise(scored && { event: scored, timestamp, counted: this.#counts(events, scored, knownAt) });
       visit(row, this.#values);
     }
   }
 
-  #finalise(): void {
+  #counts(events: EventColumns, { id }: WindowEvent, knownAt: number): boolean {
+    const { positions, arrivals, length } = this.#selection;
+    const knowsAll = this.#mode === 'event-time';
+    for (let index = 0; index < length; index++) {
+      if ((knowsAll || (arrivals[index] ?? 0) <= knownAt) && events.idAt(positions[index] ?? 0) === id) return true;
+    }
+    return false;
+  }
+
+  #finalise(scored: ScoredAtRow | undefined): void {
     for (let index = 0; index < this.#features.length; index++) {
       const placed = this.#features[index];
       const states = this.#states[index];
       if (placed === undefined || states === undefined) continue;
       const { feature, sources } = placed;
       for (let cell = 0; cell < sources.length; cell++) states[cell] = sources[cell]?.state();
+      if (scored && this.#lacks(feature.window, scored)) fold(scored.event, sources, states);
       this.#values[index] = feature.aggregate.finalise(states, feature.input);
     }
   }
+
+  /** Whether a window that ends with the scored event is without it: it is late, or the row's instant has moved past it. */
+  #lacks(window: Window, { event, timestamp, counted }: ScoredAtRow): boolean {
+    if (window.offsetMillis > 0) return false;
+    return !counted || bucketStart(event.timeMillis, this.#baseHopMillis) < boundsAt(window, timestamp).first;
+  }
+}
+
+function fold({ values, timeMillis }: WindowEvent, sources: readonly StateSource[], states: unknown[]): void {
+  for (const [index, { cell }] of sources.entries()) {
+    const contribution = cell.contribution(values, timeMillis);
+    if (contribution === undefined) continue;
+    states[index] = states[index] === undefined ? contribution : cell.merge([states[index], contribution]);
+  }
+}
+
+/** The decided event of a row, and whether the row counts it. */
+interface ScoredAtRow {
+  readonly event: WindowEvent;
+  readonly timestamp: number;
+  readonly counted: boolean;
 }
 
 /** The state of one cell in one window, as the row that was slid to sees it. */
 interface StateSource {
+  readonly cell: AnyCell;
   state(): unknown;
 }
 
@@ -118,7 +161,7 @@ class SlidingWindow {
     const known = this.#sources.get(cell);
     if (known) return known;
     const slider = contributions.slider();
-    const source = { state: () => this.#withBeyond(cell, contributions, slider.state()) };
+    const source = { cell, state: () => this.#withBeyond(cell, contributions, slider.state()) };
     this.#sliders.push(slider);
     this.#sources.set(cell, source);
     return source;
@@ -198,12 +241,16 @@ class SlidingWindow {
   }
 }
 
-/** Features of one entity at some rows, for callers that have its events as objects: values by row, in its order. */
+/**
+ * Features of one entity at some rows, for callers that have its events as objects: values by row, in its order.
+ * @param scored an event that all these rows decide.
+ */
 export function sweepEntity(
   view: WindowedView,
   events: readonly WindowEvent[],
   rows: readonly { readonly timestampMillis: number; readonly knownAtMillis: number }[],
   mode: HistoryMode,
+  scored?: WindowEvent,
 ): FeatureValue[][] {
   const featureIndexes = [...view.layout.features.keys()];
   const order = [...rows.keys()].sort(
@@ -216,8 +263,9 @@ export function sweepEntity(
     knownAts: Float64Array.from(order, (row) => rows[row]?.knownAtMillis ?? 0),
   };
   const answers: FeatureValue[][] = rows.map(() => []);
-  new ViewSweep(view, mode, featureIndexes).sweep(columns, spine, (row, values) => {
+  const visit = (row: number, values: readonly FeatureValue[]) => {
     answers[order[row] ?? 0] = [...values];
-  });
+  };
+  new ViewSweep(view, mode, featureIndexes).sweep(columns, spine, visit, scored);
   return answers;
 }
