@@ -1,15 +1,19 @@
 /**
  * The feature store on this machine: `npm run cli -- --help`.
  *
- * Exit codes: 0 done, 2 the request cannot be done as asked (one sentence says why), 1 a defect of ours.
+ * Exit codes: 0 done, 2 the request cannot be done as asked (one sentence says why), 1 a defect of ours, or an audit that
+ * found differences without an explanation.
  */
 import { SingleBar } from 'cli-progress';
 import { Command, CommanderError, Option } from 'commander';
+import { unexplainedCount } from '../shared/offline/audit/report.ts';
+import { auditServed, auditTable } from './audit.ts';
 import { importHistory } from './import-history.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
 import { isForUser } from './user-error.ts';
 
 const EXIT_REFUSED = 2;
+const EXIT_UNEXPLAINED = 1;
 
 /** What is printed goes through here, so that tests read it. */
 export interface Terminal {
@@ -100,10 +104,44 @@ function importCommand(terminal: Terminal): Command {
     });
 }
 
+/** @param onUnexplained is told when differences have no explanation. */
+function auditCommand(terminal: Terminal, onUnexplained: () => void): Command {
+  return new Command('audit')
+    .description('Recomputes a sample of what was served from history, and says of each difference why it is there.')
+    .requiredOption('--served <glob>', 'Parquet files, or a folder of them, of served rows')
+    .requiredOption('--history <source=glob>', 'Parquet files, or a folder of them, of a source; one for each', collect)
+    .requiredOption('--from <instant>', 'what was served from then on: a date, or an instant in ISO 8601')
+    .requiredOption('--to <instant>', 'and before then')
+    .requiredOption('--report <file>', 'HTML file to write')
+    .option('--json <file>', 'the same as JSON')
+    .option('--sample <rows>', 'how many rows are compared', '1000')
+    .option('--seed <text>', 'another seed is another sample', 'audit')
+    .option('--in-flight <duration>', 'how long an event may be on its way from its arrival to being counted', '5min')
+    .option(
+      '--features <module>',
+      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
+    )
+    .action(async (options) => {
+      const bar = progressBar('rows');
+      const report = await auditServed({ ...options, onProgress: bar.show }).finally(bar.stop);
+      const unreadable = report.unreadable === 0 ? '' : `, ${count(report.unreadable)} could not be understood`;
+      const unexplained = unexplainedCount(report);
+      terminal.print(
+        `${auditTable(report)}\n${count(report.rows)} rows compared${unreadable}; ${count(unexplained)} differences without an explanation\n  report  ${options.report}`,
+      );
+      if (unexplained > 0) onUnexplained();
+    });
+}
+
 /** Runs a command line without the program's name. @returns the exit code. */
 export async function main(commandLine: readonly string[], terminal: Terminal): Promise<number> {
-  const program = new Command('feature-store').description('Training sets and history, on this machine.');
-  for (const command of [trainingSetCommand(terminal), importCommand(terminal)]) program.addCommand(command);
+  let exitCode = 0;
+  const onUnexplained = () => {
+    exitCode = EXIT_UNEXPLAINED;
+  };
+  const program = new Command('feature-store').description('Training sets, history and audits, on this machine.');
+  const commands = [trainingSetCommand(terminal), importCommand(terminal), auditCommand(terminal, onUnexplained)];
+  for (const command of commands) program.addCommand(command);
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
     command.configureOutput({
@@ -113,7 +151,7 @@ export async function main(commandLine: readonly string[], terminal: Terminal): 
   }
   try {
     await program.parseAsync(commandLine, { from: 'user' });
-    return 0;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_REFUSED;
     if (!isForUser(error)) throw error;

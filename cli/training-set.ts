@@ -68,11 +68,12 @@ export function historyOf(entries: readonly string[]): Record<string, string> {
     }
     if (history[source] !== undefined)
       throw new UserError(`--history names ${source} twice; use one glob for all its files`);
-    history[source] = isDirectory(glob) ? join(glob, '**', '*.parquet') : glob;
+    history[source] = globOf(glob);
   }
   return history;
 }
 
-function isDirectory(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
+/** All Parquet files of a folder; what is no folder is a glob. */
+export function globOf(path: string): string {
+  return existsSync(path) && statSync(path).isDirectory() ? join(path, '**', '*.parquet') : path;
 }

@@ -1,4 +1,5 @@
 import { DefinitionError } from '../shared/definitions/error.ts';
+import { AuditSourceError } from '../shared/offline/audit/audit-source.ts';
 import { HistoryError } from '../shared/offline/embedded/errors.ts';
 import { SpineError } from '../shared/offline/offline-store.ts';
 import { FeaturesModuleError } from '../shared/registry/load-repository.ts';
@@ -10,7 +11,7 @@ export class UserError extends Error {
 
 /** Whether the user can do something about an error: its message is enough, and a stack would only hide it. */
 export function isForUser(error: unknown): error is Error {
-  return [UserError, SpineError, HistoryError, DefinitionError, FeaturesModuleError].some(
+  return [UserError, SpineError, HistoryError, DefinitionError, FeaturesModuleError, AuditSourceError].some(
     (type) => error instanceof type,
   );
 }
