@@ -99,7 +99,12 @@ export async function historyQuery(
   };
 }
 
-async function historyColumns(connection: DuckDBConnection, source: EventSource, path: string): Promise<ColumnInfo[]> {
+/** The columns of a source's files. @throws HistoryError when they cannot be read. */
+export async function historyColumns(
+  connection: DuckDBConnection,
+  source: EventSource,
+  path: string,
+): Promise<ColumnInfo[]> {
   try {
     return await describeColumns(connection, 'read_parquet($1, union_by_name = true)', [path]);
   } catch (error) {
@@ -109,7 +114,8 @@ async function historyColumns(connection: DuckDBConnection, source: EventSource,
   }
 }
 
-function required(
+/** SQL of a column, as `h`'s. @throws HistoryError when it is missing or cannot be read as it should. */
+export function required(
   source: EventSource,
   columns: readonly ColumnInfo[],
   name: string,

@@ -12,6 +12,8 @@ export interface EventsTable {
   readonly dialect: SqlDialect;
   /** History of the view's source. */
   readonly table: string;
+  /** Whether the table has the ids of events and their lanes: `EVENT_ID` and `LANE`. For bitemporal ones alone. */
+  readonly identified?: boolean;
 }
 
 /** A column of the events table: what it is called, and its SQL over history. */
@@ -24,6 +26,8 @@ export interface EventColumn {
 // Names with a space cannot be those of fields or features.
 export const EVENT_TIME = quoteName('event time');
 export const ARRIVAL = quoteName('arrived at');
+export const EVENT_ID = quoteName('event id');
+export const LANE = quoteName('lane');
 
 export function indent(text: string): string {
   return text.replaceAll(/^/gm, '  ');
@@ -106,6 +110,7 @@ export function eventsSql(options: EventsTable): string {
     ...view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name),
     EVENT_TIME,
     ...(isBitemporal ? [ARRIVAL] : []),
+    ...(options.identified ? [EVENT_ID, `${laneSql(options)} AS ${LANE}`] : []),
     ...inputColumns(view, dialect).map(({ name }) => name),
   ].join(', ');
   const inTime = `SELECT ${columns}\nFROM (\n${indent(withNewestSql(options, distinctEvents))}\n) AS "events"\nWHERE "newest before" IS NULL OR ${EVENT_TIME} >= "newest before" - ${view.layout.allowedLatenessMillis}`;
@@ -126,7 +131,9 @@ function deliveriesSql({ view, mode, dialect, table }: EventsTable): string {
       return `${cast(quoteName(joinKey))} AS ${name}`;
     }),
     `CAST(${quoteName(eventTime)} AS BIGINT) AS ${EVENT_TIME}`,
-    ...(mode === 'bitemporal' ? [`CAST(${quoteName(ARRIVED_AT)} AS BIGINT) AS ${ARRIVAL}`, `${id} AS "event id"`] : []),
+    ...(mode === 'bitemporal'
+      ? [`CAST(${quoteName(ARRIVED_AT)} AS BIGINT) AS ${ARRIVAL}`, `${id} AS ${EVENT_ID}`]
+      : []),
     ...[...values.values()].map(({ name, sql }) => `${sql} AS ${name}`),
     `row_number() OVER (PARTITION BY ${id} ORDER BY ${order}) AS "delivery"`,
   ];
@@ -146,10 +153,15 @@ function membershipSql(view: WindowedView, dialect: SqlDialect): string {
 /** Bytes of the hash of an event's id from which its lane follows; see `laneOf`. */
 const LANE_BYTE = 4;
 
+function laneSql({ view, dialect }: EventsTable): string {
+  return view.lanes === 1 ? '0' : `${dialect.hashOf(EVENT_ID, LANE_BYTE)} % ${view.lanes}`;
+}
+
 /** The newest event of the entity, or of its lane, that arrived before each event. */
-function withNewestSql({ view, dialect }: EventsTable, events: string): string {
+function withNewestSql(options: EventsTable, events: string): string {
+  const { view } = options;
   const keys = view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name);
-  const lane = view.lanes === 1 ? [] : [`${dialect.hashOf('"event id"', LANE_BYTE)} % ${view.lanes}`];
-  const before = `PARTITION BY ${[...keys, ...lane].join(', ')} ORDER BY ${ARRIVAL}, "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING`;
+  const lane = view.lanes === 1 ? [] : [laneSql(options)];
+  const before = `PARTITION BY ${[...keys, ...lane].join(', ')} ORDER BY ${ARRIVAL}, ${EVENT_ID} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING`;
   return `SELECT "distinct".*, max(${EVENT_TIME}) OVER (${before}) AS "newest before"\nFROM (\n${indent(events)}\n) AS "distinct"`;
 }
