@@ -5,13 +5,14 @@
  *
  * Exit codes: 0 as published, 1 something differs, 2 it cannot be run (one sentence says what to do).
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { program } from 'commander';
 import * as z from 'zod';
+import { PythonUnavailableError, preparePython } from '../python-environment.ts';
 import { makeTrainingSets, type SetSize, sizeOf, type TrainingSetFiles } from './training-sets.ts';
 
 const Metrics = z.strictObject({ aucRoc: z.number(), averagePrecision: z.number(), cardPrecision: z.number() });
@@ -44,11 +45,7 @@ const METRIC_TITLES: Readonly<Record<keyof Metrics, string>> = {
 const METRIC_NAMES = Object.keys(METRIC_TITLES) as (keyof Metrics)[];
 
 const FOLDER = join(import.meta.dirname, '../../.local/handbook-models');
-const ENVIRONMENT = join(FOLDER, 'python');
-const PYTHON = join(ENVIRONMENT, 'bin/python');
 const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
-/** Copy of the requirements that the environment was made from. */
-const INSTALLED = join(ENVIRONMENT, 'requirements.txt');
 
 function refuse(message: string, cause?: unknown): never {
   console.error(`handbook:models: ${message}`);
@@ -56,26 +53,19 @@ function refuse(message: string, cause?: unknown): never {
   process.exit(2);
 }
 
-async function textOf(file: string): Promise<string | undefined> {
-  return existsSync(file) ? readFile(file, 'utf8') : undefined;
-}
-
-async function preparePython(): Promise<void> {
-  if ((await textOf(INSTALLED)) === (await textOf(REQUIREMENTS))) return;
+async function python(): Promise<string> {
   try {
-    execFileSync('python3', ['-m', 'venv', '--clear', ENVIRONMENT], { stdio: 'inherit' });
-    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS];
-    execFileSync(PYTHON, install, { stdio: 'inherit' });
+    return await preparePython(join(FOLDER, 'python'), REQUIREMENTS);
   } catch (error) {
-    refuse('needs Python 3.11 or later as python3, with venv, and a package index that pip can reach.', error);
+    if (error instanceof PythonUnavailableError) refuse(error.message, error.cause);
+    throw error;
   }
-  await copyFile(REQUIREMENTS, INSTALLED);
 }
 
-async function train(files: TrainingSetFiles): Promise<Record<string, Metrics>> {
+async function train(interpreter: string, files: TrainingSetFiles): Promise<Record<string, Metrics>> {
   const metrics = join(FOLDER, 'metrics.json');
   const script = join(import.meta.dirname, 'train.py');
-  const { status } = spawnSync(PYTHON, [script, files.train, files.test, metrics], { stdio: 'inherit' });
+  const { status } = spawnSync(interpreter, [script, files.train, files.test, metrics], { stdio: 'inherit' });
   if (status !== 0) throw new Error('train.py failed; what it said is above');
   return z.record(z.string(), Metrics).parse(JSON.parse(await readFile(metrics, 'utf8')));
 }
@@ -133,9 +123,9 @@ console.log('1/3 Training sets');
 const files = await makeTrainingSets(data, FOLDER);
 const sizes = { train: await sizeOf(files.train), test: await sizeOf(files.test) };
 console.log('2/3 Python environment');
-await preparePython();
+const interpreter = await python();
 console.log('3/3 Models');
-const models = await train(files);
+const models = await train(interpreter, files);
 
 console.log(`\n${sizeLine('train', sizes.train)}\n${sizeLine('test', sizes.test)}\n${comparison(models)}`);
 const differences = [...sizeDifferences(sizes), ...metricDifferences(models)];

@@ -17,7 +17,7 @@ export const MISSING = { goesRight: 0, goesLeft: 1, isZero: 2, orZeroGoesRight: 
 const MISSING_RULES = 5;
 
 /** What LightGBM takes for zero: a float32. */
-const ZERO_THRESHOLD = Math.fround(1e-35);
+const TINY = Math.fround(1e-35);
 
 /** One tree as its file describes it: arrays over its nodes, of one length. The root is node 0. */
 export interface SourceTree {
@@ -34,12 +34,15 @@ export interface SourceTree {
   readonly weight: ArrayLike<number>;
 }
 
-/** In which numbers a library compares, and which comparison sends a value to the left. */
-export type Comparison = 'float32 <' | 'float32 <=' | 'float64 <=';
+/**
+ * In which numbers a library compares, and which comparison sends a value to the left. LightGBM hands doubles of at most
+ * 1e-35 to its trees as 0.
+ */
+export type Comparison = 'float32 <' | 'float32 <=' | 'float64 <=' | 'float64 <=, tiny is 0';
 
 export interface Forest {
   readonly inputCount: number;
-  readonly usesFloat32: boolean;
+  readonly comparison: Comparison;
   readonly roots: Int32Array;
   /** The left child; the right one is next to it. −1 at leaves. */
   readonly firstChild: Int32Array;
@@ -186,7 +189,7 @@ class ForestCompiler {
     const slots = [...this.#slots.keys()];
     return {
       inputCount: this.#inputCount,
-      usesFloat32: this.#comparison !== 'float64 <=',
+      comparison: this.#comparison,
       roots: Int32Array.from(this.#roots),
       firstChild: this.#firstChild.slice(0, this.#size),
       slot: this.#slot.slice(0, this.#size),
@@ -218,26 +221,21 @@ export function float32Below(value: number): number {
 /** Writes a row into the forest's slots. @throws RangeError when the row has the wrong length. */
 export function fillSlots(forest: Forest, row: Float64Array): void {
   requireInputs(row, forest.inputCount);
-  const { slotInput, slotMissing, slotValues, usesFloat32 } = forest;
+  const { slotInput, slotMissing, slotValues, comparison } = forest;
+  const usesFloat32 = comparison === 'float32 <' || comparison === 'float32 <=';
+  const tiny = comparison === 'float64 <=, tiny is 0' ? TINY : 0;
   for (let slot = 0; slot < slotValues.length; slot++) {
     const input = row[slotInput[slot] ?? 0] ?? Number.NaN;
-    const value = usesFloat32 ? Math.fround(input) : input;
+    const value = usesFloat32 ? Math.fround(input) : Math.abs(input) <= tiny ? 0 : input;
     const rule = slotMissing[slot] ?? 0;
-    slotValues[slot] =
-      rule < MISSING.isZero
-        ? Number.isNaN(value)
-          ? endOf(rule)
-          : value
-        : rule === MISSING.isZero
-          ? value || 0
-          : Math.abs(value || 0) <= ZERO_THRESHOLD
-            ? endOf(rule)
-            : value;
+    const isMissing = Number.isNaN(value) || (value === 0 && rule > MISSING.isZero);
+    slotValues[slot] = isMissing ? standIn(rule) : value;
   }
 }
 
-/** Where every comparison ends that way. */
-function endOf(rule: number): number {
+/** A value for what is missing: where it has a side, one with which every comparison ends there. */
+function standIn(rule: number): number {
+  if (rule === MISSING.isZero) return 0;
   return rule === MISSING.goesLeft || rule === MISSING.orZeroGoesLeft
     ? Number.NEGATIVE_INFINITY
     : Number.POSITIVE_INFINITY;

@@ -35,7 +35,7 @@ export function parseLightgbm(text: string): Model {
     inputNames: inputNamesOf(FORMAT, areNamed ? names : undefined, inputCount),
     acceptsMissing: true,
     marginSpace: 'log-odds',
-    forest: compileForest(trees.map(sourceTree), { inputCount, comparison: 'float64 <=' }),
+    forest: compileForest(trees.map(sourceTree), { inputCount, comparison: 'float64 <=, tiny is 0' }),
     start: 0,
     divisor: 1,
     sumsFloat32: false,
@@ -119,7 +119,8 @@ function sourceTree(block: Block, index: number): SourceTree {
     left: children('left_child'),
     right: children('right_child'),
     input: numbers('split_feature', splits),
-    threshold: numbers('threshold', splits),
+    // Thresholds between all numbers and NaN are infinite. Rows have finite numbers, for which the greatest is as good.
+    threshold: numbers('threshold', splits).map((threshold) => Math.min(threshold, Number.MAX_VALUE)),
     missing: decisions.map((decision, node) => missingRuleOf(decision, `${place}, node ${node}`)),
     value: [...numbers('internal_value', splits), ...numbers('leaf_value', leaves)],
     weight: [...numbers('internal_count', splits), ...numbers('leaf_count', leaves)],
@@ -136,9 +137,13 @@ function missingRuleOf(decision: number, place: string): number {
 }
 
 function numbersOf(place: string, text: string, length: number): number[] {
-  const numbers = text === '' ? [] : text.split(' ').map(Number);
+  const numbers = text === '' ? [] : text.split(' ').map(numberOf);
   if (numbers.length !== length) {
     throw new ModelError(`${place} has ${numbers.length} members, and must have ${length}; ${EXPORT_AGAIN}`);
   }
   return numbers;
+}
+
+function numberOf(text: string): number {
+  return text === 'inf' ? Number.POSITIVE_INFINITY : Number(text);
 }

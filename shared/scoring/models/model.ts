@@ -2,10 +2,10 @@
  * A trained model: from a vector of numbers to the probability of fraud, and to what each number had to do with it.
  *
  * Contract (every adapter keeps it):
- * 1. A row has `inputCount` numbers in the order of the model's training; NaN is a missing value. A row of another length
- *    is a `RangeError`: a defect of the caller.
+ * 1. A row has `inputCount` finite numbers in the order of the model's training; NaN is a missing value. A row of another
+ *    length is a `RangeError`: a defect of the caller.
  * 2. `score` is what the library that trained the model answers for that row, within 1e-6.
- * 3. `base + sum(values)` of `contributions` is `margin`, within 1e-5 of float32 libraries and 1e-9 of the others.
+ * 3. `base + sum(values)` of `contributions` is `margin`, within 1e-9, or 1e-5 for XGBoost, which computes in float32.
  * 4. Calls do not change the model's answers. Only one runs at a time: models keep their working memory.
  */
 export const MODEL_FORMATS = ['xgboost-json', 'lightgbm-text', 'logistic-regression', 'sklearn-trees'] as const;
