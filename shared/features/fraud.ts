@@ -1,5 +1,6 @@
 /**
- * Card fraud: what is known of a user's recent transactions, and the decision over one of them.
+ * Card fraud: what is known of a user's recent transactions and of a merchant's past frauds, and the decision over one
+ * transaction.
  *
  * This file is the whole definition. The stream computation, the online items, the answers of the API, the OpenAPI
  * document, the infrastructure and its alarms follow from it.
@@ -44,6 +45,35 @@ export const transactions = eventSource({
   allowedLateness: '5s',
 });
 
+export const merchant = entity({
+  name: 'merchant',
+  description: 'Where a user pays.',
+  joinKeys: ['merchant_id'],
+});
+
+/** Its name is known to the API: `POST /labels` puts its events on the stream. */
+export const labels = eventSource({
+  name: 'labels',
+  description: 'What became of transactions: chargebacks and confirmed frauds, and alerts that were cleared.',
+  owner: 'fraud-operations',
+  schema: z.strictObject({
+    label_id: identifier(),
+    transaction_id: identifier(),
+    user_id: identifier(),
+    merchant_id: identifier(),
+    /** A number, so that its mean is a share. */
+    is_fraud: z.int().min(0).max(1),
+    /** The hour in which it became known, rounded down. */
+    labelled_at: eventTime(),
+  }),
+  eventId: 'label_id',
+  eventTime: 'labelled_at',
+  partitionKey: 'merchant_id',
+  allowedLateness: '1h',
+  // An item then holds a month of labels in at most 746 buckets, however many labels there are.
+  timeResolution: '1h',
+});
+
 export const userTransactions = windowedView({
   name: 'user_transactions',
   version: 1,
@@ -63,6 +93,23 @@ export const userTransactions = windowedView({
   ttl: '30d',
 });
 
+export const merchantRisk = windowedView({
+  name: 'merchant_risk',
+  version: 1,
+  description: 'How many transactions at a merchant turned out to be fraud, of those that were looked into.',
+  owner: 'fraud-platform',
+  tags: ['fraud', 'labels'],
+  entity: merchant,
+  source: labels,
+  // A label counts once it has stood for a day: until then, many are taken back.
+  windows: {
+    '7d': { length: '7d', hop: '1h', offset: '1d' },
+    '30d': { length: '30d', hop: '1h', offset: '1d' },
+  },
+  features: { label_count: count(), fraud_share: mean('is_fraud') },
+  ttl: '60d',
+});
+
 const cents = (money: NumberExpression) => money.times(100).plus(0.5).floor();
 
 export const fraudDetection = featureService({
@@ -71,7 +118,7 @@ export const fraudDetection = featureService({
   description: 'Decides whether a transaction is let through, with everything known up to and including it.',
   owner: 'fraud-platform',
   tags: ['fraud'],
-  views: [userTransactions],
+  views: [userTransactions, merchantRisk],
   decides: transactions,
   derived: {
     amount_to_avg_ratio: ({ amount, avg_amount_1h }) => amount.dividedBy(avg_amount_1h),

@@ -1,8 +1,8 @@
 /** The feature repository that is deployed. To add features, declare them in a file here and list them below. */
 import { featureRepository } from '../registry/manifest.ts';
-import { fraudDetection, userTransactions } from './fraud.ts';
+import { fraudDetection, merchantRisk, userTransactions } from './fraud.ts';
 
 export const repository = featureRepository({
-  views: [userTransactions],
+  views: [userTransactions, merchantRisk],
   services: [fraudDetection],
 });

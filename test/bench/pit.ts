@@ -12,8 +12,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { program } from 'commander';
-import { fraudDetection, userTransactions } from '../../shared/features/fraud.ts';
+import { userTransactions } from '../../shared/features/fraud.ts';
 import { EmbeddedOfflineStore } from '../../shared/offline/embedded/embedded-offline-store.ts';
+import { transactionsService } from '../support/transactions-service.ts';
 import { round } from './measure.ts';
 
 const USERS = 50_000;
@@ -143,7 +144,13 @@ async function runEngine(engine: Engine, workload: Workload): Promise<void> {
     const { events, spine } = workload;
     const mode = engine === 'sweep' ? 'event-time' : 'bitemporal';
     const history = { transactions: events };
-    await new EmbeddedOfflineStore().getHistoricalFeatures({ service: fraudDetection, mode, spine, history, output });
+    await new EmbeddedOfflineStore().getHistoricalFeatures({
+      service: transactionsService,
+      mode,
+      spine,
+      history,
+      output,
+    });
   } else {
     await run(engine === 'join' ? joinSql(workload, output) : windowsSql(workload, output, engine === 'windows'));
   }

@@ -49,7 +49,10 @@ describe('decisions that race for one user on DynamoDB Local', () => {
   }
 
   async function readCount(): Promise<number> {
-    const body = JSON.stringify({ service: 'fraud_detection', entities: [{ user_id: `raced-${attempt}` }] });
+    const body = JSON.stringify({
+      features: ['user_transactions:tx_count_1h'],
+      entities: [{ user_id: `raced-${attempt}` }],
+    });
     const { body: text } = await handler(httpRequest('POST', '/features', { body }));
     return JSON.parse(text ?? '').results[0].features.tx_count_1h;
   }
@@ -68,7 +71,7 @@ describe('decisions that race for one user on DynamoDB Local', () => {
     });
     const refuse = () => Promise.reject(new Error('a transaction was refused'));
     const { source } = userTransactions;
-    const ports = { source, views: repository.views, store, quarantine: { put: refuse } };
+    const ports = { source, views: [userTransactions], store, quarantine: { put: refuse } };
     for (let delivery = 0; delivery < 2; delivery++) {
       const { counts: outcomes } = await updateWindows(records, ports);
       expect(outcomes).toMatchObject({ received: REQUESTS, duplicate: REQUESTS, applied: 0, failed: 0 });

@@ -42,7 +42,10 @@ describe('the deployed handler over DynamoDB Local', () => {
     expect((await post('/predict_fraud', event)).body.event_status).toBe('duplicate');
     const { body } = await post('/features', {
       service: 'fraud_detection',
-      entities: [{ user_id: 'reader' }, { user_id: 'nobody' }],
+      entities: [
+        { user_id: 'reader', merchant_id: 'merchant-1' },
+        { user_id: 'nobody', merchant_id: 'merchant-1' },
+      ],
     });
     expect(body.results[0]).toMatchObject({ status: 'found', features: { tx_count_1h: 1, avg_amount_1h: 10 } });
     expect(body.results[1]).toMatchObject({ status: 'unknown', features: { tx_count_1h: 0, avg_amount_1h: null } });

@@ -9,6 +9,7 @@ import { readParquet, values, writeParquet } from '../../support/parquet.ts';
 let directory: string;
 const path = (name: string) => join(directory, name);
 const T = Date.UTC(2026, 0, 1);
+const DAY = 24 * 3_600_000;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cli-test-'));
@@ -33,6 +34,8 @@ const trainingSet = (...more: string[]) =>
     path('spine.parquet'),
     '--history',
     `transactions=${path('history')}`,
+    '--history',
+    `labels=${path('labels')}`,
     '--output',
     path('out/training.parquet'),
     ...more,
@@ -61,12 +64,29 @@ it('imports a foreign file, and makes a training set of it', async () => {
   const rejects = (await readFile(path('history/transactions.rejects.jsonl'), 'utf8')).trim().split('\n');
   expect(rejects.map((line) => JSON.parse(line).problems[0].field)).toEqual(['amount', 'user_id']);
 
-  await writeParquet(path('spine.parquet'), values(['user_id VARCHAR', 'timestamp BIGINT'], [['u1', T + 2_000]]));
+  await writeFile(
+    path('labels.csv'),
+    `label_id,transaction_id,user_id,merchant_id,is_fraud,labelled_at
+l1,0,u9,m1,1,${T - 2 * DAY}
+l2,0,u9,m1,0,${T - 2 * DAY}
+l3,0,u9,m1,1,${T}
+`,
+  );
+  const known = await run(
+    ...['import', '--source', 'labels', '--from', path('labels.csv'), '--to', path('labels')],
+    ...['--arrival', 'event-time'],
+  );
+  expect(known).toMatchObject({ code: 0, errors: '' });
+
+  await writeParquet(
+    path('spine.parquet'),
+    values(['user_id VARCHAR', 'merchant_id VARCHAR', 'timestamp BIGINT'], [['u1', 'm1', T + 2_000]]),
+  );
   const made = await trainingSet('--service', 'fraud_detection');
   expect(made).toMatchObject({ code: 0, errors: '' });
-  expect(made.output).toMatch(/^1 rows with 27 features in [\d.]+ s/);
+  expect(made.output).toMatch(/^1 rows with 31 features in [\d.]+ s/);
   expect(await readParquet(path('out/training.parquet'))).toMatchObject([
-    { tx_count_1min: 2, total_amount_1min: 11.05 },
+    { tx_count_1min: 2, total_amount_1min: 11.05, label_count_7d: 2, fraud_share_7d: 0.5 },
   ]);
   const manifest = JSON.parse(await readFile(path('out/training.manifest.json'), 'utf8'));
   expect(manifest).toMatchObject({ service: 'fraud_detection@1', mode: 'bitemporal', rows: 1, engine: 'sweep' });

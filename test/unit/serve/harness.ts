@@ -136,7 +136,7 @@ export function serve(
     get: (path: string) => call(httpRequest('GET', path)),
     predict: (body: unknown) => post('/predict_fraud', body),
     features: (body: unknown) => post('/features', body),
-    events: (body: unknown, query?: Record<string, string>) => post('/events', body, query),
+    events: (body: unknown, query: Record<string, string> = { source: 'transactions' }) => post('/events', body, query),
   };
 }
 

@@ -2,11 +2,10 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHandler } from '../../../functions/serve/app.ts';
 import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
-import { fraudDetection } from '../../../shared/features/fraud.ts';
-import { repository } from '../../../shared/features/index.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import { OnlineStoreRequestError } from '../../../shared/online/store.ts';
+import { transactionsRepository, transactionsService } from '../../support/transactions-service.ts';
 import { httpRequest, MemoryStream, NOW_MILLIS, transaction } from './harness.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: lines of the embedded metric format, which this test takes apart.
@@ -36,7 +35,7 @@ function deployed(store: OnlineStore = new MemoryOnlineStore()) {
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
     store,
-    repository,
+    repository: transactionsRepository,
     stream: new MemoryStream(),
     clock: () => clock.nowMillis,
     logger: new Logger({ serviceName: 'serve' }),
@@ -83,7 +82,7 @@ describe('metrics', () => {
     await post('/predict_fraud', transaction());
     clock.nowMillis += 60_000;
     await read();
-    const emptyFeatures = fraudDetection.features.filter(
+    const emptyFeatures = transactionsService.features.filter(
       ({ window, emptyValue }) => window === '1min' && emptyValue === null,
     );
     const nulls = metricsOf(linesOf(written), 'NullFeatures').map((line) => [line.feature, line.NullFeatures]);

@@ -96,8 +96,8 @@ describe('GET /openapi.json', () => {
     const { post } = serve();
     expect((await post('/features', example('/features'))).status).toBe(200);
     expect((await post('/predict_fraud', example('/predict_fraud'))).status).toBe(200);
-    expect((await post('/events', example('/events'))).status).toBe(202);
-    expect(exampleEntity(fraudDetection)).toEqual({ user_id: 'user-1' });
+    expect((await post('/events', example('/events'), { source: 'transactions' })).status).toBe(202);
+    expect(exampleEntity(fraudDetection)).toEqual({ user_id: 'user-1', merchant_id: 'merchant-1' });
   });
 });
 
@@ -118,7 +118,13 @@ describe('the published schemas', () => {
       answers.parse((await predict(event)).body);
       answers.parse((await predict({ ...event, mode: 'read-only' })).body);
     }
-    const read = await features({ service: 'fraud_detection', entities: [{ user_id: 'user-1' }, { user_id: 'x' }] });
+    const read = await features({
+      service: 'fraud_detection',
+      entities: [
+        { user_id: 'user-1', merchant_id: 'merchant-1' },
+        { user_id: 'x', merchant_id: 'y' },
+      ],
+    });
     featuresAnswer.parse(read.body);
     for (const result of read.body.results) serviceFeatures(fraudDetection).parse(result.features);
     eventsAnswer.parse((await events(transaction())).body);

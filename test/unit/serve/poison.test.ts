@@ -57,12 +57,12 @@ const NOT_JSON: readonly (readonly [what: string, body: string])[] = [
 ];
 
 describe.each([
-  ['/predict_fraud', 200],
-  ['/events', 202],
-])('POST %s', (path, accepted) => {
+  ['/predict_fraud', 200, undefined],
+  ['/events', 202, { source: 'transactions' }],
+])('POST %s', (path, accepted, query) => {
   it.each(REFUSED)('refuses %s, naming the field', async (_what, body, field) => {
     const { post, store, stream, logged } = serve();
-    const answer = await post(path, body);
+    const answer = await post(path, body, query);
     expect(answer.status).toBe(400);
     expect(answer.body.type).toBe('urn:feature-store:problem:validation');
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toContain(field);
@@ -72,7 +72,7 @@ describe.each([
   });
 
   it.each(NOT_JSON)('refuses %s', async (_what, body) => {
-    const answer = await serve().post(path, body);
+    const answer = await serve().post(path, body, query);
     expect(answer.status).toBe(400);
     expect(answer.body.detail).not.toContain('4711');
     expect(answer.body.type).toMatch(/invalid-json|validation/);
@@ -83,7 +83,9 @@ describe.each([
     ['a cut-off base 64', Buffer.from('{"a":1}').toString('base64').slice(0, -1)],
     ['no UTF-8', Buffer.from([0x22, 0xc3, 0x28, 0x22]).toString('base64')],
   ])('refuses %s', async (_what, body) => {
-    const answer = await serve().call(httpRequest('POST', path, { body, isBase64Encoded: true }));
+    const answer = await serve().call(
+      httpRequest('POST', path, { ...(query && { query }), body, isBase64Encoded: true }),
+    );
     expect(answer.status).toBe(400);
     expect(answer.body.type).toBe('urn:feature-store:problem:invalid-json');
   });
@@ -93,8 +95,8 @@ describe.each([
     const encoded = Buffer.from(body).toString('base64');
     const { call } = serve();
     for (const request of [
-      httpRequest('POST', path, { body }),
-      httpRequest('POST', path, { body: encoded, isBase64Encoded: true }),
+      httpRequest('POST', path, { ...(query && { query }), body }),
+      httpRequest('POST', path, { ...(query && { query }), body: encoded, isBase64Encoded: true }),
     ]) {
       const answer = await call(request);
       expect(answer.status).toBe(413);
@@ -104,7 +106,7 @@ describe.each([
 
   it('answers within bounds, however many fields are wrong', async () => {
     const body = JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, number) => [`f${number}`, 1])));
-    const answer = await serve().post(path, body);
+    const answer = await serve().post(path, body, query);
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body).length).toBeLessThan(20_000);
   });
@@ -119,7 +121,7 @@ describe.each([
     ['a time of years ago', withMember('timestamp', String(NOW_MILLIS - 4_000 * DAY))],
     ['a byte of space around', ` ${JSON.stringify(transaction())}\n`],
   ])('accepts %s', async (_what, body) => {
-    expect((await serve().post(path, body)).status).toBe(accepted);
+    expect((await serve().post(path, body, query)).status).toBe(accepted);
   });
 });
 

@@ -196,7 +196,10 @@ describe('POST /predict_fraud, read-only', () => {
       updated_at: null,
     });
     expect((store as MemoryOnlineStore).size).toBe(0);
-    const read = await features({ service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    const read = await features({
+      service: 'fraud_detection',
+      entities: [{ user_id: 'user-1', merchant_id: 'merchant-1' }],
+    });
     expect(read.body.results[0].status).toBe('unknown');
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fraudDetection } from '../../../shared/features/fraud.ts';
+import { fraudDetection, merchantRisk } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
 import { OnlineStoreThrottledError } from '../../../shared/online/store.ts';
 import { NOW_MILLIS, serve, transaction } from './harness.ts';
@@ -11,8 +11,10 @@ describe('POST /features', () => {
   it('answers the features of a service, in order, with their freshness', async () => {
     const { predict, features, clock, metrics } = serve();
     await predict(transaction({ amount: 12.5 }));
+    metrics.ages.length = 0;
+    metrics.nullNames.length = 0;
     clock.nowMillis += 2 * MINUTE;
-    const { status, body } = await features({ service, entities: [{ user_id: 'user-1' }] });
+    const { status, body } = await features({ service, entities: [{ user_id: 'user-1', merchant_id: 'merchant-1' }] });
     expect(status).toBe(200);
     expect(body.service).toBe('fraud_detection@1');
     expect(body.registry_version).toBe(repository.registryVersion);
@@ -20,7 +22,7 @@ describe('POST /features', () => {
     expect(body.features).toEqual(names);
     expect(body.results).toHaveLength(1);
     expect(body.results[0]).toMatchObject({
-      entity: { user_id: 'user-1' },
+      entity: { user_id: 'user-1', merchant_id: 'merchant-1' },
       status: 'found',
       features: { tx_count_1min: 0, tx_count_5min: 1, avg_amount_1h: 12.5, is_burst: false, amount_to_avg_ratio: null },
       views: {
@@ -34,9 +36,12 @@ describe('POST /features', () => {
       },
     });
     expect(Object.keys(body.results[0].features)).toEqual(body.features);
-    expect(metrics.ages).toEqual([['user_transactions@1', 120]]);
+    expect(metrics.ages).toEqual([
+      ['user_transactions@1', 120],
+      ['merchant_risk@1', null],
+    ]);
     const emptyFeatures = fraudDetection.features.filter(
-      ({ window, emptyValue }) => window === '1min' && emptyValue === null,
+      ({ view, window, emptyValue }) => emptyValue === null && (view === merchantRisk || window === '1min'),
     );
     expect(emptyFeatures.length).toBeGreaterThan(0);
     expect(metrics.nullNames).toEqual(emptyFeatures.map(({ name }) => name));
@@ -57,7 +62,13 @@ describe('POST /features', () => {
   it('answers empty values for an unknown entity, never an error, in the order asked for', async () => {
     const { predict, features } = serve();
     await predict(transaction());
-    const { status, body } = await features({ service, entities: [{ user_id: 'nobody' }, { user_id: 'user-1' }] });
+    const { status, body } = await features({
+      service,
+      entities: [
+        { user_id: 'nobody', merchant_id: 'unknown' },
+        { user_id: 'user-1', merchant_id: 'merchant-1' },
+      ],
+    });
     expect(status).toBe(200);
     expect(body.results.map((result: { status: string }) => result.status)).toEqual(['unknown', 'found']);
     expect(body.results[0].features).toMatchObject({
@@ -80,8 +91,8 @@ describe('POST /features', () => {
     const { predict, features } = serve();
     await predict(transaction());
     const asOf = async (at: unknown) =>
-      (await features({ service, entities: [{ user_id: 'user-1' }], at })).body.results[0].views['user_transactions@1']
-        .as_of;
+      (await features({ service, entities: [{ user_id: 'user-1', merchant_id: 'merchant-1' }], at })).body.results[0]
+        .views['user_transactions@1'].as_of;
     expect(await asOf(NOW_MILLIS + MINUTE)).toBe('2026-01-31T12:01:00.000Z');
     expect(await asOf('2026-01-31T13:05:00+01:00')).toBe('2026-01-31T12:05:00.000Z');
     expect(await asOf(NOW_MILLIS - MINUTE)).toBe('2026-01-31T12:00:00.000Z');
@@ -90,12 +101,18 @@ describe('POST /features', () => {
   it('reads an entity that is asked for twice', async () => {
     const { predict, features } = serve();
     await predict(transaction());
-    const { body } = await features({ service, entities: [{ user_id: 'user-1' }, { user_id: 'user-1' }] });
+    const { body } = await features({
+      service,
+      entities: [
+        { user_id: 'user-1', merchant_id: 'merchant-1' },
+        { user_id: 'user-1', merchant_id: 'merchant-1' },
+      ],
+    });
     expect(body.results[0]).toEqual(body.results[1]);
   });
 });
 
-const entities = [{ user_id: 'user-1' }];
+const entities = [{ user_id: 'user-1', merchant_id: 'merchant-1' }];
 
 describe('POST /features, refusals', () => {
   it.each([

@@ -189,8 +189,12 @@ describe('a history query', () => {
       service: fraudDetection,
       mode: 'bitemporal',
       dialect,
-      spine: { table: '"spine"', columns: ['user_id', 'timestamp', 'amount', 'is_fraud'], rowNumber: 'row' },
-      history: { transactions: '"transactions"' },
+      spine: {
+        table: '"spine"',
+        columns: ['user_id', 'merchant_id', 'timestamp', 'amount', 'is_fraud'],
+        rowNumber: 'row',
+      },
+      history: { transactions: '"transactions"', labels: '"labels"' },
     });
     await expect(`${sql}\n`).toMatchFileSnapshot(`__snapshots__/fraud-detection.${dialect.name}.sql`);
   });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { featureService, type WindowedView } from '../../../../shared/definitions/index.ts';
-import { fraudDetection } from '../../../../shared/features/fraud.ts';
 import { EmbeddedOfflineStore } from '../../../../shared/offline/embedded/embedded-offline-store.ts';
 import { HistoryError } from '../../../../shared/offline/embedded/errors.ts';
 import { type HistoryMode, SpineError } from '../../../../shared/offline/offline-store.ts';
@@ -12,6 +11,7 @@ import type { WindowEvent } from '../../../../shared/windows/event.ts';
 import { deliveriesOf, everyAggregateView, rawEventsArbitrary, START_MILLIS } from '../../../support/arbitraries.ts';
 import { agrees, oracleHistoricalFeatures } from '../../../support/oracle.ts';
 import { readParquet, values, writeParquet } from '../../../support/parquet.ts';
+import { transactionsService } from '../../../support/transactions-service.ts';
 
 let directory: string;
 const path = (name: string) => join(directory, name);
@@ -54,7 +54,7 @@ interface Asked {
 
 function ask({ spine = 'spine.parquet', output = 'out.parquet', mode = 'bitemporal', history }: Asked = {}) {
   return store.getHistoricalFeatures({
-    service: fraudDetection,
+    service: transactionsService,
     mode,
     spine: path(spine),
     history: history ?? { transactions: path('history.parquet') },

@@ -21,6 +21,28 @@ WITH "user_transactions@1 events" AS (
   ) AS "events"
   WHERE "newest before" IS NULL OR "event time" >= "newest before" - 5000
 ),
+"merchant_risk@1 events" AS (
+  SELECT "merchant_id key", "event time", "arrived at", "is_fraud", "is_fraud units"
+  FROM (
+    SELECT "distinct".*, max("event time") OVER (PARTITION BY "merchant_id key" ORDER BY "arrived at", "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "newest before"
+    FROM (
+      SELECT *
+      FROM (
+        SELECT
+          CAST("merchant_id" AS VARCHAR) AS "merchant_id key",
+          CAST("labelled_at" AS BIGINT) AS "event time",
+          CAST("arrived_at" AS BIGINT) AS "arrived at",
+          CAST("label_id" AS VARCHAR) AS "event id",
+          CAST("is_fraud" AS DOUBLE) + 0E0 AS "is_fraud",
+          CAST(round(CAST("is_fraud" AS DOUBLE) * 1E0) AS BIGINT) AS "is_fraud units",
+          row_number() OVER (PARTITION BY CAST("label_id" AS VARCHAR) ORDER BY "arrived_at") AS "delivery"
+        FROM "labels" AS "history"
+      ) AS "deliveries"
+      WHERE "delivery" = 1 AND "merchant_id key" IS NOT NULL AND "merchant_id key" <> ''
+    ) AS "distinct"
+  ) AS "events"
+  WHERE "newest before" IS NULL OR "event time" >= "newest before" - 3600000
+),
 "user_transactions@1 timeline" AS (
   SELECT
     CAST(NULL AS BIGINT) AS "row number",
@@ -147,9 +169,81 @@ WITH "user_transactions@1 events" AS (
     AND "event"."arrived at" <= "frame"."known at"
   WHERE "frame"."row number" IS NOT NULL
   GROUP BY "frame"."row number", "frame"."is exact"
+),
+"merchant_risk@1 86400000 ms earlier timeline" AS (
+  SELECT
+    CAST(NULL AS BIGINT) AS "row number",
+    "event"."merchant_id key" AS "merchant_id key",
+    "event"."event time" AS "position",
+    CAST(NULL AS BIGINT) AS "window end",
+    CAST(NULL AS BIGINT) AS "known at",
+    "event"."event time" AS "start of 7d",
+    "event"."event time" AS "start of 30d",
+    "event"."event time" AS "event time",
+    "event"."arrived at" AS "arrived at",
+    "event"."is_fraud" AS "is_fraud",
+    "event"."is_fraud units" AS "is_fraud units"
+  FROM "merchant_risk@1 events" AS "event"
+  UNION ALL
+  SELECT
+    "spine"."row number" AS "row number",
+    "spine"."merchant_id key" AS "merchant_id key",
+    "spine"."window end" AS "position",
+    "spine"."window end" AS "window end",
+    "spine"."known at" AS "known at",
+    "spine"."window end" - (("spine"."window end" % 3600000) + 3600000) % 3600000 - 601200000 AS "start of 7d",
+    "spine"."window end" - (("spine"."window end" % 3600000) + 3600000) % 3600000 - 2588400000 AS "start of 30d",
+    CAST(NULL AS BIGINT) AS "event time",
+    CAST(NULL AS BIGINT) AS "arrived at",
+    CAST(NULL AS DOUBLE) AS "is_fraud",
+    CAST(NULL AS BIGINT) AS "is_fraud units"
+  FROM (
+    SELECT
+      CAST("row" AS BIGINT) AS "row number",
+      CAST("merchant_id" AS VARCHAR) AS "merchant_id key",
+      CAST("timestamp" AS BIGINT) - 86400000 AS "window end",
+      CAST("timestamp" AS BIGINT) AS "known at"
+    FROM "spine" AS "spine"
+  ) AS "spine"
+),
+"merchant_risk@1 86400000 ms earlier frames" AS (
+  SELECT
+    "row number",
+    "merchant_id key",
+    "window end",
+    "known at",
+    "start of 7d",
+    "start of 30d",
+    coalesce(max("arrived at") OVER "frame of all" <= "known at", TRUE) AS "is exact",
+    CAST(count("event"."event time") OVER "frame of 7d" AS DOUBLE) AS "label_count_7d",
+    CAST(CAST(sum("event"."is_fraud units") OVER "frame of 7d" AS VARCHAR) AS DOUBLE) / CAST(count("event"."is_fraud") OVER "frame of 7d" AS DOUBLE) AS "fraud_share_7d",
+    CAST(count("event"."event time") OVER "frame of 30d" AS DOUBLE) AS "label_count_30d",
+    CAST(CAST(sum("event"."is_fraud units") OVER "frame of 30d" AS VARCHAR) AS DOUBLE) / CAST(count("event"."is_fraud") OVER "frame of 30d" AS DOUBLE) AS "fraud_share_30d"
+  FROM "merchant_risk@1 86400000 ms earlier timeline" AS "event"
+  WINDOW
+    "frame of 7d" AS (PARTITION BY "merchant_id key" ORDER BY "position" RANGE BETWEEN "position" - "start of 7d" PRECEDING AND CURRENT ROW),
+    "frame of 30d" AS (PARTITION BY "merchant_id key" ORDER BY "position" RANGE BETWEEN "position" - "start of 30d" PRECEDING AND CURRENT ROW),
+    "frame of all" AS (PARTITION BY "merchant_id key" ORDER BY "position" RANGE BETWEEN "position" - least("start of 7d", "start of 30d") PRECEDING AND CURRENT ROW)
+),
+"merchant_risk@1 86400000 ms earlier features" AS (
+  SELECT
+    "frame"."row number",
+    CASE WHEN "frame"."is exact" THEN any_value("frame"."label_count_7d") ELSE CAST(count("event"."event time") FILTER (WHERE "event"."event time" >= "frame"."start of 7d") AS DOUBLE) END AS "label_count_7d",
+    CASE WHEN "frame"."is exact" THEN any_value("frame"."fraud_share_7d") ELSE CAST(CAST(sum("event"."is_fraud units") FILTER (WHERE "event"."event time" >= "frame"."start of 7d") AS VARCHAR) AS DOUBLE) / CAST(count("event"."is_fraud") FILTER (WHERE "event"."event time" >= "frame"."start of 7d") AS DOUBLE) END AS "fraud_share_7d",
+    CASE WHEN "frame"."is exact" THEN any_value("frame"."label_count_30d") ELSE CAST(count("event"."event time") FILTER (WHERE "event"."event time" >= "frame"."start of 30d") AS DOUBLE) END AS "label_count_30d",
+    CASE WHEN "frame"."is exact" THEN any_value("frame"."fraud_share_30d") ELSE CAST(CAST(sum("event"."is_fraud units") FILTER (WHERE "event"."event time" >= "frame"."start of 30d") AS VARCHAR) AS DOUBLE) / CAST(count("event"."is_fraud") FILTER (WHERE "event"."event time" >= "frame"."start of 30d") AS DOUBLE) END AS "fraud_share_30d"
+  FROM "merchant_risk@1 86400000 ms earlier frames" AS "frame"
+  LEFT JOIN "merchant_risk@1 events" AS "event"
+    ON CASE WHEN NOT "frame"."is exact" THEN "frame"."merchant_id key" END = "event"."merchant_id key"
+    AND "event"."event time" >= least("frame"."start of 7d", "frame"."start of 30d")
+    AND "event"."event time" <= "frame"."window end"
+    AND "event"."arrived at" <= "frame"."known at"
+  WHERE "frame"."row number" IS NOT NULL
+  GROUP BY "frame"."row number", "frame"."is exact"
 )
 SELECT
   "spine"."user_id",
+  "spine"."merchant_id",
   "spine"."timestamp",
   "spine"."amount",
   "spine"."is_fraud",
@@ -178,8 +272,13 @@ SELECT
   "user_transactions@1 features"."avg_amount_7d" AS "avg_amount_7d",
   "user_transactions@1 features"."max_amount_7d" AS "max_amount_7d",
   "user_transactions@1 features"."distinct_merchants_7d" AS "distinct_merchants_7d",
+  "merchant_risk@1 86400000 ms earlier features"."label_count_7d" AS "label_count_7d",
+  "merchant_risk@1 86400000 ms earlier features"."fraud_share_7d" AS "fraud_share_7d",
+  "merchant_risk@1 86400000 ms earlier features"."label_count_30d" AS "label_count_30d",
+  "merchant_risk@1 86400000 ms earlier features"."fraud_share_30d" AS "fraud_share_30d",
   list_extract(list_transform([((CASE WHEN isfinite(CAST("spine"."amount" AS DOUBLE)) THEN CAST("spine"."amount" AS DOUBLE) + 0E0 END) / (CASE WHEN isfinite(CAST("user_transactions@1 features"."avg_amount_1h" AS DOUBLE)) THEN CAST("user_transactions@1 features"."avg_amount_1h" AS DOUBLE) + 0E0 END))], lambda it: CASE WHEN isfinite(it) THEN it + 0E0 END), 1) AS "amount_to_avg_ratio",
   ((CASE WHEN isfinite(CAST("user_transactions@1 features"."tx_count_1min" AS DOUBLE)) THEN CAST("user_transactions@1 features"."tx_count_1min" AS DOUBLE) + 0E0 END) > (3E0)) AS "is_burst"
 FROM "spine" AS "spine"
 JOIN "user_transactions@1 features" ON "user_transactions@1 features"."row number" = "spine"."row"
+JOIN "merchant_risk@1 86400000 ms earlier features" ON "merchant_risk@1 86400000 ms earlier features"."row number" = "spine"."row"
 ORDER BY "spine"."row"
