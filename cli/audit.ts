@@ -8,7 +8,8 @@ import { audit } from '../shared/offline/audit/audit.ts';
 import { differenceText, hindsightText, htmlReport, percentText } from '../shared/offline/audit/html-report.ts';
 import { type FeatureSkew, matchRate, type SkewReport } from '../shared/offline/audit/report.ts';
 import { withEmbeddedAuditSource } from '../shared/offline/embedded/embedded-audit-source.ts';
-import { findSource, loadRepository } from './repository.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
+import { findSource } from './repository.ts';
 import { globOf, historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
