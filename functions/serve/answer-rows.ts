@@ -14,8 +14,10 @@ import {
 } from '../../shared/offline/row-logs.ts';
 import type { ViewReadings } from '../../shared/online/read-features.ts';
 import { definitionVersions, type FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { Decided as Outcome } from '../../shared/scoring/decide.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { RowSink } from '../row-sink.ts';
+import type { ActivePolicy } from './decision-policies.ts';
 import { callerOf, type HttpRequest } from './http.ts';
 
 /** What is kept of one entity's features, whatever was asked. */
@@ -28,22 +30,42 @@ interface Answered {
   readonly servedAtMillis: number;
 }
 
-interface Decided extends Answered {
+interface DecidedAnswer extends Omit<Answered, 'features'> {
   readonly service: FeatureService;
   readonly source: EventSource;
   readonly event: WindowEvent;
   readonly eventStatus: string;
-  readonly decision: string;
+  readonly decided: Outcome;
+  readonly active: ActivePolicy;
 }
 
-type CommonColumns = 'route' | 'event_id' | 'event' | 'event_status' | 'decision';
+/** Columns that differ between routes. */
+type RouteColumns =
+  | 'route'
+  | 'event_id'
+  | 'event'
+  | 'event_status'
+  | 'decision'
+  | 'model'
+  | 'scores'
+  | 'configuration_version';
+
+const NOTHING_DECIDED = {
+  event_id: null,
+  event: null,
+  event_status: null,
+  decision: null,
+  model: null,
+  scores: null,
+  configuration_version: null,
+} as const;
 
 /** Takes the rows of one request. */
 export interface RequestRows {
   /** One entity of an answer of `/features`. */
   read(answered: Answered): void;
   /** An answer of `/predict_fraud`. */
-  decided(decided: Decided): void;
+  decided(answered: DecidedAnswer): void;
 }
 
 /** Makes rows of answers; what is the same for many answers is worked out once. */
@@ -62,19 +84,29 @@ export class AnswerRows {
   of(request: HttpRequest): RequestRows {
     return {
       read: (answered) => {
-        const nothing = { event_id: null, event: null, event_status: null, decision: null };
-        this.#keep(this.#servedRow(request, answered, { route: 'features', ...nothing }));
+        this.#keep(this.#servedRow(request, answered, { route: 'features', ...NOTHING_DECIDED }));
       },
-      decided: (decided) => {
-        const { event, eventStatus, decision, source } = decided;
+      decided: (answered) => {
+        const { event, eventStatus, decided, active, source } = answered;
+        const champion = active.policy.champion?.key;
         this.#keep(
-          this.#servedRow(request, decided, {
-            route: 'predict_fraud',
-            event_id: event.id,
-            event: event.values,
-            event_status: eventStatus,
-            decision,
-          }),
+          this.#servedRow(
+            request,
+            { ...answered, features: decided.features },
+            {
+              route: 'predict_fraud',
+              event_id: event.id,
+              event: event.values,
+              event_status: eventStatus,
+              decision: decided.decision,
+              model: champion ?? null,
+              scores: {
+                ...(champion !== undefined && decided.score !== null && { [champion]: decided.score }),
+                ...decided.challengerScores,
+              },
+              configuration_version: active.configurationVersion,
+            },
+          ),
         );
         if (eventStatus !== 'read-only') this.#keepEvent(source, event);
       },
@@ -93,7 +125,7 @@ export class AnswerRows {
   #servedRow(
     request: HttpRequest,
     { service, entity, readings, features, servedAtMillis }: Answered,
-    columns: Pick<Parameters<typeof servedRow>[0], CommonColumns>,
+    columns: Pick<Parameters<typeof servedRow>[0], RouteColumns>,
   ): ServedRow {
     const views: Record<string, ServedViews[string]> = {};
     let servedAt = servedAtMillis;

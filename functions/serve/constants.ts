@@ -4,6 +4,10 @@ export const SERVE_ENV = {
   streamNames: 'STREAM_NAMES',
   /** `true`: answers wait until their rows are sent. */
   waitsForRows: 'WAITS_FOR_ROWS',
+  /** Bucket of configurations and models; unset, the default configuration decides by rules alone. */
+  decisionsBucket: 'DECISIONS_BUCKET',
+  /** Instead of `SERVE_DEADLINES.predictFraud` and `.features`, milliseconds: for endpoints slower than AWS. */
+  deadlineMillis: 'DEADLINE_MILLIS',
 } as const;
 
 /** Metrics of the serving function. Dimension: `route`. */
@@ -12,6 +16,8 @@ export const SERVE_METRICS = {
   servingLatency: 'ServingLatency',
   /** 1 for an answer below 500, 0 otherwise; its average is the availability. */
   availability: 'Availability',
+  /** Decisions that lacked a view, the configuration or the model. No dimension. */
+  degradedDecisions: 'DegradedDecisions',
   /** Features answered with null, dimension `feature`. */
   nullFeatures: 'NullFeatures',
   /** Seconds between the evaluation instant and the last update of a view's item, dimension `view`. */
@@ -29,16 +35,16 @@ export const ROUTES = {
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';
 
-/**
- * How long a request goes on trying, milliseconds. A try that has begun by then is let end, so an answer comes within
- * this time plus one request to AWS.
- */
+/** How long a request waits for the online store or the stream, milliseconds, with all tries. */
 export const SERVE_DEADLINES = {
-  predictFraud: 1_000,
+  predictFraud: 400,
   features: 1_000,
   events: 3_000,
   probe: 1_000,
 } as const;
 
 /** One request to AWS, milliseconds. DynamoDB answers within 20; a slower one is better asked again. */
-export const AWS_REQUEST_TIMEOUT_MILLIS = { store: 400, streams: 1_000 } as const;
+export const AWS_REQUEST_TIMEOUT_MILLIS = { store: 150, streams: 1_000, objects: 2_000 } as const;
+
+/** A read that has no answer by then is asked a second time: later than nearly all answers come. */
+export const HEDGE_AFTER_MILLIS = 40;

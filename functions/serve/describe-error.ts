@@ -1,9 +1,19 @@
 import { OnlineStoreError } from '../../shared/online/store.ts';
+import { ConfigurationError } from '../../shared/scoring/configuration.ts';
+import { ObjectTooLargeError } from '../../shared/scoring/decision-store.ts';
+import { ModelPackageError } from '../../shared/scoring/package.ts';
 import { MissingEnvironmentError } from '../environment.ts';
 import { EventStreamUnavailableError } from './ports.ts';
 
 /** Families of ours, whose messages name declarations, limits and AWS errors, never values of events. */
-const SPEAKING = [OnlineStoreError, EventStreamUnavailableError, MissingEnvironmentError] as const;
+const SPEAKING = [
+  OnlineStoreError,
+  EventStreamUnavailableError,
+  MissingEnvironmentError,
+  ConfigurationError,
+  ModelPackageError,
+  ObjectTooLargeError,
+] as const;
 
 /** An error as it may be logged. */
 interface DescribedError {

@@ -7,7 +7,7 @@ import {
   handleWhen,
 } from 'cockatiel';
 import { withRetries } from '../../shared/online/retry.ts';
-import { type OnlineStore, OnlineStoreError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
+import { type OnlineStore, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
 
 /**
  * The breaker opens when half of the last 20 tries failed, of at least 10: counted, not timed, because one function
@@ -52,7 +52,8 @@ export class GuardedStore {
   constructor(store: OnlineStore, options: GuardOptions) {
     this.#hedged = { update: store.update.bind(store), get: hedged(store, options.hedgeAfterMillis) };
     this.#breaker = circuitBreaker(
-      handleWhen((error) => error instanceof OnlineStoreError && error.retryable),
+      // Not throttles: one busy key is throttled alone, and all others are still answered.
+      handleWhen((error) => error instanceof OnlineStoreUnavailableError),
       {
         breaker: new CountBreaker(BREAKER),
         halfOpenAfter: new ExponentialBackoff(options.halfOpenAfter ?? HALF_OPEN_AFTER),
@@ -99,7 +100,9 @@ function hedged(store: OnlineStore, hedgeAfterMillis: number): OnlineStore['get'
     const first = store.get(keys, options);
     let timer: NodeJS.Timeout | undefined;
     const second = new Promise<Awaited<typeof first>>((resolve, reject) => {
-      timer = setTimeout(() => store.get(keys, options).then(resolve, reject), hedgeAfterMillis);
+      timer = setTimeout(() => {
+        store.get(keys, options).then(resolve, reject);
+      }, hedgeAfterMillis);
     });
     try {
       // A first one that fails is not waited for again: trying again is the retries' business.

@@ -1,6 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import { S3Client } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
@@ -8,8 +9,11 @@ import { clientConfiguration } from '../aws-clients.ts';
 import { ENV } from '../constants.ts';
 import { MissingEnvironmentError, requireEnvironment } from '../environment.ts';
 import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
+import { S3ObjectStore } from '../s3-object-store.ts';
 import { createHandler } from './app.ts';
-import { AWS_REQUEST_TIMEOUT_MILLIS, SERVE_ENV, SERVE_SERVICE } from './constants.ts';
+import { AWS_REQUEST_TIMEOUT_MILLIS, HEDGE_AFTER_MILLIS, SERVE_ENV, SERVE_SERVICE } from './constants.ts';
+import { DefaultPolicies, StoredPolicies } from './decision-policies.ts';
+import { GuardedStore } from './guarded-store.ts';
 import { KinesisEventStream } from './kinesis-stream.ts';
 import { EmfServingMetrics } from './metrics.ts';
 
@@ -17,8 +21,13 @@ const clock = Date.now;
 const logger = new Logger({ serviceName: SERVE_SERVICE });
 const sink = rowSinkFromEnvironment({ serviceName: SERVE_SERVICE, logger });
 const streamNames = streamNamesOf(requireEnvironment(SERVE_ENV.streamNames));
+const deadlineMillis = Number(process.env[SERVE_ENV.deadlineMillis] ?? Number.NaN);
 const store = new DynamoDbOnlineStore({
-  client: new DynamoDBClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.store })),
+  client: new DynamoDBClient(
+    clientConfiguration({
+      requestTimeoutMillis: Number.isNaN(deadlineMillis) ? AWS_REQUEST_TIMEOUT_MILLIS.store : deadlineMillis / 2,
+    }),
+  ),
   tableName: requireEnvironment(ENV.tableName),
 });
 const kinesis = new KinesisClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.streams }));
@@ -27,7 +36,12 @@ const kinesis = new KinesisClient(clientConfiguration({ requestTimeoutMillis: AW
 const ABSENT_KEY = 'health';
 
 export const handler = createHandler({
-  store,
+  store: new GuardedStore(store, {
+    hedgeAfterMillis: HEDGE_AFTER_MILLIS,
+    onState: (state) => logger.warn('the breaker of the online store changed', { state }),
+  }),
+  policies: policiesFromEnvironment(),
+  ...(!Number.isNaN(deadlineMillis) && { deadlines: { predictFraud: deadlineMillis, features: deadlineMillis } }),
   repository,
   stream: new KinesisEventStream({ client: kinesis, streamNames }),
   clock,
@@ -42,6 +56,20 @@ export const handler = createHandler({
     })),
   ],
 });
+
+function policiesFromEnvironment() {
+  const bucketName = process.env[SERVE_ENV.decisionsBucket];
+  if (bucketName === undefined) return new DefaultPolicies();
+  const client = new S3Client({
+    ...clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.objects }),
+    // Local endpoints have no name of their own per bucket.
+    forcePathStyle: process.env[ENV.endpoint] !== undefined,
+  });
+  const policies = new StoredPolicies({ store: new S3ObjectStore({ client, bucketName }), repository, clock, logger });
+  // Begun while the function starts, so that its first decision need not wait.
+  for (const service of repository.services) if (service.decides) void policies.policyOf(service);
+  return policies;
+}
 
 /** @throws MissingEnvironmentError when a source of the repository has no stream. */
 function streamNamesOf(json: string): Record<string, string> {

@@ -6,6 +6,8 @@ import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 export interface ServingMetrics {
   /** One answered request. `route` is a name of `ROUTES`, or `unknown`. */
   answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void;
+  /** One decision, and whether something was missing that it should have had. */
+  decided(options: { readonly isDegraded: boolean }): void;
   /** Counts the nulls among features. */
   nulls(features: Readonly<Record<string, unknown>>): void;
   /** How old a view's answer was; null when the view did not know the entity. */
@@ -74,6 +76,13 @@ export class EmfServingMetrics implements ServingMetrics {
       else this.#metrics.clearDimensions();
     }
     this.#routes.clear();
+  }
+
+  /** At once: whoever is woken by it wants to know now. A sound decision is worth no line of its own. */
+  decided({ isDegraded }: { readonly isDegraded: boolean }): void {
+    if (!isDegraded) return;
+    this.#metrics.addMetric(SERVE_METRICS.degradedDecisions, MetricUnit.Count, 1);
+    this.#metrics.publishStoredMetrics();
   }
 
   nulls(features: Readonly<Record<string, unknown>>): void {

@@ -2,6 +2,7 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { RowSink } from '../row-sink.ts';
+import type { DecisionPolicies } from './decision-policies.ts';
 import type { ServingMetrics } from './metrics.ts';
 
 /** One event on its way: JSON text, and the value by which events keep their order. */
@@ -40,9 +41,16 @@ export interface ServeLogger {
   warn(message: string, details: Readonly<Record<string, unknown>>): void;
 }
 
+/** The online store, for requests that end. Satisfied by `GuardedStore`. */
+export interface RequestStores {
+  /** The store for one request: whatever is not answered `deadlineMillis` from now has failed. */
+  within(deadlineMillis: number): OnlineStore;
+}
+
 /** Everything that the serving function uses of the world. */
 export interface ServePorts {
-  readonly store: OnlineStore;
+  readonly store: RequestStores;
+  readonly policies: DecisionPolicies;
   readonly repository: FeatureRepository;
   readonly stream: EventStream;
   /** Milliseconds since 1970 UTC. */
@@ -50,6 +58,8 @@ export interface ServePorts {
   readonly logger: ServeLogger;
   readonly metrics: ServingMetrics;
   readonly probes: readonly HealthProbe[];
+  /** Instead of `SERVE_DEADLINES`. */
+  readonly deadlines?: { readonly predictFraud: number; readonly features: number };
   /** Where rows of answers are kept, where history is landed. */
   readonly rows?: {
     readonly sink: RowSink;

@@ -13,7 +13,6 @@ import {
 } from '../../shared/online/read-features.ts';
 import type { RequestRows } from './answer-rows.ts';
 import { SERVE_DEADLINES } from './constants.ts';
-import { withinDeadline } from './deadline.ts';
 import { findFeature, findService } from './find.ts';
 import { ageSecondsOf, freshnessByView } from './freshness.ts';
 import type { ServePorts } from './ports.ts';
@@ -46,7 +45,7 @@ export async function readFeatures(ports: ServePorts, body: unknown, kept?: Requ
   const { features, service } = selectionOf(ports, request.data);
   const views = viewsOf(features);
   const rows = entityRowsOf(views, entities);
-  const store = withinDeadline(ports.store, SERVE_DEADLINES.features);
+  const store = ports.store.within(ports.deadlines?.features ?? SERVE_DEADLINES.features);
   const readings = await readViews(store, views, rows, instantMillis);
   const servedAtMillis = ports.clock();
   for (const reading of readings) measure(ports, features, reading);

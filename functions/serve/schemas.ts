@@ -91,31 +91,53 @@ export const predictOptions = z.object({
   service: reference('fraud_detection')
     .optional()
     .describe('name or name@version; the only one that decides, by default'),
+  explain: z.int().min(0).max(20).default(0).describe('How many inputs to name that moved the score most'),
 });
 
 export const eventStatus = z
-  .enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated'])
+  .enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated', 'unknown'])
   .describe(
     'applied: counted by this call. duplicate: counted before, perhaps by an earlier try of this very call. late: too old to be counted, inside its own windows ' +
-      'here only. read-only: nothing was written. unrelated: no view of the service counts such events. Of several ' +
+      'here only. read-only: nothing was written. unrelated: no view of the service counts such events. unknown: the ' +
+      'online store did not answer, so it may be counted or not; sent again, or by the stream, it counts once. Of several ' +
       'views, the first that did not answer applied.',
   );
+
+const firedRule = z.strictObject({
+  name: z.string(),
+  reason: z.string(),
+  outcome: z.enum(['review', 'block']),
+  severity: z.enum(['low', 'medium', 'high']),
+});
+
+const contribution = z.strictObject({
+  feature: z.string(),
+  value: featureValue,
+  contribution: z.number().describe("On the model's own scale, log-odds for most; negative speaks against fraud"),
+});
+
+const degradation = z.strictObject({
+  what: z.enum(['view', 'model', 'configuration']),
+  name: z.string().describe('name@version'),
+});
+export type Degradation = z.infer<typeof degradation>;
 
 export const predictAnswer = z.strictObject({
   service: z.string().describe('name@version'),
   decision: z.enum(['approve', 'review', 'block']),
-  is_fraud: z.boolean(),
-  rules: z
-    .array(
-      z.strictObject({
-        name: z.string(),
-        reason: z.string(),
-        outcome: z.enum(['review', 'block']),
-        severity: z.enum(['low', 'medium', 'high']),
-      }),
-    )
-    .describe('Those that fired'),
+  is_fraud: z.boolean().describe('The score is above the threshold that blocks; without a score, what is blocked'),
+  score: z.number().min(0).max(1).nullable().describe('Probability of fraud; null without a model or its features'),
+  model: z.string().nullable().describe('name@version of the model that decides'),
+  configuration_version: z.int().describe('Number of the configuration in force; 0 is the default one'),
+  rules: z.array(firedRule).describe('Those that fired'),
+  shadow_rules: z.array(firedRule).describe('Those that fired and only report'),
+  listed: z
+    .strictObject({ list: z.enum(['allow', 'deny']), entity: z.string() })
+    .nullable()
+    .describe('The list that decided, whatever rules and score say'),
+  contributions: z.array(contribution).optional().describe('With explain: the inputs that moved the score most'),
   features: z.record(z.string(), featureValue).describe('What the rules saw, this event included'),
+  degraded: z.array(degradation).describe('What the decision had to do without; empty when all is well'),
   event_status: eventStatus,
   as_of: instant(),
   views: freshnessByView,

@@ -45,6 +45,12 @@ export interface ServedRow {
   readonly event: JsonText | null;
   readonly event_status: string | null;
   readonly decision: string | null;
+  /** `name@version` of the model that decided; null where rules alone did. */
+  readonly model: string | null;
+  /** `{"boosted_trees@3":0.02,"rival@1":0.4}`: probabilities of fraud, of the model that decided and of its challengers. */
+  readonly scores: JsonText | null;
+  /** Number of the configuration by which it was decided. */
+  readonly configuration_version: number | null;
   /** `{"user_transactions@1":{"as_of":…,"high_water":…}}` */
   readonly views: JsonText;
   /** `{"user_transactions@1":"9c0d…","fraud_detection@1 derived":"51aa…"}`: what was declared, by `definitionVersions`. */
@@ -76,24 +82,26 @@ export type ServedEvent = Readonly<Record<string, FieldValue>>;
 /** Join keys of an entity by their names; null where a decided event does not name it. */
 export type ServedEntity = Readonly<Record<string, FieldValue>>;
 
-type TextColumns = 'entity' | 'event' | 'views' | 'definitions' | 'features';
+type TextColumns = 'entity' | 'event' | 'scores' | 'views' | 'definitions' | 'features';
 
 /** A row of an answer, out of the objects whose JSON text it holds. */
 export function servedRow(
   row: Omit<ServedRow, TextColumns> & {
     readonly entity: ServedEntity;
     readonly event: ServedEvent | null;
+    readonly scores: Readonly<Record<string, number>> | null;
     readonly views: ServedViews;
     /** As JSON text, which is the same for all rows of a service. */
     readonly definitions: JsonText;
     readonly features: ServedFeatures;
   },
 ): ServedRow {
-  const { entity, event, views, features } = row;
+  const { entity, event, scores, views, features } = row;
   return {
     ...row,
     entity: JSON.stringify(entity),
     event: event && JSON.stringify(event),
+    scores: scores && JSON.stringify(scores),
     views: JSON.stringify(views),
     features: JSON.stringify(features),
   };
@@ -142,6 +150,9 @@ const SERVED_COLUMNS = {
   event: 'string',
   event_status: 'string',
   decision: 'string',
+  model: 'string',
+  scores: 'string',
+  configuration_version: 'bigint',
   views: 'string',
   definitions: 'string',
   features: 'string',

@@ -19,7 +19,7 @@ const SEVERITY: Readonly<Record<Decision, number>> = { approve: 0, review: 1, bl
 /** By how much one input moved a score, on the model's own scale (log-odds, for most). */
 export interface Contribution {
   readonly feature: string;
-  readonly value: FieldValue;
+  readonly value: FeatureValue;
   readonly contribution: number;
 }
 

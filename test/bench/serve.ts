@@ -15,6 +15,9 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { program } from 'commander';
 import { createHandler, type ServeHandler } from '../../functions/serve/app.ts';
+import { HEDGE_AFTER_MILLIS } from '../../functions/serve/constants.ts';
+import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
+import { GuardedStore } from '../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../functions/serve/metrics.ts';
 import { repository } from '../../shared/features/index.ts';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
@@ -131,7 +134,10 @@ async function main(rounds: number): Promise<number> {
   const { client, stop } = await startTestTable();
   try {
     const handler = createHandler({
-      store: new DynamoDbOnlineStore({ client, tableName: TEST_TABLE }),
+      store: new GuardedStore(new DynamoDbOnlineStore({ client, tableName: TEST_TABLE }), {
+        hedgeAfterMillis: HEDGE_AFTER_MILLIS,
+      }),
+      policies: new DefaultPolicies(),
       repository,
       stream: { put: () => Promise.reject(new Error('nothing is published in this benchmark')) },
       clock: () => Date.now(),

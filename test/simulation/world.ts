@@ -10,6 +10,7 @@
  * 3. At the end, and in every decision on the way, features must equal the naive oracle's over the events that count.
  */
 
+import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
 import { predictFraud } from '../../functions/serve/predict-fraud.ts';
 import type { StreamRecord } from '../../functions/update-windows/update-windows.ts';
 import { updateWindows } from '../../functions/update-windows/update-windows.ts';
@@ -376,12 +377,14 @@ class World {
     // Retries after throttles wait for real time, so the caller's own repetition stands for them here.
     const store = this.#newActorStore({ throttle: 0, lostAnswer: 0, crash: this.#faults.crash });
     const ports = {
-      store,
+      // Deadlines are real time, of which nothing passes here.
+      store: { within: () => store },
+      policies: new DefaultPolicies(),
       repository: featureRepository({ views: [this.#productView], services: [this.#productService] }),
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: () => clockMillis,
       logger: { error: () => {}, warn: () => {} },
-      metrics: { answered: () => {}, nulls: () => {}, age: () => {} },
+      metrics: { answered: () => {}, nulls: () => {}, age: () => {}, decided: () => {} },
       probes: [],
     };
     const answer = await Promise.race([predictFraud(ports as never, { ...fields, mode }), store.crashed]);

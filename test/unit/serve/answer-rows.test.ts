@@ -11,9 +11,8 @@ import {
   sum,
   windowedView,
 } from '../../../shared/definitions/index.ts';
-import { repository } from '../../../shared/features/index.ts';
+import { transactions, userTransactions } from '../../../shared/features/fraud.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
-import { OnlineStoreRequestError } from '../../../shared/online/store.ts';
 import { definitionVersions, featureRepository } from '../../../shared/registry/manifest.ts';
 import { CollectingSink } from '../../support/rows.ts';
 import { httpRequest, NOW_MILLIS, serve, transaction } from './harness.ts';
@@ -21,10 +20,21 @@ import { httpRequest, NOW_MILLIS, serve, transaction } from './harness.ts';
 const SERVED = 'served_rows';
 const RAW = 'raw_transactions';
 
+const scoring = featureService({
+  name: 'scoring',
+  version: 1,
+  description: 'Decides over transactions.',
+  owner: 'tests',
+  views: [userTransactions],
+  decides: transactions,
+  derived: { is_burst: ({ tx_count_1min }) => tx_count_1min.isGreaterThan(3) },
+});
+const repository = featureRepository({ views: [userTransactions], services: [scoring] });
+
 /** The handler with a sink, and a view of each row with its JSON columns read. */
 function keeping(options: Omit<NonNullable<Parameters<typeof serve>[0]>, 'rows'> & { readonly waits?: boolean } = {}) {
   const sink = new CollectingSink();
-  const served = serve({ ...options, rows: { sink, waits: options.waits ?? true } });
+  const served = serve({ repository, ...options, rows: { sink, waits: options.waits ?? true } });
   const rows = () =>
     sink.of(SERVED).map((row) => ({
       ...row,
@@ -48,7 +58,7 @@ describe('the row of a decision', () => {
         request_id: 'request-1',
         caller: null,
         registry_version: repository.registryVersion,
-        service: 'fraud_detection@1',
+        service: 'scoring@1',
         entity: { user_id: 'user-1' },
         event_id: 'first',
         event: {
@@ -60,10 +70,13 @@ describe('the row of a decision', () => {
         },
         event_status: 'applied',
         decision: 'approve',
+        model: null,
+        scores: '{}',
+        configuration_version: 0,
         views: { 'user_transactions@1': { as_of: NOW_MILLIS, high_water: NOW_MILLIS } },
         definitions: {
           'user_transactions@1': definitionVersions(repository)['user_transactions@1'],
-          'fraud_detection@1 derived': definitionVersions(repository)['fraud_detection@1 derived'],
+          'scoring@1 derived': definitionVersions(repository)['scoring@1 derived'],
         },
         features: body.features,
       },
@@ -88,7 +101,7 @@ describe('the row of a decision', () => {
     const { predict, features, rows, clock } = keeping();
     await predict(transaction());
     clock.nowMillis -= 100;
-    await features({ service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
+    await features({ service: 'scoring', entities: [{ user_id: 'user-1' }] });
     expect(rows()).toMatchObject([{ served_at: NOW_MILLIS }, { served_at: NOW_MILLIS }]);
   });
 
@@ -125,13 +138,13 @@ describe('the row of a decision', () => {
   });
 
   it('is not kept of requests that failed', async () => {
-    const error = new OnlineStoreRequestError('no');
+    const error = new TypeError('a defect');
     const { predict, features, sink } = keeping({
       store: { get: () => Promise.reject(error), update: () => Promise.reject(error) },
     });
     expect((await predict(transaction())).status).toBe(500);
     expect((await predict(transaction({ amount: -1 }))).status).toBe(400);
-    expect((await features({ service: 'fraud_detection', entities: [{ user_id: 'u' }] })).status).toBe(500);
+    expect((await features({ service: 'scoring', entities: [{ user_id: 'u' }] })).status).toBe(500);
     expect(sink.rows).toEqual([]);
   });
 });
@@ -173,7 +186,7 @@ describe('the rows of features that were read', () => {
     await predict(transaction({ user_id: 'known' }));
     sink.rows.length = 0;
     const { body } = await features({
-      service: 'fraud_detection',
+      service: 'scoring',
       entities: [{ user_id: 'known' }, { user_id: 'unknown' }],
       at: new Date(NOW_MILLIS + 1_000).toISOString(),
     });
@@ -181,7 +194,7 @@ describe('the rows of features that were read', () => {
     expect(rows()).toMatchObject([
       {
         route: 'features',
-        service: 'fraud_detection@1',
+        service: 'scoring@1',
         entity: { user_id: 'known' },
         ...nothingDecided,
         views: { 'user_transactions@1': { as_of: NOW_MILLIS + 1_000, high_water: NOW_MILLIS } },

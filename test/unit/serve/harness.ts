@@ -1,5 +1,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { createHandler } from '../../../functions/serve/app.ts';
+import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
+import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
 import type { EventRecord, EventStream, HealthProbe, ServePorts } from '../../../functions/serve/ports.ts';
 import type { EventSource } from '../../../shared/definitions/source.ts';
@@ -46,6 +48,12 @@ export class RecordedMetrics implements ServingMetrics {
 
   answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void {
     this.requests.push({ route, ...options });
+  }
+
+  degradedCount = 0;
+
+  decided({ isDegraded }: { readonly isDegraded: boolean }): void {
+    if (isDegraded) this.degradedCount++;
   }
 
   nulls(features: Readonly<Record<string, unknown>>): void {
@@ -95,6 +103,8 @@ export function serve(
     readonly probes?: readonly HealthProbe[];
     readonly metrics?: ServingMetrics;
     readonly rows?: ServePorts['rows'];
+    readonly policies?: ServePorts['policies'];
+    readonly deadlines?: NonNullable<ServePorts['deadlines']>;
   } = {},
 ) {
   const store = options.store ?? new MemoryOnlineStore();
@@ -104,7 +114,9 @@ export function serve(
   const log = (message: string, details: Logged['details']) => logged.push({ message, details });
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
-    store,
+    store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
+    policies: options.policies ?? new DefaultPolicies(),
+    deadlines: options.deadlines ?? { predictFraud: 1_000, features: 1_000 },
     repository: options.repository ?? shippedRepository,
     stream,
     clock: () => clock.nowMillis,
@@ -137,6 +149,7 @@ export function serve(
     predict: (body: unknown) => post('/predict_fraud', body),
     features: (body: unknown) => post('/features', body),
     events: (body: unknown, query: Record<string, string> = { source: 'transactions' }) => post('/events', body, query),
+    labels: (body: unknown) => post('/labels', body),
   };
 }
 

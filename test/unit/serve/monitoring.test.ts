@@ -1,6 +1,8 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHandler } from '../../../functions/serve/app.ts';
+import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
+import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
@@ -34,7 +36,8 @@ afterEach(() => {
 function deployed(store: OnlineStore = new MemoryOnlineStore()) {
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
-    store,
+    store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
+    policies: new DefaultPolicies(),
     repository: transactionsRepository,
     stream: new MemoryStream(),
     clock: () => clock.nowMillis,
@@ -189,8 +192,14 @@ describe('logs', () => {
     await post('/predict_fraud', { ...transaction(secret), mode: 'read-only' });
     await post('/predict_fraud', { ...transaction(secret), amount: -4714.15 });
     await post('/predict_fraud', { ...transaction(secret), 'secret-field': 'secret-value' });
-    await post('/features', { service: 'fraud_detection', entities: [{ user_id: secret.user_id }] });
-    await post('/features', { service: 'secret-service', entities: [{ user_id: secret.user_id }] });
+    await post('/features', {
+      service: 'fraud_detection',
+      entities: [{ user_id: secret.user_id }],
+    });
+    await post('/features', {
+      service: 'secret-service',
+      entities: [{ user_id: secret.user_id }],
+    });
     await post('/events', { events: [transaction(secret)] });
     await post('/events', { events: [{ ...transaction(secret), user_id: 4712 }] });
     await send(httpRequest('POST', '/predict_fraud', { body: '{"user_id":"secret-user-4712' }));
@@ -225,7 +234,7 @@ describe('logs', () => {
       '/predict_fraud',
       transaction(secret),
     );
-    const [logged] = linesOf(written).filter(({ level }) => level === 'ERROR');
+    const [logged] = linesOf(written).filter(({ level, view }) => level === 'ERROR' && view === 'user_transactions@1');
     expect(logged.error).toMatchObject({ name: 'OnlineStoreRequestError', message: error.message });
     expect(logged.error.frames.length).toBeGreaterThan(0);
   });

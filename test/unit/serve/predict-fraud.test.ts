@@ -267,27 +267,67 @@ describe('POST /predict_fraud, several views and lanes', () => {
 
 describe('POST /predict_fraud, failures of the store', () => {
   it.each([
-    [new OnlineStoreThrottledError('slow down'), 503, 'throttled'],
-    [new OnlineStoreUnavailableError('gone'), 503, 'unavailable'],
-    [new OnlineStoreItemTooLargeError('too large'), 507, 'item-too-large'],
-    [new OnlineStoreRequestError('forbidden'), 500, 'internal'],
-    [new TypeError('secret 4711'), 500, 'internal'],
-  ])('answers %s with %i', async (error, status, kind) => {
+    [new OnlineStoreThrottledError('slow down')],
+    [new OnlineStoreUnavailableError('gone')],
+    [new OnlineStoreItemTooLargeError('too large')],
+    [new OnlineStoreRequestError('forbidden')],
+  ])('decides after %s without the view, and says so', async (error) => {
     const { predict, logged, metrics } = serve({ store: failing(error) });
-    const answer = await predict(transaction());
-    expect(answer.status).toBe(status);
-    expect(answer.headers['content-type']).toBe('application/problem+json');
-    expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
-    expect(answer.body).toMatchObject({
-      type: `urn:feature-store:problem:${kind}`,
-      status,
-      instance: 'urn:feature-store:request:request-1',
+    const { status, body } = await predict(transaction({ amount: 2_000 }));
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      decision: 'review',
+      is_fraud: false,
+      score: null,
+      event_status: 'unknown',
+      features: { tx_count_1h: null, amount_to_avg_ratio: null },
     });
-    expect(JSON.stringify(answer.body)).not.toMatch(/secret|forbidden|gone/);
+    expect(body.degraded).toContainEqual({ what: 'view', name: 'user_transactions@1' });
+    expect(body.views).not.toHaveProperty(['user_transactions@1']);
+    // What is tried again until the deadline may end as one.
+    const name = error.retryable ? expect.stringMatching(/^OnlineStore/) : error.name;
+    expect(logged).toContainEqual({
+      message: 'a decision was made without a view',
+      details: { view: 'user_transactions@1', error: expect.objectContaining({ name }) },
+    });
+    expect(metrics.degradedCount).toBe(1);
+    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status: 200 }]);
+  });
+
+  it('answers a defect of ours as one', async () => {
+    const { predict, logged } = serve({ store: failing(new TypeError('secret 4711')) });
+    const answer = await predict(transaction());
+    expect(answer.status).toBe(500);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.body).toMatchObject({ type: 'urn:feature-store:problem:internal', status: 500 });
+    expect(JSON.stringify(answer.body)).not.toMatch(/secret/);
     expect(logged).toMatchObject([
-      { details: { request_id: 'request-1', route: 'predictFraud', problem: kind, error: { name: error.name } } },
+      {
+        details: { request_id: 'request-1', route: 'predictFraud', problem: 'internal', error: { name: 'TypeError' } },
+      },
     ]);
-    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status }]);
+  });
+
+  it('counts an event once that is sent again after its answer was lost', async () => {
+    const memory = new MemoryOnlineStore();
+    let isLost = true;
+    const { predict } = serve({
+      deadlines: { predictFraud: 50, features: 50 },
+      store: {
+        get: (keys) => memory.get(keys),
+        update: async (key, update) => {
+          const result = await memory.update(key, update);
+          if (isLost) throw new OnlineStoreUnavailableError('no answer');
+          return result;
+        },
+      },
+    });
+    const sent = transaction();
+    // The second try within the request already finds the event of the first one.
+    isLost = true;
+    expect((await predict(sent)).body.event_status).toBe('unknown');
+    isLost = false;
+    expect((await predict(sent)).body).toMatchObject({ event_status: 'duplicate', features: { tx_count_1h: 1 } });
   });
 
   it('tries again after a passing failure', async () => {
@@ -305,11 +345,14 @@ describe('POST /predict_fraud, failures of the store', () => {
     expect((await predict(transaction())).body.event_status).toBe('applied');
   });
 
-  it('answers contention when other writers always win', async () => {
+  it('decides without a view whose item other writers always win', async () => {
     const { predict } = serve({
       store: { get: async (keys) => keys.map(() => undefined), update: async () => ({ applied: false, item: {} }) },
     });
-    expect((await predict(transaction())).body.type).toBe('urn:feature-store:problem:contention');
+    expect((await predict(transaction())).body).toMatchObject({
+      event_status: 'unknown',
+      degraded: [{ what: 'view', name: 'user_transactions@1' }],
+    });
   });
 });
 
