@@ -5,12 +5,13 @@
  * found differences without an explanation.
  */
 import { SingleBar } from 'cli-progress';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
+import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
 import { importHistory } from './import-history.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
-import { isForUser } from './user-error.ts';
+import { isForUser, UserError } from './user-error.ts';
 
 const EXIT_REFUSED = 2;
 const EXIT_UNEXPLAINED = 1;
@@ -133,14 +134,52 @@ function auditCommand(terminal: Terminal, onUnexplained: () => void): Command {
     });
 }
 
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('must be a whole number from 1');
+}
+
+function backfillCommand(terminal: Terminal): Command {
+  return new Command('backfill')
+    .description(
+      'Merges into the items of a view what arrived before its "liveFrom", while the stream counts what arrives since. ' +
+        'May be run again: what is done is left alone.',
+    )
+    .requiredOption('--view <name[@version]>', 'the view, which declares "liveFrom"; its newest version by default')
+    .requiredOption('--history <source=glob>', "Parquet files, or a folder of them, of the view's source", collect)
+    .requiredOption('--table <name>', 'the online table')
+    .option('--endpoint <url>', 'of DynamoDB; by default that of the AWS region')
+    .option('--landing-delay <duration>', 'how long after its arrival an event is in history for certain', '15min')
+    .option('--concurrency <count>', 'entities at a time', wholeNumber, 32)
+    .option(
+      '--features <module>',
+      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
+    )
+    .action(async (options: BackfillOptions) => {
+      const bar = progressBar('entities');
+      const summary = await runBackfill({ ...options, onProgress: bar.show }, Date.now).finally(bar.stop);
+      terminal.print(backfillText(summary));
+      const left = summary.items.tooLarge + summary.items.failed;
+      if (left > 0) throw new UserError(`${count(left)} items were left as they are; the summary says why`);
+    });
+}
+
 /** Runs a command line without the program's name. @returns the exit code. */
 export async function main(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
   const onUnexplained = () => {
     exitCode = EXIT_UNEXPLAINED;
   };
-  const program = new Command('feature-store').description('Training sets, history and audits, on this machine.');
-  const commands = [trainingSetCommand(terminal), importCommand(terminal), auditCommand(terminal, onUnexplained)];
+  const program = new Command('feature-store').description(
+    'Training sets, history, audits and backfill, from this machine.',
+  );
+  const commands = [
+    trainingSetCommand(terminal),
+    importCommand(terminal),
+    auditCommand(terminal, onUnexplained),
+    backfillCommand(terminal),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...program.commands]) {
     command.exitOverride();

@@ -1,5 +1,6 @@
 import type { FeatureService } from '../shared/definitions/service.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
+import type { WindowedView } from '../shared/definitions/view.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { UserError } from './user-error.ts';
 
@@ -10,6 +11,15 @@ export function findService({ services }: FeatureRepository, wanted: string): Fe
     .sort((left, right) => right.version - left.version)[0];
   if (found) return found;
   throw new UserError(`there is no service "${wanted}"; there is ${services.map(({ key }) => key).join(', ')}`);
+}
+
+/** A view by `name` (its newest version) or `name@version`. */
+export function findView({ views }: FeatureRepository, wanted: string): WindowedView {
+  const found = views
+    .filter(({ name, key }) => name === wanted || key === wanted)
+    .sort((left, right) => right.version - left.version)[0];
+  if (found) return found;
+  throw new UserError(`there is no view "${wanted}"; there is ${views.map(({ key }) => key).join(', ')}`);
 }
 
 export function findSource({ sources }: FeatureRepository, wanted: string): EventSource {
