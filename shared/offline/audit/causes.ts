@@ -214,11 +214,13 @@ function* withoutInFlight(
  * windows reach them: any one of those that this can have happened to, or the newest arrivals of them.
  */
 function* countedAfterNewer(served: ServedViewCase, order: Hypothesis): Generator<Hypothesis> {
-  const { scored, inFlightMillis } = served;
+  const { scored, inFlightMillis, servedAtMillis } = served;
   const candidates = overtaken(served, order)
-    .filter(({ after }) => after >= 0 && after <= inFlightMillis)
+    .filter(({ event: { id, arrivedAtMillis }, byMillis }) => {
+      const isBehind = arrivedAtMillis <= byMillis && byMillis <= arrivedAtMillis + inFlightMillis;
+      return isBehind && byMillis <= servedAtMillis && id !== scored?.event.id;
+    })
     .map(({ event }) => event)
-    .filter(({ id }) => id !== scored?.event.id)
     .slice(0, CANDIDATES_MAX);
   for (const event of candidates) yield without(order, new Set([event]), 'late arrival');
   for (let count = 2; count <= candidates.length; count++) {
@@ -226,21 +228,19 @@ function* countedAfterNewer(served: ServedViewCase, order: Hypothesis): Generato
   }
 }
 
-/**
- * Events that had arrived and of which newer ones, by more than the allowed lateness, had arrived too: with the
- * milliseconds from their own arrival to that of the first of those, negative where it was before. The newest arrivals first.
- */
-function overtaken({ view, servedAtMillis }: ServedViewCase, { events }: Hypothesis): Overtaken[] {
-  const known = events.filter(({ arrivedAtMillis }) => arrivedAtMillis <= servedAtMillis);
-  const lanes = Map.groupBy(known, (event) => laneOf(view, event)).values();
+interface Overtaken {
+  readonly event: WindowEvent;
+  /** When the first event arrived that is newer by more than the allowed lateness: before the event itself, or after it. */
+  readonly byMillis: number;
+}
+
+/** Events, of their lane, that would be late if they had been counted behind another one; the newest arrivals first. */
+function overtaken({ view, servedAtMillis, inFlightMillis }: ServedViewCase, { events }: Hypothesis): Overtaken[] {
+  const near = events.filter(({ arrivedAtMillis }) => arrivedAtMillis <= servedAtMillis + inFlightMillis);
+  const lanes = Map.groupBy(near, (event) => laneOf(view, event)).values();
   return [...lanes]
     .flatMap((lane) => overtakenInLane(lane, view.layout.allowedLatenessMillis))
     .sort((left, right) => right.event.arrivedAtMillis - left.event.arrivedAtMillis);
-}
-
-interface Overtaken {
-  readonly event: WindowEvent;
-  readonly after: number;
 }
 
 function overtakenInLane(events: readonly WindowEvent[], allowedLatenessMillis: number): Overtaken[] {
@@ -251,7 +251,7 @@ function overtakenInLane(events: readonly WindowEvent[], allowedLatenessMillis: 
     for (; (newestFirst[newer]?.timeMillis ?? 0) > event.timeMillis + allowedLatenessMillis; newer++) {
       firstArrival = Math.min(firstArrival, newestFirst[newer]?.arrivedAtMillis ?? firstArrival);
     }
-    return firstArrival === Number.POSITIVE_INFINITY ? [] : [{ event, after: firstArrival - event.arrivedAtMillis }];
+    return firstArrival === Number.POSITIVE_INFINITY ? [] : [{ event, byMillis: firstArrival }];
   });
 }
 
@@ -270,24 +270,26 @@ function* countedBeforeArrival(served: ServedViewCase, order: Hypothesis): Gener
     )
     .sort((left, right) => left.arrivedAtMillis - right.arrivedAtMillis)
     .slice(0, CANDIDATES_MAX);
+  // Just before the first of those that made it late, and not earlier: that might make others late.
   const justLate = overtaken(served, order)
-    .filter(({ after }) => after < 0 && after >= -inFlightMillis)
-    .map(({ event }) => event)
-    .slice(0, CANDIDATES_MAX);
-  for (let count = 1; count <= soonAfter.length; count++)
-    yield earlier(order, soonAfter.slice(0, count), servedAtMillis);
-  for (const event of soonAfter.slice(1)) yield earlier(order, [event], servedAtMillis);
-  for (const event of [...soonAfter, ...justLate]) yield earlier(order, [event]);
-  yield earlier(order, [...soonAfter, ...justLate]);
+    .filter(({ event: { arrivedAtMillis: own }, byMillis }) => byMillis < own && byMillis >= own - inFlightMillis)
+    .slice(0, CANDIDATES_MAX)
+    .map(({ event, byMillis }) => [event, byMillis - 0.5] as const);
+  const arrivals = soonAfter.map((event) => [event, servedAtMillis] as const);
+  for (let count = 1; count <= arrivals.length; count++) yield earlier(order, arrivals.slice(0, count));
+  for (const arrival of [...arrivals.slice(1), ...justLate]) yield earlier(order, [arrival]);
+  yield earlier(order, [...arrivals, ...justLate]);
 }
 
-/** As if events had arrived by then, or as soon as they happened. */
-function earlier(order: Hypothesis, events: readonly WindowEvent[], byMillis = Number.NEGATIVE_INFINITY): Hypothesis {
-  const moved = new Set(events);
-  const then = (event: WindowEvent) => Math.min(event.arrivedAtMillis, Math.max(byMillis, event.timeMillis));
+/** As if events had arrived at other times. */
+function earlier(order: Hypothesis, arrivals: readonly (readonly [WindowEvent, number])[]): Hypothesis {
+  const arrivalOf = new Map(arrivals);
   return {
     ...order,
     cause: 'late arrival',
-    events: order.events.map((event) => (moved.has(event) ? { ...event, arrivedAtMillis: then(event) } : event)),
+    events: order.events.map((event) => ({
+      ...event,
+      arrivedAtMillis: arrivalOf.get(event) ?? event.arrivedAtMillis,
+    })),
   };
 }
