@@ -34,6 +34,8 @@ export interface StageConfig {
   };
   /** Events are landed as history. An emulator converts one record at a time, which slows down its streams. */
   readonly landsHistory: boolean;
+  /** Answers wait until what they said is kept, so that whoever looks finds every row. */
+  readonly waitsForRows: boolean;
   /** Alarms and a dashboard are deployed. An emulator neither computes metrics from logs nor evaluates alarms. */
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
@@ -53,6 +55,7 @@ const LOCAL: StageConfig = {
   // Emulators do not verify signatures.
   serving: { memoryMegabytes: 512, authorization: 'none', requestsPerSecondMax: 10_000, burstRequestsMax: 5_000 },
   landsHistory: false,
+  waitsForRows: true,
   monitored: false,
 };
 
@@ -64,6 +67,7 @@ const DEV: StageConfig = {
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
   landsHistory: true,
+  waitsForRows: false,
   monitored: true,
 };
 
@@ -76,6 +80,7 @@ const PROD: StageConfig = {
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
   serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
   landsHistory: true,
+  waitsForRows: false,
   monitored: true,
 };
 

@@ -6,7 +6,7 @@ import { type Duration, Stack } from 'aws-cdk-lib';
 import { MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { Construct } from 'constructs';
-import { METRICS_NAMESPACE } from '../functions/constants.ts';
+import { METRICS_NAMESPACE, ROW_METRICS } from '../functions/constants.ts';
 import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
@@ -20,6 +20,7 @@ export const DIMENSION = {
   view: 'view',
   route: 'route',
   feature: 'feature',
+  table: 'table',
 } as const;
 
 /** Values of the dimension `service`. */
@@ -53,6 +54,20 @@ export function landingMetric(name: keyof typeof LAND_EVENTS_METRICS, source: Ev
     namespace: METRICS_NAMESPACE,
     metricName: LAND_EVENTS_METRICS[name],
     dimensionsMap: { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
+    ...sampling,
+  });
+}
+
+/** What became of rows of a table in the function that writes them. */
+export function rowMetric(
+  name: keyof typeof ROW_METRICS,
+  { service, tableName }: { readonly service: string; readonly tableName: string },
+  sampling: Sampling,
+): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: ROW_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: service, [DIMENSION.table]: tableName },
     ...sampling,
   });
 }

@@ -7,6 +7,7 @@ import type { StageConfig } from './config.ts';
 import { HistoryLanding } from './constructs/history-landing.ts';
 import type { HistoryStore } from './constructs/history-store.ts';
 import { Monitoring } from './constructs/monitoring.ts';
+import { RowDeliveries } from './constructs/row-deliveries.ts';
 import { ServingApi } from './constructs/serving-api.ts';
 import { WindowUpdater } from './constructs/window-updater.ts';
 import type { SourceStream } from './stateful-stack.ts';
@@ -30,16 +31,23 @@ export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
     const { onlineTable, streams, quarantineBucket, history, ...stackProps } = props;
     super(scope, id, stackProps);
+    const rows = config.landsHistory ? new RowDeliveries(this, 'Rows', { repository, history, config }) : undefined;
     const consumers = streams.map((sourceStream) => ({
       ...sourceStream,
       updater: new WindowUpdater(this, `Consumer-${sourceStream.source.name}`, {
         ...sourceStream,
         onlineTable,
         quarantineBucket,
+        rowDeliveries: rows ? [rows.logs.features] : [],
         config,
       }),
     }));
-    const serving = new ServingApi(this, 'Serving', { onlineTable, streams, config });
+    const serving = new ServingApi(this, 'Serving', {
+      onlineTable,
+      streams,
+      rowDeliveries: rows ? [rows.logs.served, ...rows.decided] : [],
+      config,
+    });
     const landings = config.landsHistory
       ? streams.map((sourceStream) => ({
           ...sourceStream,
@@ -51,7 +59,7 @@ export class StatelessStack extends Stack {
         }))
       : [];
     if (config.monitored) {
-      new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers, landings });
+      new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers, landings, rows });
     }
 
     new CfnOutput(this, 'ApiUrl', { value: serving.api.apiEndpoint });

@@ -26,6 +26,7 @@ import {
   landingMetric,
   type RouteName,
   routeMetric,
+  rowMetric,
 } from '../metrics.ts';
 
 const RUNBOOK = 'docs/runbook.md';
@@ -46,6 +47,14 @@ export const THRESHOLDS = {
 
 /** Routes whose latency is promised. The others wait for a stream or for dependencies that they check. */
 export const ROUTES_WITH_PROMISED_LATENCY: readonly RouteName[] = ['features', 'predictFraud'];
+
+/** Rows of a table, the function that writes them, and what lands them. */
+export interface KeptRows {
+  /** Name of the function's service in metrics. */
+  readonly service: string;
+  readonly tableName: string;
+  readonly deliveryStream: DeliveryStream;
+}
 
 interface AlarmProps {
   /** Anchor of the section of the runbook that says what to do. */
@@ -150,6 +159,44 @@ export class Alarms extends Construct {
         period: FIVE_MINUTES,
         label: 'not landed',
       }),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
+  }
+
+  watchRows(kept: KeptRows): void {
+    const { tableName, deliveryStream } = kept;
+    const sum = { statistic: Stats.SUM, period: FIVE_MINUTES };
+    this.#add({
+      section: 'rows-late',
+      subject: tableName,
+      sentence: `Rows of ${tableName} wait for more than ${THRESHOLDS.landingAgeSeconds / 60} min before they are in the history.`,
+      metric: landingAgeMetric(deliveryStream, FIVE_MINUTES),
+      threshold: THRESHOLDS.landingAgeSeconds,
+      evaluationPeriods: 1,
+    });
+    this.#add({
+      section: 'rows-not-landed',
+      subject: tableName,
+      sentence: `Rows of ${tableName} are missing in the history and lie below its error prefix.`,
+      metric: new MathExpression({
+        expression: 'FILL(unconverted, 0) + FILL(unpartitioned, 0) + IF(FILL(written, 1) < 1, 1, 0)',
+        usingMetrics: {
+          unconverted: deliveryStream.metric('FailedConversion.Records', sum),
+          unpartitioned: deliveryStream.metric('PartitionCountExceeded', sum),
+          written: deliveryStream.metric('DeliveryToS3.Success', { statistic: Stats.MINIMUM, period: FIVE_MINUTES }),
+        },
+        period: FIVE_MINUTES,
+        label: 'not landed',
+      }),
+      threshold: 0,
+      evaluationPeriods: 1,
+    });
+    this.#add({
+      section: 'rows-lost',
+      subject: tableName,
+      sentence: `The function ${kept.service} gave up rows of ${tableName}; they will never be in the history.`,
+      metric: rowMetric('rowsLost', kept, sum),
       threshold: 0,
       evaluationPeriods: 1,
     });

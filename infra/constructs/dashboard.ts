@@ -18,8 +18,9 @@ import {
   nullFeaturesSearch,
   type RouteName,
   routeMetric,
+  rowMetric,
 } from '../metrics.ts';
-import { ROUTES_WITH_PROMISED_LATENCY, THRESHOLDS } from './alarms.ts';
+import { type KeptRows, ROUTES_WITH_PROMISED_LATENCY, THRESHOLDS } from './alarms.ts';
 
 const MINUTE = Duration.minutes(1);
 
@@ -33,6 +34,7 @@ export interface FeatureStoreDashboardProps {
   readonly onlineTable: Table;
   readonly consumers: readonly { readonly source: EventSource; readonly function: IFunction }[];
   readonly landings: readonly { readonly source: EventSource; readonly deliveryStream: DeliveryStream }[];
+  readonly keptRows: readonly KeptRows[];
 }
 
 /** One page that answers: is it fast, is it fresh, is it right, is it full. */
@@ -48,6 +50,7 @@ export class FeatureStoreDashboard extends Construct {
         freshnessWidgets(this, props),
         ...props.consumers.map(consumerWidgets),
         ...props.landings.map(landingWidgets),
+        ...props.keptRows.map(rowWidgets),
       ],
     });
   }
@@ -201,6 +204,30 @@ function landingWidgets({ source, deliveryStream }: FeatureStoreDashboardProps['
     }),
     new GraphWidget({
       title: `Age of the oldest event of ${source.name} that is not in the history, seconds`,
+      width: 8,
+      leftYAxis: { min: 0, showUnits: false },
+      leftAnnotations: [{ value: THRESHOLDS.landingAgeSeconds, label: 'alarm' }],
+      left: [landingAgeMetric(deliveryStream, MINUTE)],
+    }),
+  ];
+}
+
+function rowWidgets(kept: KeptRows): IWidget[] {
+  const { tableName, deliveryStream } = kept;
+  const sum = { statistic: Stats.SUM, period: MINUTE };
+  return [
+    new GraphWidget({
+      title: `Rows of ${tableName} that are kept`,
+      width: 8,
+      left: [deliveryStream.metric('IncomingRecords', sum)],
+      right: [
+        rowMetric('rowsRefused', kept, sum),
+        rowMetric('rowsLost', kept, sum),
+        deliveryStream.metric('FailedConversion.Records', sum),
+      ],
+    }),
+    new GraphWidget({
+      title: `Age of the oldest row of ${tableName} that is not in the history, seconds`,
       width: 8,
       leftYAxis: { min: 0, showUnits: false },
       leftAnnotations: [{ value: THRESHOLDS.landingAgeSeconds, label: 'alarm' }],

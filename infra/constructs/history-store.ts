@@ -8,10 +8,12 @@ import {
   HISTORY_ERRORS_PREFIX,
   HISTORY_PREFIX,
   type HistoryColumn,
+  type HistorySchema,
   historyPrefixOf,
   historySchema,
   PARTITION,
 } from '../../shared/offline/history-schema.ts';
+import { ROW_LOGS, type RowLogName } from '../../shared/offline/row-logs.ts';
 import type { Stage } from '../config.ts';
 import { accessLogsBucket, privateBucketProps } from './private-bucket.ts';
 import { removalPolicyOf } from './removal.ts';
@@ -33,11 +35,13 @@ export interface HistoryStoreProps {
   readonly sources: readonly EventSource[];
 }
 
-/** All events that ever arrived, as Parquet in a bucket, and the tables that queries see in it. */
+/** All events that ever arrived and all that was said of them, as Parquet in a bucket, and the tables that queries see in it. */
 export class HistoryStore extends Construct {
   readonly bucket: Bucket;
   readonly database: CfnDatabase;
   readonly tables: readonly HistoryTable[];
+  /** Of what the product says. */
+  readonly rowTables: Readonly<Record<RowLogName, CfnTable>>;
 
   constructor(scope: Construct, id: string, { stage, sources, ...props }: HistoryStoreProps) {
     super(scope, id);
@@ -49,37 +53,67 @@ export class HistoryStore extends Construct {
       serverAccessLogsBucket: accessLogsBucket(this, 'AccessLogs', props) as IBucket,
       lifecycleRules: [
         { noncurrentVersionExpiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) },
-        {
-          prefix: HISTORY_PREFIX,
+        ...[HISTORY_PREFIX, ...Object.values(ROW_LOGS).map(({ prefix }) => prefix)].map((prefix) => ({
+          prefix,
           transitions: [{ storageClass: StorageClass.INFREQUENT_ACCESS, transitionAfter: READ_OFTEN_FOR }],
-        },
+        })),
         { prefix: HISTORY_ERRORS_PREFIX, expiration: ERRORS_KEPT_FOR },
       ],
     });
     this.database = new CfnDatabase(this, 'Database', {
       catalogId: Aws.ACCOUNT_ID,
-      databaseInput: { name: `feature_store_${stage}`, description: 'History of events: one table per source.' },
+      databaseInput: {
+        name: `feature_store_${stage}`,
+        description: 'History: one table per source of events, and tables of what was said of them.',
+      },
     });
     this.database.applyRemovalPolicy(removalPolicyOf(props));
-    this.tables = sources.map((source) => {
-      const table = historyTable(this, source, this.database, this.bucket);
+    const tableOf = (id: string, described: DescribedTable) => {
+      const table = historyTable(this, id, { ...described, database: this.database, bucket: this.bucket });
       table.applyRemovalPolicy(removalPolicyOf(props));
-      return { source, table };
+      return table;
+    };
+    this.tables = sources.map((source) => {
+      const { description, owner } = source;
+      const described = { schema: historySchema(source), prefix: historyPrefixOf(source), description, owner };
+      return { source, table: tableOf(`Table-${source.name}`, described) };
     });
+    this.rowTables = {
+      served: tableOf('RowTable-served', {
+        ...ROW_LOGS.served,
+        description: 'What was answered, to whom and when: one row per entity of an answer.',
+      }),
+      features: tableOf('RowTable-features', {
+        ...ROW_LOGS.features,
+        description: 'What the features of an entity became by each update of a view.',
+      }),
+    };
   }
 }
 
+interface DescribedTable {
+  readonly schema: HistorySchema;
+  /** Where its files lie in the bucket. */
+  readonly prefix: string;
+  readonly description: string;
+  readonly owner?: string;
+}
+
 /** Not `S3Table`: it hides the resource to which the delivery stream's schema refers. */
-function historyTable(scope: Construct, source: EventSource, database: CfnDatabase, bucket: Bucket): CfnTable {
-  const { tableName, columns, partitionColumns } = historySchema(source);
-  const location = bucket.s3UrlForObject(historyPrefixOf(source));
-  return new CfnTable(scope, `Table-${source.name}`, {
+function historyTable(
+  scope: Construct,
+  id: string,
+  table: DescribedTable & { readonly database: CfnDatabase; readonly bucket: Bucket },
+): CfnTable {
+  const { tableName, columns, partitionColumns } = table.schema;
+  const location = table.bucket.s3UrlForObject(table.prefix);
+  return new CfnTable(scope, id, {
     catalogId: Aws.ACCOUNT_ID,
-    databaseName: database.ref,
+    databaseName: table.database.ref,
     tableInput: {
       name: tableName,
-      description: source.description,
-      owner: source.owner,
+      description: table.description,
+      ...(table.owner !== undefined && { owner: table.owner }),
       tableType: 'EXTERNAL_TABLE',
       partitionKeys: partitionColumns.map(glueColumnOf),
       parameters: { classification: 'parquet', EXTERNAL: 'TRUE', ...projectionOf(location) },

@@ -6,9 +6,11 @@ import type { StageConfig } from '../config.ts';
 import { SERVICE } from '../metrics.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { AlarmTopic } from './alarm-topic.ts';
-import { Alarms } from './alarms.ts';
+import { Alarms, type KeptRows } from './alarms.ts';
 import { FeatureStoreDashboard } from './dashboard.ts';
 import type { HistoryLanding } from './history-landing.ts';
+import type { RowDeliveries } from './row-deliveries.ts';
+import type { RowDelivery } from './row-delivery.ts';
 import type { ServingApi } from './serving-api.ts';
 import type { WindowUpdater } from './window-updater.ts';
 
@@ -19,13 +21,16 @@ export interface MonitoringProps {
   readonly serving: ServingApi;
   readonly consumers: readonly (SourceStream & { readonly updater: WindowUpdater })[];
   readonly landings: readonly (SourceStream & { readonly landing: HistoryLanding })[];
+  /** Without, where history is not landed. */
+  readonly rows: RowDeliveries | undefined;
 }
 
 /** The alarms, whom they tell, and the page to look at next. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    const { config, repository, onlineTable, serving, consumers, landings } = props;
+    const { config, repository, onlineTable, serving, consumers, landings, rows } = props;
+    const keptRows = rows ? keptRowsOf(rows) : [];
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
     alarms.watchServing();
@@ -40,6 +45,7 @@ export class Monitoring extends Construct {
       alarms.watchLanding({ source, deliveryStream: landing.deliveryStream });
       alarms.watchFunction(`${SERVICE.landEvents}-${source.name}`, landing.function);
     }
+    for (const kept of keptRows) alarms.watchRows(kept);
     for (const view of repository.views) alarms.watchView(view);
     new FeatureStoreDashboard(this, 'Dashboard', {
       stage: config.stage,
@@ -48,7 +54,15 @@ export class Monitoring extends Construct {
       onlineTable,
       consumers: consumers.map(({ source, updater }) => ({ source, function: updater.function })),
       landings: landings.map(({ source, landing }) => ({ source, deliveryStream: landing.deliveryStream })),
+      keptRows,
     });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
   }
+}
+
+/** Every table of rows, by the function that writes it. */
+function keptRowsOf({ logs, decided }: RowDeliveries): KeptRows[] {
+  const written = (service: string, deliveries: readonly RowDelivery[]) =>
+    deliveries.map(({ tableName, deliveryStream }) => ({ service, tableName, deliveryStream }));
+  return [...written(SERVICE.serve, [logs.served, ...decided]), ...written(SERVICE.updateWindows, [logs.features])];
 }

@@ -12,6 +12,7 @@ import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
 import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { NodeFunction } from './node-function.ts';
+import { grantRows, type RowDelivery, rowEnvironment } from './row-delivery.ts';
 
 /** One line per request: who, what, how long, how it ended. Bodies hold payments of people and are never logged. */
 const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
@@ -32,6 +33,8 @@ const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
 export interface ServingApiProps {
   readonly onlineTable: Table;
   readonly streams: readonly SourceStream[];
+  /** Where answers and decided events are kept; none where history is not landed. */
+  readonly rowDeliveries: readonly RowDelivery[];
   readonly config: StageConfig;
 }
 
@@ -41,7 +44,7 @@ export class ServingApi extends Construct {
   readonly api: HttpApi;
   readonly stage: HttpStage;
 
-  constructor(scope: Construct, id: string, { onlineTable, streams, config }: ServingApiProps) {
+  constructor(scope: Construct, id: string, { onlineTable, streams, rowDeliveries, config }: ServingApiProps) {
     super(scope, id);
     const { authorization, memoryMegabytes, requestsPerSecondMax, burstRequestsMax } = config.serving;
     const serve = new NodeFunction(this, 'Serve', {
@@ -54,10 +57,13 @@ export class ServingApi extends Construct {
         [SERVE_ENV.streamNames]: Stack.of(this).toJsonString(
           Object.fromEntries(streams.map(({ source, stream }) => [source.name, stream.streamName])),
         ),
+        ...rowEnvironment(Stack.of(this), rowDeliveries),
+        ...(config.waitsForRows && { [SERVE_ENV.waitsForRows]: 'true' }),
       },
       config,
     });
     this.function = serve.function;
+    grantRows(serve, rowDeliveries);
     serve.grant(['dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:BatchGetItem'], [onlineTable.tableArn]);
     serve.grant(
       ['kinesis:PutRecord', 'kinesis:PutRecords', 'kinesis:DescribeStreamSummary'],

@@ -1,4 +1,4 @@
-import { Duration, Validations } from 'aws-cdk-lib';
+import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
@@ -11,6 +11,7 @@ import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
+import { grantRows, type RowDelivery, rowEnvironment } from './row-delivery.ts';
 
 /** Events of one entity that meet in a batch cost one write together, so a busy shard gains from large batches. */
 const BATCH_RECORDS_MAX = 500;
@@ -34,6 +35,8 @@ export function quarantinePrefixOf({ name }: EventSource): string {
 export interface WindowUpdaterProps extends SourceStream {
   readonly onlineTable: Table;
   readonly quarantineBucket: Bucket;
+  /** Where features are kept as they become; none where history is not landed. */
+  readonly rowDeliveries: readonly RowDelivery[];
   readonly config: StageConfig;
 }
 
@@ -44,7 +47,7 @@ export class WindowUpdater extends Construct {
 
   constructor(scope: Construct, id: string, props: WindowUpdaterProps) {
     super(scope, id);
-    const { source, stream, onlineTable, quarantineBucket, config } = props;
+    const { source, stream, onlineTable, quarantineBucket, rowDeliveries, config } = props;
     const consumer = new NodeFunction(this, 'UpdateWindows', {
       folder: 'update-windows',
       description: `Updates window counters from the events of ${source.name}.`,
@@ -54,10 +57,12 @@ export class WindowUpdater extends Construct {
         [ENV.tableName]: onlineTable.tableName,
         [UPDATE_WINDOWS_ENV.sourceName]: source.name,
         [UPDATE_WINDOWS_ENV.quarantineBucket]: quarantineBucket.bucketName,
+        ...rowEnvironment(Stack.of(this), rowDeliveries),
       },
       config,
     });
     this.function = consumer.function;
+    grantRows(consumer, rowDeliveries);
     consumer.grant(['dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:BatchGetItem'], [onlineTable.tableArn]);
     consumer.grant(
       [

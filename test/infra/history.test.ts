@@ -1,7 +1,9 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
+import { ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { configOf, STAGES } from '../../infra/config.ts';
+import { transactions } from '../../shared/features/fraud.ts';
 import { repository } from '../../shared/features/index.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import {
@@ -10,11 +12,28 @@ import {
   historySchema,
   PARTITION,
 } from '../../shared/offline/history-schema.ts';
-import { onlyResourceOf, type Properties, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
+import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
+import { type Properties, type Resource, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
 
 const { stateful, stateless } = synthesize('prod');
 const dev = synthesize('dev');
 const local = synthesize('local');
+
+const ROW_TABLES = Object.values(ROW_LOGS);
+const DECIDED = repository.sources.filter((source) => repository.services.some(({ decides }) => decides === source));
+
+/** Everything that lands rows: by the beginning of its id, its table, and where its files lie. */
+const ROW_DELIVERIES = [
+  { id: 'Rowsserved', table: 'served_rows', prefix: 'served_rows/', name: 'landed', writer: 'Serving' },
+  { id: 'Rowsfeatures', table: 'feature_rows', prefix: 'feature_rows/', name: 'landed', writer: 'Consumer' },
+  {
+    id: 'Rowsdecidedtransactions',
+    table: 'raw_transactions',
+    prefix: 'raw/transactions/',
+    name: 'decided',
+    writer: 'Serving',
+  },
+] as const;
 
 const HISTORY_BUCKET = { Ref: expect.stringContaining('HistoryBucket') };
 
@@ -36,7 +55,11 @@ group('the bucket of history', () => {
         LifecycleConfiguration: {
           Rules: [
             Match.objectLike({ NoncurrentVersionExpiration: { NoncurrentDays: 30 } }),
-            { Prefix: 'raw/', Status: 'Enabled', Transitions: [{ StorageClass: 'STANDARD_IA', TransitionInDays: 90 }] },
+            ...['raw/', 'served_rows/', 'feature_rows/'].map((Prefix) => ({
+              Prefix,
+              Status: 'Enabled',
+              Transitions: [{ StorageClass: 'STANDARD_IA', TransitionInDays: 90 }],
+            })),
             { Prefix: 'errors/', Status: 'Enabled', ExpirationInDays: 90 },
           ],
         },
@@ -44,7 +67,7 @@ group('the bucket of history', () => {
     });
     const [rule = {}] = resourcesOf(stateful.template, 'AWS::S3::Bucket')
       .map(({ Properties }) => Properties.LifecycleConfiguration as { Rules: Properties[] })
-      .filter(({ Rules }) => Rules.length === 3)
+      .filter(({ Rules }) => Rules.length === 5)
       .map(({ Rules }) => Rules[0]);
     expect(rule).not.toHaveProperty('ExpirationInDays');
   });
@@ -91,14 +114,125 @@ group.each(repository.sources)('the table of $name', (source) => {
     expect(table?.Parameters['storage.location.template']).toEqual({
       'Fn::Join': ['', ['s3://', HISTORY_BUCKET, `${location}${path.join('')}`]],
     });
-    expect(destination().Prefix).toMatch(`${location.slice(1)}event_date=!{partitionKeyFromLambda:event_date}/`);
+    expect(destinationOf(`Landing${source.name}`).Prefix).toMatch(
+      `${location.slice(1)}event_date=!{partitionKeyFromLambda:event_date}/`,
+    );
   });
 });
 
-function destination(): Properties {
-  const stream = onlyResourceOf(stateless.template, 'AWS::KinesisFirehose::DeliveryStream');
-  return stream.Properties.ExtendedS3DestinationConfiguration as Properties;
+/** The delivery stream whose id begins so. */
+function deliveryOf(idBeginning: string): Resource & { readonly DependsOn: readonly string[] } {
+  const streams = Object.entries(stateless.template.findResources('AWS::KinesisFirehose::DeliveryStream'));
+  const [found, ...others] = streams.filter(([logicalId]) => logicalId.startsWith(idBeginning));
+  if (!found || others.length > 0)
+    throw new Error(`${idBeginning}: not exactly one of ${streams.map(([id]) => id).join(', ')}`);
+  return found[1] as ReturnType<typeof deliveryOf>;
 }
+
+function destinationOf(idBeginning: string): Properties {
+  return deliveryOf(idBeginning).Properties.ExtendedS3DestinationConfiguration as Properties;
+}
+
+const destination = () => destinationOf('Landingtransactions');
+
+group.each(ROW_TABLES)('the table $schema.tableName', ({ schema, prefix }) => {
+  it('has the columns of the contract, where the delivery writes, and finds partitions by computation', () => {
+    const table = resourcesOf(stateful.template, 'AWS::Glue::Table')
+      .map(({ Properties }) => Properties.TableInput as TableInput)
+      .find(({ Name }) => Name === schema.tableName);
+    const glueColumn = ({ name, hiveType }: (typeof schema.columns)[number]) => ({ Name: name, Type: hiveType });
+    expect(table?.StorageDescriptor.Columns).toEqual(schema.columns.map(glueColumn));
+    expect(table?.PartitionKeys).toEqual(schema.partitionColumns.map(glueColumn));
+    expect(table?.StorageDescriptor.Location).toEqual({ 'Fn::Join': ['', ['s3://', HISTORY_BUCKET, `/${prefix}`]] });
+    expect(table?.Parameters).toMatchObject({ 'projection.enabled': 'true' });
+  });
+});
+
+group.each(ROW_DELIVERIES)('the delivery of rows $id', ({ id, table, prefix, name, writer }) => {
+  it('takes rows from functions, and encrypts what it holds', () => {
+    expect(deliveryOf(id).Properties).toMatchObject({
+      DeliveryStreamEncryptionConfigurationInput: { KeyType: 'AWS_OWNED_CMK' },
+    });
+    expect(deliveryOf(id).Properties).not.toHaveProperty('KinesisStreamSourceConfiguration');
+    expect(statementsOf(stateless.template, writer)).toContainEqual({
+      effect: 'Allow',
+      actions: ['firehose:PutRecordBatch'],
+      resources: expect.arrayContaining([expect.stringContaining(id)]),
+    });
+  });
+
+  it('is known to the function by the name of the table', () => {
+    const variables = resourcesOf(stateless.template, 'AWS::Lambda::Function')
+      .map(({ Properties }) => JSON.stringify(Properties.Environment))
+      .filter((environment) => environment.includes(id));
+    expect(variables.length).toBeGreaterThan(0);
+    for (const environment of variables) expect(environment).toMatch(new RegExp(`${table}.{0,30}Ref.{0,10}${id}`));
+  });
+
+  it('partitions by the columns that rows bring along, without a function', () => {
+    expect(destinationOf(id)).toMatchObject({
+      Prefix: `${prefix}event_date=!{partitionKeyFromQuery:event_date}/event_hour=!{partitionKeyFromQuery:event_hour}/${name}-!{timestamp:yyyy-MM-dd}-`,
+      ErrorOutputPrefix: `errors/${prefix}!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/`,
+      ProcessingConfiguration: {
+        Enabled: true,
+        Processors: [
+          {
+            Type: 'MetadataExtraction',
+            Parameters: [
+              {
+                ParameterName: 'MetadataExtractionQuery',
+                ParameterValue: '{"event_date":.event_date,"event_hour":.event_hour}',
+              },
+              { ParameterName: 'JsonParsingEngine', ParameterValue: 'JQ-1.6' },
+            ],
+          },
+        ],
+      },
+      DataFormatConversionConfiguration: {
+        Enabled: true,
+        InputFormatConfiguration: { Deserializer: { HiveJsonSerDe: {} } },
+        OutputFormatConfiguration: { Serializer: { ParquetSerDe: { Compression: 'SNAPPY' } } },
+      },
+      CloudWatchLoggingOptions: { Enabled: true },
+    });
+  });
+
+  it('may look up its table and write below its prefixes, no more', () => {
+    const statements = statementsOf(stateless.template, `${id}DeliveryRole`);
+    const others = statements
+      .flatMap(({ actions }) => actions)
+      .filter((action) => !/^(glue:Get|logs:Put|s3:)/.test(action));
+    expect(others).toEqual([]);
+    expect(statements).toContainEqual({
+      effect: 'Allow',
+      actions: expect.arrayContaining(['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject']),
+      resources: [`/${prefix}*`, `/errors/${prefix}*`].sort().map((path) => expect.stringContaining(path)),
+    });
+    expect(deliveryOf(id).DependsOn).toEqual(
+      expect.arrayContaining([expect.stringMatching(new RegExp(`^${id}DeliveryRole.*DefaultPolicy`))]),
+    );
+  });
+
+  it('is watched: rows that wait, that did not land, and that were given up', () => {
+    const alarms = resourcesOf(stateless.template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
+    const alarm = (section: string) =>
+      alarms.find(({ AlarmName }) => AlarmName === `feature-store-prod-${section}-${table}`);
+    expect(alarm('rows-late')).toMatchObject({ MetricName: 'DeliveryToS3.DataFreshness', Threshold: 900 });
+    expect(JSON.stringify(alarm('rows-late')?.Dimensions)).toContain(id);
+    for (const metric of ['FailedConversion.Records', 'PartitionCountExceeded', 'DeliveryToS3.Success']) {
+      expect(JSON.stringify(alarm('rows-not-landed')?.Metrics)).toContain(`"MetricName":"${metric}"`);
+    }
+    expect(alarm('rows-lost')).toMatchObject({
+      MetricName: ROW_METRICS.rowsLost,
+      Dimensions: [
+        { Name: 'service', Value: writer === 'Serving' ? 'serve' : 'update-windows' },
+        { Name: 'table', Value: table },
+      ],
+      Statistic: 'Sum',
+      Threshold: 0,
+    });
+  });
+});
 
 group('the delivery', () => {
   it('reads the stream of its source', () => {
@@ -153,10 +287,7 @@ group('the delivery', () => {
   });
 
   it('exists after the policy of its role', () => {
-    const { DependsOn } = onlyResourceOf(stateless.template, 'AWS::KinesisFirehose::DeliveryStream') as unknown as {
-      DependsOn: string[];
-    };
-    expect(DependsOn).toEqual(
+    expect(deliveryOf('Landingtransactions').DependsOn).toEqual(
       expect.arrayContaining([expect.stringMatching(/^Landingtransactions.*DeliveryRole.*DefaultPolicy/)]),
     );
   });
@@ -189,10 +320,10 @@ group('permissions', () => {
         },
         {
           actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject'],
-          resources: repository.sources.flatMap((source) => [
-            expect.stringContaining(`/${historyPrefixOf(source)}*`),
-            expect.stringContaining(`/${historyErrorPrefixOf(source)}*`),
-          ]),
+          resources: [
+            expect.stringContaining(`/${historyPrefixOf(transactions)}*`),
+            expect.stringContaining(`/${historyErrorPrefixOf(transactions)}*`),
+          ],
         },
       ].map(({ actions, resources }) => ({
         effect: 'Allow',
@@ -246,13 +377,16 @@ group('a stage that does not land history', () => {
   it('is the local one, where only the store of history exists', () => {
     expect(STAGES.filter((stage) => !configOf(stage).landsHistory)).toEqual(['local']);
     local.stateless.template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 0);
-    local.stateful.template.resourceCountIs('AWS::Glue::Table', repository.sources.length);
+    local.stateful.template.resourceCountIs('AWS::Glue::Table', repository.sources.length + ROW_TABLES.length);
   });
 
   it('lands it when the deployment says so', () => {
     expect(configOf('local', { landsHistory: true }).landsHistory).toBe(true);
     expect(configOf('prod', { landsHistory: false }).landsHistory).toBe(false);
     const { template } = synthesize('local', { config: { landsHistory: true } }).stateless;
-    template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', repository.sources.length);
+    template.resourceCountIs(
+      'AWS::KinesisFirehose::DeliveryStream',
+      repository.sources.length + ROW_TABLES.length + DECIDED.length,
+    );
   });
 });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
-import { METRICS_NAMESPACE } from '../../functions/constants.ts';
+import { METRICS_NAMESPACE, ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { ROUTES, SERVE_METRICS } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_METRICS } from '../../functions/update-windows/constants.ts';
@@ -208,7 +208,7 @@ group('the dashboard', () => {
   });
 
   it('shows every metric that the functions write', () => {
-    const metrics = { ...SERVE_METRICS, ...UPDATE_WINDOWS_METRICS, ...LAND_EVENTS_METRICS };
+    const metrics = { ...SERVE_METRICS, ...UPDATE_WINDOWS_METRICS, ...LAND_EVENTS_METRICS, ...ROW_METRICS };
     for (const name of Object.values(metrics)) {
       expect(text).toContain(name);
     }

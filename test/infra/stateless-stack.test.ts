@@ -36,8 +36,10 @@ group('functions', () => {
 
   it('get the environment variables that their constants name, and no others', () => {
     const common = ['NODE_OPTIONS', ENV.stage];
-    const online = [...common, ENV.tableName];
-    expect(environmentOf(functions, serving)).toEqual([...online, ...Object.values(SERVE_ENV)].sort());
+    const online = [...common, ENV.tableName, ENV.rowStreamNames];
+    // In front of people, no answer waits for its rows.
+    const ofServing = Object.values(SERVE_ENV).filter((name) => name !== SERVE_ENV.waitsForRows);
+    expect(environmentOf(functions, serving)).toEqual([...online, ...ofServing].sort());
     expect(environmentOf(functions, consuming)).toEqual([...online, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
     expect(environmentOf(functions, landing)).toEqual([...common, ...Object.values(LAND_EVENTS_ENV)].sort());
   });
@@ -47,19 +49,18 @@ group('functions', () => {
     for (const description of [serving, consuming]) {
       expect(environmentOf(localFunctions, description)).toContain(ENV.endpoint);
     }
+    expect(environmentOf(localFunctions, serving)).toContain(SERVE_ENV.waitsForRows);
     local.template.allResourcesProperties('AWS::Lambda::Function', {
       Environment: { Variables: { [ENV.endpoint]: 'http://localhost:4566' } },
     });
   });
 
   it('write to log groups that forget, in every stage', () => {
-    for (const { template, logGroupsPerSource } of [
-      { ...prod, logGroupsPerSource: 3 },
-      { ...dev, logGroupsPerSource: 3 },
-      { ...local, logGroupsPerSource: 1 },
-    ]) {
+    for (const { template } of [prod, dev, local]) {
       const logGroups = resourcesOf(template, 'AWS::Logs::LogGroup');
-      expect(logGroups).toHaveLength(2 + logGroupsPerSource * repository.sources.length);
+      // Functions, deliveries, and the access log of the API.
+      const writers = ['AWS::Lambda::Function', 'AWS::KinesisFirehose::DeliveryStream'];
+      expect(logGroups).toHaveLength(1 + writers.flatMap((type) => resourcesOf(template, type)).length);
       for (const { Properties } of logGroups) expect(Properties.RetentionInDays).toBeGreaterThan(0);
       for (const { Properties } of resourcesOf(template, 'AWS::Lambda::Function')) {
         expect(Properties.LoggingConfig).toEqual({ LogGroup: { Ref: expect.any(String) } });
@@ -82,6 +83,7 @@ group('permissions', () => {
     expect(statementsOf(prod.template, 'Consumertransactions')).toEqual(
       [
         ownLog,
+        { actions: ['firehose:PutRecordBatch'], resources: [expect.stringContaining('Rowsfeatures')] },
         table,
         {
           actions: [
@@ -109,10 +111,14 @@ group('permissions', () => {
     expect(statementsOf(prod.template, 'Serving')).toEqual(
       [
         ownLog,
+        {
+          actions: ['firehose:PutRecordBatch'],
+          resources: [expect.stringContaining('Rowsdecidedtransactions'), expect.stringContaining('Rowsserved')],
+        },
         table,
         {
           actions: ['kinesis:DescribeStreamSummary', 'kinesis:PutRecord', 'kinesis:PutRecords'],
-          resources: [expect.stringContaining('Streamtransactions')],
+          resources: repository.sources.map(({ name }) => expect.stringContaining(`Stream${name}`)),
         },
       ].map((statement) => ({ effect: 'Allow', ...statement })),
     );
@@ -167,11 +173,14 @@ group('the delivery of events', () => {
   it('gives up no later than the stream forgets', () => {
     for (const stage of STAGES) {
       const { stateful, stateless } = synthesize(stage);
-      const stream = onlyResourceOf(stateful.template, 'AWS::Kinesis::Stream');
-      const mapping = onlyResourceOf(stateless.template, 'AWS::Lambda::EventSourceMapping');
-      expect(Number(mapping.Properties.MaximumRecordAgeInSeconds)).toBeLessThan(
-        Number(stream.Properties.RetentionPeriodHours) * 3_600,
+      const retentionHours = resourcesOf(stateful.template, 'AWS::Kinesis::Stream').map(({ Properties }) =>
+        Number(Properties.RetentionPeriodHours),
       );
+      const mappings = resourcesOf(stateless.template, 'AWS::Lambda::EventSourceMapping');
+      expect(mappings).toHaveLength(repository.sources.length);
+      for (const { Properties } of mappings) {
+        expect(Number(Properties.MaximumRecordAgeInSeconds)).toBeLessThan(Math.min(...retentionHours) * 3_600);
+      }
     }
   });
 
