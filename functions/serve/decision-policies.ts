@@ -5,7 +5,7 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
 import { type DecisionPolicy, decisionPolicy, type Scorer } from '../../shared/scoring/decide.ts';
 import { activeConfiguration, modelObjectName, type ObjectStore } from '../../shared/scoring/decision-store.ts';
-import { readModelPackage } from '../../shared/scoring/package.ts';
+import { ModelPackageError, readModelPackage } from '../../shared/scoring/package.ts';
 import { scorerOf } from '../../shared/scoring/scorer.ts';
 import { describeError } from './describe-error.ts';
 import type { ServeLogger } from './ports.ts';
@@ -138,7 +138,7 @@ export class StoredPolicies implements DecisionPolicies {
     if (known) return known;
     try {
       const content = await this.#store.get(name, { bytesMaximum: LIMITS.modelPackageBytes });
-      if (content === undefined) throw new Error(`there is no object ${name}`);
+      if (content === undefined) throw new ModelPackageError(`there is no object ${name}; push the model`);
       const model = scorerOf(readModelPackage(content, this.#repository));
       this.#models.set(name, model);
       return model;
