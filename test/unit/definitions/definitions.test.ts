@@ -121,6 +121,11 @@ describe('a view that cannot be built', () => {
       { windows: { late: { length: '1h', hop: '1min', offset: '1h' } } },
       /set its hop to 1ms, the time resolution of payments/,
     ],
+    [
+      'a start whose zone has to be guessed',
+      { liveFrom: '2026-11-21T06:00:00' },
+      /liveFrom .* write one such as 2026-/,
+    ],
     ['a TTL shorter than what its windows reach', { ttl: '30min' }, /ttl 30min would forget events .* at least 3665s/],
     [
       'a sum of floating-point numbers',
