@@ -89,6 +89,7 @@ export function auditTable({ features }: SkewReport): string {
     'late',
     'in flight',
     'definition',
+    'not answered',
     'unexplained',
     'hindsight',
   ];
@@ -111,6 +112,7 @@ function cellsOf(skew: FeatureSkew): string[] {
     String(skew.lateArrival),
     String(skew.inFlight),
     String(skew.otherDefinition),
+    String(skew.notAnswered),
     skew.unexplained > 0 ? styleText('red', unexplained) : unexplained,
     hindsightText(skew),
   ];

@@ -113,7 +113,7 @@ async function ask({ world, clock, event, step }: Omit<Played, 'index'>): Promis
   }
 }
 
-const NO_CAUSE = { lateArrival: 0, inFlight: 0, otherDefinition: 0, unexplained: 0 };
+const NO_CAUSE = { lateArrival: 0, inFlight: 0, otherDefinition: 0, notAnswered: 0, unexplained: 0 };
 
 /** A few aggregates; the total is of the field that it says, or of another one by mistake. */
 function totalsView(lateness: Duration, field: 'amount' | 'quantity'): WindowedView {

@@ -115,14 +115,16 @@ function expectOk({ status, body }: { readonly status: number; readonly body: un
 
 /** Values by what became of them, over all features. */
 export function totalsOf({ features }: SkewReport) {
-  const sum = (key: 'rows' | 'equal' | 'lateArrival' | 'inFlight' | 'otherDefinition' | 'unexplained') =>
-    features.reduce((total, skew) => total + skew[key], 0);
+  const sum = (
+    key: 'rows' | 'equal' | 'lateArrival' | 'inFlight' | 'otherDefinition' | 'notAnswered' | 'unexplained',
+  ) => features.reduce((total, skew) => total + skew[key], 0);
   return {
     rows: sum('rows'),
     equal: sum('equal'),
     lateArrival: sum('lateArrival'),
     inFlight: sum('inFlight'),
     otherDefinition: sum('otherDefinition'),
+    notAnswered: sum('notAnswered'),
     unexplained: sum('unexplained'),
   };
 }

@@ -6,7 +6,6 @@ import { countsOnline } from '../../online/counts-online.ts';
 import type { FeatureRepository } from '../../registry/manifest.ts';
 import type { FeatureValue } from '../../windows/aggregate.ts';
 import { idHashOf, type WindowEvent } from '../../windows/event.ts';
-import type { ServedView } from '../row-logs.ts';
 import { type Cause, examineView, type ViewFinding } from './causes.ts';
 import type { ServedRecord } from './served-record.ts';
 
@@ -29,7 +28,7 @@ export interface FeatureFinding {
   readonly declaredBy: string;
   readonly feature: string;
   readonly served: FeatureValue;
-  /** Absent where the definition was another one. */
+  /** Absent where the definition was another one, or the view did not answer. */
   readonly recomputed?: FeatureValue;
   /** What everything that is in history today makes of it. Absent as above, and of derived features. */
   readonly hindsight?: FeatureValue;
@@ -43,6 +42,7 @@ export class UnreadableRowError extends Error {
 }
 
 const OTHER_DEFINITION: Cause = 'other definition version';
+const NOT_ANSWERED: Cause = 'not answered';
 
 /**
  * Compares every feature of a served row with what history makes of it.
@@ -59,23 +59,26 @@ export function examineRow(
   const service = repository.services.find(({ key }) => key === record.service);
   if (record.service !== null && service === undefined) return allOfAnotherDefinition(record, record.service);
   const placed = placeFeatures(record, repository, service);
-  const findings = new Map<WindowedView, ViewFinding>();
+  const findings = new Map<WindowedView, ViewFinding | Cause>();
   for (const [view, served] of placed.byView) {
-    if (!isSameDefinition(record, declared, view.key)) continue;
-    const { as_of, high_water } = stateOf(record, view);
-    findings.set(
-      view,
-      examineView({
+    const state = record.views[view.key];
+    if (!isSameDefinition(record, declared, view.key)) findings.set(view, OTHER_DEFINITION);
+    else if (state === undefined) findings.set(view, NOT_ANSWERED);
+    else {
+      findings.set(
         view,
-        asOfMillis: as_of,
-        servedAtMillis: record.servedAtMillis,
-        highWaterMillis: high_water,
-        scored: scoredIn(record, view, service),
-        served,
-        inFlightMillis,
-        ...historyOf(view),
-      }),
-    );
+        examineView({
+          view,
+          asOfMillis: state.as_of,
+          servedAtMillis: record.servedAtMillis,
+          highWaterMillis: state.high_water,
+          scored: scoredIn(record, view, service),
+          served,
+          inFlightMillis,
+          ...historyOf(view),
+        }),
+      );
+    }
   }
   return [
     ...[...placed.byView].flatMap(([view, served]) => viewFindings(view, served, findings.get(view))),
@@ -116,7 +119,7 @@ function placeFeatures(
   const byView = new Map<WindowedView, Map<number, FeatureValue>>();
   const derived: DerivedFeature[] = [];
   const unknown: string[] = [];
-  const answering = views.filter(({ key }) => record.views[key] !== undefined);
+  const answering = service?.views ?? views.filter(({ key }) => record.views[key] !== undefined);
   for (const [name, value] of Object.entries(record.features)) {
     const view = answering.find(({ features }) => features.some((feature) => feature.name === name));
     const ofService = service?.derived.find((feature) => feature.name === name);
@@ -132,12 +135,6 @@ function placeFeatures(
 
 function isSameDefinition({ definitions }: ServedRecord, { versions }: Declared, subject: string): boolean {
   return definitions[subject] !== undefined && definitions[subject] === versions[subject];
-}
-
-function stateOf({ views }: ServedRecord, { key }: WindowedView): ServedView {
-  const state = views[key];
-  if (state === undefined) throw new UnreadableRowError(`the row has features of ${key} and no state of it`);
-  return state;
 }
 
 /** The decided event, where it is one of the view's: then it is inside its own windows. */
@@ -159,11 +156,11 @@ function scoredIn(
 function viewFindings(
   view: WindowedView,
   served: ReadonlyMap<number, FeatureValue>,
-  finding: ViewFinding | undefined,
+  finding: ViewFinding | Cause | undefined,
 ): FeatureFinding[] {
   return [...served].map(([index, value]) => {
     const common = { declaredBy: view.key, feature: view.features[index]?.name ?? '', served: value };
-    if (finding === undefined) return { ...common, cause: OTHER_DEFINITION };
+    if (finding === undefined || typeof finding === 'string') return { ...common, cause: finding };
     return {
       ...common,
       recomputed: finding.recomputed[index] ?? null,
@@ -174,7 +171,7 @@ function viewFindings(
 }
 
 /** Of several causes, the one that says least of what is known goes to what is made of them. */
-const GRAVEST_FIRST: readonly Cause[] = ['unexplained', 'other definition version', 'in flight', 'late arrival'];
+const GRAVEST_FIRST: readonly Cause[] = ['unexplained', 'in flight', 'late arrival'];
 
 /**
  * A derived feature, from recomputed window features and the decided event. It differs for the causes for which its inputs
@@ -185,25 +182,30 @@ function derivedFinding(
   declared: Declared,
   service: FeatureService | undefined,
   { name, evaluate, expression }: DerivedFeature,
-  findings: ReadonlyMap<WindowedView, ViewFinding>,
+  findings: ReadonlyMap<WindowedView, ViewFinding | Cause>,
 ): FeatureFinding {
   const common = { declaredBy: service?.key ?? '', feature: name, served: record.features[name] ?? null };
   const inputs = (service?.features ?? []).filter((feature) => columnsOf(expression).has(feature.name));
-  const isKnown = isSameDefinition(record, declared, `${service?.key} derived`);
-  if (!isKnown || inputs.some(({ view }) => !findings.has(view))) return { ...common, cause: OTHER_DEFINITION };
+  if (!isSameDefinition(record, declared, `${service?.key} derived`)) return { ...common, cause: OTHER_DEFINITION };
+  const examined = new Map<WindowedView, ViewFinding>();
+  for (const { view } of inputs) {
+    const finding = findings.get(view) ?? NOT_ANSWERED;
+    if (typeof finding === 'string') return { ...common, cause: finding };
+    examined.set(view, finding);
+  }
   const evaluated = (kind: 'recomputed' | 'explained') =>
     evaluate({
       ...record.event?.values,
       ...Object.fromEntries(
         inputs.map(({ name: input, view, index }): [string, FieldValue] => [
           input,
-          findings.get(view)?.[kind][index] ?? null,
+          examined.get(view)?.[kind][index] ?? null,
         ]),
       ),
     });
   const recomputed = evaluated('recomputed');
   if (recomputed === common.served) return { ...common, recomputed, cause: undefined };
-  const causes = new Set(inputs.flatMap(({ view, index }) => findings.get(view)?.causes.get(index) ?? []));
+  const causes = new Set(inputs.flatMap(({ view, index }) => examined.get(view)?.causes.get(index) ?? []));
   const isExplained = evaluated('explained') === common.served;
   const cause = GRAVEST_FIRST.find((candidate) => causes.has(candidate));
   return { ...common, recomputed, cause: isExplained && cause !== undefined ? cause : 'unexplained' };

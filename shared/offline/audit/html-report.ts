@@ -4,7 +4,14 @@
  * The chart is rectangles in SVG rather than the work of a library: bars that share one scale are a multiplication each,
  * while the libraries that draw without a browser bring megabytes into a Lambda function, or a document object model.
  */
-import { type FeatureSkew, matchRate, type SkewExample, type SkewReport, unexplainedCount } from './report.ts';
+import {
+  comparedRows,
+  type FeatureSkew,
+  matchRate,
+  type SkewExample,
+  type SkewReport,
+  unexplainedCount,
+} from './report.ts';
 
 const SERIES = [
   { key: 'equal', name: 'equal', colour: '#2f855a' },
@@ -55,8 +62,8 @@ ${unreadable === 0 ? '' : `<span class="alarm">${count(unreadable)} rows could n
 ${chart(features)}
 <h2>Features</h2>
 ${featureTable(features)}
-<p class="note">Equal is exactly equal, as a share of the rows that were recomputed; rows with another definition version
-are not. Late arrival: an event was counted at another time than history says that it arrived. In flight: events had
+<p class="note">Equal is exactly equal, as a share of the rows that were recomputed; rows with another definition version,
+or whose view did not answer then, are not. Late arrival: an event was counted at another time than history says that it arrived. In flight: events had
 arrived within ${count(report.inFlightMillis / 1_000)} s and were not counted yet. With hindsight is no skew: the share of rows for
 which everything that is in history today, however late it came, gives the same recomputed value.</p>
 ${examples.length === 0 ? '' : `<h2>Examples</h2>\n${exampleTable(examples)}`}
@@ -74,7 +81,7 @@ function chart(features: readonly FeatureSkew[]): string {
 }
 
 function bar(skew: FeatureSkew, y: number): string {
-  const compared = skew.rows - skew.otherDefinition;
+  const compared = comparedRows(skew);
   let x: number = BAR.labelWidth;
   const parts = SERIES.filter(({ key }) => skew[key] > 0).map(({ key, name, colour }) => {
     const width = (skew[key] / compared) * BAR.width;
@@ -98,6 +105,7 @@ function featureTable(features: readonly FeatureSkew[]): string {
     'Late',
     'In flight',
     'Definition',
+    'Not answered',
     'Unexplained',
     'With hindsight',
   ];
@@ -110,6 +118,7 @@ function featureTable(features: readonly FeatureSkew[]): string {
     cell(count(skew.lateArrival)),
     cell(count(skew.inFlight)),
     cell(count(skew.otherDefinition)),
+    cell(count(skew.notAnswered)),
     cell(count(skew.unexplained), skew.unexplained > 0 ? 'alarm' : undefined),
     cell(hindsightText(skew)),
   ]);
@@ -154,6 +163,7 @@ export function differenceText({ largestDifference }: FeatureSkew): string {
   return largestDifference === null ? 'other values' : String(Number(largestDifference.toPrecision(6)));
 }
 
-export function hindsightText({ hindsightEqual, rows, otherDefinition }: FeatureSkew): string {
-  return percentText(hindsightEqual === null ? undefined : hindsightEqual / (rows - otherDefinition));
+export function hindsightText(skew: FeatureSkew): string {
+  const { hindsightEqual } = skew;
+  return percentText(hindsightEqual === null ? undefined : hindsightEqual / comparedRows(skew));
 }

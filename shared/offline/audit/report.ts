@@ -15,6 +15,8 @@ export interface FeatureSkew {
   readonly inFlight: number;
   /** Not recomputed: declared otherwise then. */
   readonly otherDefinition: number;
+  /** Not compared: the view did not answer then. */
+  readonly notAnswered: number;
   readonly unexplained: number;
   /** Between numbers; 0 where all are equal, null where only other values differ. */
   readonly largestDifference: number | null;
@@ -62,13 +64,19 @@ const COUNTER_BY_CAUSE = {
   'late arrival': 'lateArrival',
   'in flight': 'inFlight',
   'other definition version': 'otherDefinition',
+  'not answered': 'notAnswered',
   unexplained: 'unexplained',
 } as const satisfies Record<Cause, keyof FeatureSkew>;
 
 /** Share of the compared rows that are equal, 0 to 1; undefined where none was compared. */
-export function matchRate({ rows, otherDefinition, equal }: FeatureSkew): number | undefined {
-  const compared = rows - otherDefinition;
-  return compared === 0 ? undefined : equal / compared;
+export function matchRate(skew: FeatureSkew): number | undefined {
+  const compared = comparedRows(skew);
+  return compared === 0 ? undefined : skew.equal / compared;
+}
+
+/** Rows whose value was recomputed. */
+export function comparedRows({ rows, otherDefinition, notAnswered }: FeatureSkew): number {
+  return rows - otherDefinition - notAnswered;
 }
 
 export function unexplainedCount({ features }: SkewReport): number {
@@ -112,8 +120,8 @@ export class AuditTally {
     const key = `${declaredBy} ${feature}`;
     const known = this.#skews.get(key);
     if (known) return known;
-    const counts = { rows: 0, equal: 0, lateArrival: 0, inFlight: 0, otherDefinition: 0, unexplained: 0 };
-    const skew = { declaredBy, feature, ...counts, largestDifference: 0, hindsightEqual: null };
+    const causes = { lateArrival: 0, inFlight: 0, otherDefinition: 0, notAnswered: 0, unexplained: 0 };
+    const skew = { declaredBy, feature, rows: 0, equal: 0, ...causes, largestDifference: 0, hindsightEqual: null };
     this.#skews.set(key, skew);
     return skew;
   }
