@@ -1,5 +1,5 @@
 /**
- * History on MiniStack: stream → deployed function → Parquet in the bucket.
+ * History on MiniStack: stream → deployed function → Parquet in the bucket, and what the functions say → Parquet.
  *
  * Two things differ from AWS and are asserted elsewhere. The emulator hands no metadata of the stream to the function, which then takes
  * Firehose's own time of arrival (the stream's: `test/unit/land-events`). And it drops the records that the function
@@ -15,12 +15,15 @@ import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/clie
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { FirehoseTransformationResult } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FeaturesAnswer, PredictAnswer } from '../../functions/serve/schemas.ts';
 import { freePort, LOCAL_DIRECTORY, type LocalServer } from '../../localstack/child-process.ts';
 import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
 import { clientConfigurationOf } from '../../localstack/endpoint.ts';
 import { startMiniStack } from '../../localstack/ministack.ts';
+import { toLambdaEvent } from '../../localstack/poller.ts';
 import { transactions } from '../../shared/features/fraud.ts';
 import { historyErrorPrefixOf, historyPrefixOf, historySchema } from '../../shared/offline/history-schema.ts';
+import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { firehoseEventOf } from '../unit/land-events/fixtures.ts';
 
 const EVENTS = 36;
@@ -115,16 +118,16 @@ describe('history on MiniStack', () => {
     return Body.transformToByteArray();
   }
 
-  /** Every row below the prefix, all values as text, and the types that the files themselves have. */
-  async function readHistory(keys: readonly string[]) {
+  /** Every row of these files of a prefix, all values as text, and the types that the files themselves have. */
+  async function readHistory(keys: readonly string[], prefix: string, order: string) {
     for (const key of keys) {
       const file = join(directory, key);
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, await bytesOf(key));
     }
     const connection = await (await DuckDBInstance.create()).connect();
-    const files = `read_parquet('${directory}/raw/transactions/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)`;
-    const rows = await connection.runAndReadAll(`SELECT COLUMNS(*)::VARCHAR FROM ${files} ORDER BY transaction_id`);
+    const files = `read_parquet('${directory}/${prefix}**/*.parquet', hive_partitioning = true, hive_types_autocast = false)`;
+    const rows = await connection.runAndReadAll(`SELECT COLUMNS(*)::VARCHAR FROM ${files} ORDER BY ${order}`);
     const types = await connection.runAndReadAll(`SELECT column_name, column_type FROM (DESCRIBE FROM ${files})`);
     connection.closeSync();
     return { rows: rows.getRowObjectsJS(), types: types.getRowsJS() };
@@ -139,7 +142,7 @@ describe('history on MiniStack', () => {
     await put([...events.slice(0, 20), ...POISONS, ...events.slice(20), event(1)]);
     const keys = await untilBelow(historyPrefixOf(transactions), expected.length);
     const landedAtMillis = Date.now();
-    const { rows, types } = await readHistory(keys);
+    const { rows, types } = await readHistory(keys, historyPrefixOf(transactions), 'transaction_id');
 
     // Assess
     expect(rows).toEqual(expected.map((row) => ({ ...row, arrived_at: expect.stringMatching(/^\d+$/) })));
@@ -160,6 +163,112 @@ describe('history on MiniStack', () => {
     for (const key of keys) {
       expect(key).toMatch(/^raw\/transactions\/event_date=\d{4}-\d\d-\d\d\/event_hour=\d\d\/landed-[^/]+\.parquet$/);
     }
+  });
+
+  async function post<Answer>(path: string, body: object): Promise<Answer> {
+    const response = await fetch(`${deployment.apiUrl}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    expect(response.status).toBe(200);
+    return (await response.json()) as Answer;
+  }
+
+  it('keeps what was answered, and the decided event with the arrival by which it was counted', async () => {
+    // Prepare
+    const { served } = ROW_LOGS;
+    const decided = { ...event(0), transaction_id: 'decided', user_id: 'decided-\u{1f600}"', amount: '12.50' };
+
+    // Act
+    const beforeMillis = Date.now();
+    const decision = await post<PredictAnswer>('/predict_fraud', decided);
+    const read = await post<FeaturesAnswer>('/features', {
+      features: ['user_transactions:tx_count_1h', 'user_transactions:total_amount_1h'],
+      entities: [{ user_id: decided.user_id }, { user_id: 'nobody' }],
+    });
+    const afterMillis = Date.now();
+
+    // Assess
+    const keys = await untilBelow(served.prefix, 3);
+    for (const key of keys) {
+      expect(key).toMatch(/^served_rows\/event_date=\d{4}-\d\d-\d\d\/event_hour=\d\d\/landed-[^/]+\.parquet$/);
+    }
+    const { rows, types } = await readHistory(keys, served.prefix, 'route DESC, entity');
+    expect(types.map(([name]) => name)).toEqual(
+      [...served.schema.columns, ...served.schema.partitionColumns].map(({ name }) => name),
+    );
+    const [ofDecision, ofKnown, ofNobody] = rows;
+    expect(ofDecision).toMatchObject({
+      route: 'predict_fraud',
+      caller: null,
+      registry_version: deployment.registryVersion,
+      service: decision.service,
+      event_id: 'decided',
+      event_status: 'applied',
+      decision: decision.decision,
+    });
+    expect(JSON.parse(String(ofDecision?.features))).toEqual(decision.features);
+    expect(JSON.parse(String(ofDecision?.event))).toMatchObject({ transaction_id: 'decided', amount: 12.5 });
+    expect(JSON.parse(String(ofDecision?.entity))).toMatchObject({ user_id: decided.user_id });
+    expect(ofKnown).toMatchObject({ route: 'features', service: null, event_id: null, event: null, decision: null });
+    expect([ofKnown, ofNobody].map((row) => JSON.parse(String(row?.features)))).toEqual(
+      read.results.map((result) => result.features),
+    );
+    for (const { served_at } of rows) {
+      expect(Number(served_at)).toBeGreaterThanOrEqual(beforeMillis);
+      expect(Number(served_at)).toBeLessThanOrEqual(afterMillis);
+    }
+
+    const raw = historyPrefixOf(transactions);
+    const { event_date, event_hour } = expectedRow(0);
+    const ofEvent = await untilBelow(`${raw}event_date=${event_date}/event_hour=${event_hour}/decided-`, 1);
+    const history = await readHistory(ofEvent, raw, 'transaction_id');
+    const landed = history.rows.filter(({ transaction_id }) => transaction_id === 'decided');
+    expect(landed).toEqual([
+      {
+        transaction_id: 'decided',
+        user_id: decided.user_id,
+        merchant_id: decided.merchant_id,
+        amount: '12.50',
+        timestamp: expectedRow(0).timestamp,
+        arrived_at: expect.stringMatching(/^\d+$/),
+        event_date,
+        event_hour,
+      },
+    ]);
+    expect(Number(landed[0]?.arrived_at)).toBeGreaterThanOrEqual(beforeMillis);
+    expect(Number(landed[0]?.arrived_at)).toBeLessThanOrEqual(Number(ofDecision?.served_at));
+  });
+
+  it('keeps what features become by the events of the stream', async () => {
+    // Prepare
+    const { features } = ROW_LOGS;
+    const arrivedAtMillis = Date.now();
+    const consumed = [event(0), { ...event(0), transaction_id: 'second', amount: 2.5 }].map((content, index) => ({
+      sequenceNumber: String(index),
+      partitionKey: 'user',
+      data: Buffer.from(JSON.stringify({ ...content, user_id: 'streamed', amount: 2.5 })),
+      arrivedAtMillis,
+    }));
+
+    // Act
+    const name = deployment.consumerFunctionNames[transactions.name];
+    const response = await fetch(`${deployment.endpoint}/2015-03-31/functions/${name}/invocations`, {
+      method: 'POST',
+      body: JSON.stringify(toLambdaEvent('arn:aws:kinesis:us-east-1:000000000000:stream/any', 'shard-0', consumed)),
+    });
+
+    // Assess
+    expect(await response.json()).toEqual({ batchItemFailures: [] });
+    const { rows } = await readHistory(await untilBelow(features.prefix, 1), features.prefix, 'emitted_at');
+    expect(rows).toEqual([
+      expect.objectContaining({
+        registry_version: deployment.registryVersion,
+        view: 'user_transactions@1',
+        entity: '{"user_id":"streamed"}',
+        as_of: expectedRow(0).timestamp,
+        arrived_at: String(arrivedAtMillis),
+        event_date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+      }),
+    ]);
+    expect(JSON.parse(String(rows[0]?.features))).toMatchObject({ tx_count_1h: 2, total_amount_1h: 5 });
   });
 
   it('refuses poison with its original bytes', async () => {
