@@ -82,7 +82,10 @@ export class TreeExplainer {
   }
 
   #copyPath(from: number, to: number, length: number): void {
-    const [input, zero, one, weight] = [this.#input, this.#zero, this.#one, this.#weight];
+    const input = this.#input;
+    const zero = this.#zero;
+    const one = this.#one;
+    const weight = this.#weight;
     for (let index = 0; index < length; index++) {
       input[to + index] = input[from + index] ?? 0;
       zero[to + index] = zero[from + index] ?? 0;
@@ -134,7 +137,9 @@ export class TreeExplainer {
 
   /** Gives each input of a leaf's path its part of the leaf's value. */
   #credit(start: number, last: number, leaf: number): void {
-    const [values, weight, inverse] = [this.#values, this.#weight, this.#inverse];
+    const values = this.#values;
+    const weight = this.#weight;
+    const inverse = this.#inverse;
     const scaled = leaf * (last + 1);
     let notTaken = 0;
     for (let index = 0; index < last; index++) notTaken += (weight[start + index] ?? 0) * (inverse[last - index] ?? 0);
