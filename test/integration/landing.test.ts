@@ -58,6 +58,12 @@ function expectedRow(index: number) {
   };
 }
 
+/** What is in a column of JSON text. */
+function jsonOf(column: unknown): unknown {
+  if (typeof column !== 'string') throw new TypeError('the column holds no text');
+  return JSON.parse(column);
+}
+
 describe('history on MiniStack', () => {
   let server: LocalServer | undefined;
   let deployment: Deployment;
@@ -204,11 +210,11 @@ describe('history on MiniStack', () => {
       event_status: 'applied',
       decision: decision.decision,
     });
-    expect(JSON.parse(String(ofDecision?.features))).toEqual(decision.features);
-    expect(JSON.parse(String(ofDecision?.event))).toMatchObject({ transaction_id: 'decided', amount: 12.5 });
-    expect(JSON.parse(String(ofDecision?.entity))).toMatchObject({ user_id: decided.user_id });
+    expect(jsonOf(ofDecision?.features)).toEqual(decision.features);
+    expect(jsonOf(ofDecision?.event)).toMatchObject({ transaction_id: 'decided', amount: 12.5 });
+    expect(jsonOf(ofDecision?.entity)).toMatchObject({ user_id: decided.user_id });
     expect(ofKnown).toMatchObject({ route: 'features', service: null, event_id: null, event: null, decision: null });
-    expect([ofKnown, ofNobody].map((row) => JSON.parse(String(row?.features)))).toEqual(
+    expect([ofKnown, ofNobody].map((row) => jsonOf(row?.features))).toEqual(
       read.results.map((result) => result.features),
     );
     for (const { served_at } of rows) {
@@ -268,7 +274,7 @@ describe('history on MiniStack', () => {
         event_date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
       }),
     ]);
-    expect(JSON.parse(String(rows[0]?.features))).toMatchObject({ tx_count_1h: 2, total_amount_1h: 5 });
+    expect(jsonOf(rows[0]?.features)).toMatchObject({ tx_count_1h: 2, total_amount_1h: 5 });
   });
 
   it('refuses poison with its original bytes', async () => {
