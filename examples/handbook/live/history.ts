@@ -1,0 +1,31 @@
+/** The transactions before the live ones, as the foreign file that our `import` takes. */
+import { DuckDBInstance } from '@duckdb/node-api';
+import { textLiteral } from '../../../shared/offline/sql/dialect.ts';
+import type { Transaction } from '../published.ts';
+import { historySql } from '../sql.ts';
+import { LIVE_FROM } from './features.ts';
+
+/**
+ * Writes the transactions before the first live day to a Parquet file.
+ * @param of limits them to the customers and terminals of these.
+ */
+export async function writePast(
+  data: string,
+  file: string,
+  of: readonly Transaction[] | undefined,
+): Promise<{ readonly transactions: number }> {
+  const connection = await (await DuckDBInstance.create()).connect();
+  try {
+    const customers = [...new Set(of?.map(({ customer }) => customer))].join(', ');
+    const terminals = [...new Set(of?.map(({ terminal }) => terminal))].join(', ');
+    const related = of === undefined ? 'TRUE' : `(customer_id IN (${customers}) OR terminal_id IN (${terminals}))`;
+    // Amounts have two decimals, but the data are doubles and some carry noise: 183.70000000000002.
+    const past = `SELECT * EXCLUDE (arrived_at) REPLACE (amount::DECIMAL(18, 2) AS amount) FROM (${historySql(data)})
+      WHERE "at" < ${Date.parse(LIVE_FROM)} AND ${related} ORDER BY "at", transaction_id`;
+    await connection.run(`COPY (${past}) TO ${textLiteral(file)} (FORMAT parquet)`);
+    const [[count] = []] = (await connection.runAndReadAll('SELECT count(*) FROM read_parquet($1)', [file])).getRows();
+    return { transactions: Number(count) };
+  } finally {
+    connection.closeSync();
+  }
+}
