@@ -102,6 +102,12 @@ export const LIMITS = {
   /** A model package as it is stored, compressed. Larger → not read, and the model before it keeps deciding. */
   modelPackageBytes: 32 * 1024 * 1024,
 
+  /**
+   * Readings of slow-moving views that a serving function keeps in memory: about 1 KB each, so 10 MB. More entities than
+   * that → the store is asked for those that were not used for longest.
+   */
+  cachedReadings: 10_000,
+
   /** Models that score in the shadow beside the one that decides: each costs every decision its evaluation. */
   challengers: 4,
 

@@ -6,13 +6,14 @@ import type { WindowedView } from '../../shared/definitions/view.ts';
 import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
 import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
-import { readViews, type ViewReadings } from '../../shared/online/read-features.ts';
+import type { ViewReadings } from '../../shared/online/read-features.ts';
 import { type OnlineStore, OnlineStoreError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { Item } from '../../shared/windows/item.ts';
 import { type EventOutcome, planUpdate } from '../../shared/windows/plan.ts';
 import { readWindows, type WindowReading } from '../../shared/windows/read.ts';
 import { applyToItem } from '../../shared/windows/update-builder.ts';
+import type { CachedViews } from './cached-views.ts';
 import type { PredictAnswer } from './schemas.ts';
 
 /**
@@ -39,23 +40,24 @@ type Outcome =
 /**
  * 1. Views that count such events fold it in with one conditional update each, and are read from the item it returns,
  *    so that no two calls see the same state. Read-only, the same happens to a copy.
- * 2. The other views of the service are read for the entities that the event names.
+ * 2. The other views of the service are read for the entities that the event names, from memory where they allow it.
  * 3. A view that the store does not answer for in time is missing. Whether it counts the event is not known then: the
  *    update may have happened, and the event's copy on the stream settles it, for nothing is counted twice.
  */
 export async function featuresOfDecided(options: {
   readonly store: OnlineStore;
+  readonly cachedViews: CachedViews;
   readonly service: FeatureService;
   readonly source: EventSource;
   readonly event: WindowEvent;
   readonly mode: 'apply' | 'read-only';
 }): Promise<DecidedFeatures> {
-  const { store, service, source, event, mode } = options;
+  const { store, cachedViews, service, source, event, mode } = options;
   const count = mode === 'apply' ? applyToView : applyVirtually;
   const outcomes = await Promise.all(
     service.views.map((view): Promise<Outcome> => {
       const isCounting = view.source === source && countsOnline(view, event);
-      const work = isCounting ? count(store, view, event) : readOtherView(store, view, event);
+      const work = isCounting ? count(store, view, event) : readOtherView(store, cachedViews, view, event);
       return work.catch((error: unknown) => {
         if (error instanceof OnlineStoreError) return { view, isCounting, failure: error };
         throw error;
@@ -101,10 +103,12 @@ async function applyVirtually(store: OnlineStore, view: WindowedView, event: Win
 }
 
 /** A view that this event does not change. Where it does not name the view's entity, that is an unknown one. */
-async function readOtherView(store: OnlineStore, view: WindowedView, event: WindowEvent) {
-  const isNamed = view.entity.joinKeys.every((key) => (event.values[key] ?? '') !== '');
-  const [readings] = isNamed ? await readViews(store, [view], [event.values], event.timeMillis) : [];
-  const reading = readings?.get(view) ?? readWindows(view.layout, [], event.timeMillis);
+async function readOtherView(store: OnlineStore, cachedViews: CachedViews, view: WindowedView, event: WindowEvent) {
+  const { values: row, timeMillis: instantMillis } = event;
+  const isNamed = view.entity.joinKeys.every((key) => (row[key] ?? '') !== '');
+  const reading = isNamed
+    ? await cachedViews.read({ store, view, row, instantMillis })
+    : readWindows(view.layout, [], instantMillis);
   return { view, outcome: undefined, reading };
 }
 

@@ -11,6 +11,7 @@ import { MissingEnvironmentError, requireEnvironment } from '../environment.ts';
 import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { S3ObjectStore } from '../s3-object-store.ts';
 import { createHandler } from './app.ts';
+import { CachedViews } from './cached-views.ts';
 import { AWS_REQUEST_TIMEOUT_MILLIS, HEDGE_AFTER_MILLIS, SERVE_ENV, SERVE_SERVICE } from './constants.ts';
 import { DefaultPolicies, StoredPolicies } from './decision-policies.ts';
 import { GuardedStore } from './guarded-store.ts';
@@ -40,6 +41,7 @@ export const handler = createHandler({
     hedgeAfterMillis: HEDGE_AFTER_MILLIS,
     onState: (state) => logger.warn('the breaker of the online store changed', { state }),
   }),
+  cachedViews: new CachedViews({ clock }),
   policies: policiesFromEnvironment(),
   ...(!Number.isNaN(deadlineMillis) && { deadlines: { predictFraud: deadlineMillis, features: deadlineMillis } }),
   repository,

@@ -2,6 +2,7 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import type { OnlineStore } from '../../shared/online/store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { RowSink } from '../row-sink.ts';
+import type { CachedViews } from './cached-views.ts';
 import type { DecisionPolicies } from './decision-policies.ts';
 import type { ServingMetrics } from './metrics.ts';
 
@@ -50,6 +51,8 @@ export interface RequestStores {
 /** Everything that the serving function uses of the world. */
 export interface ServePorts {
   readonly store: RequestStores;
+  /** Readings of slow-moving views, which outlive a request. */
+  readonly cachedViews: CachedViews;
   readonly policies: DecisionPolicies;
   readonly repository: FeatureRepository;
   readonly stream: EventStream;

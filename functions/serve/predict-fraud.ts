@@ -31,7 +31,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
   const { service, source, mode, explain, event } = requestOf(ports, body);
   const store = ports.store.within(ports.deadlines?.predictFraud ?? SERVE_DEADLINES.predictFraud);
   const [known, active] = await Promise.all([
-    featuresOfDecided({ store, service, source, event, mode }),
+    featuresOfDecided({ store, cachedViews: ports.cachedViews, service, source, event, mode }),
     ports.policies.policyOf(service),
   ]);
   const { readings, missing, eventStatus } = known;

@@ -82,6 +82,8 @@ export interface WindowedView<Row = unknown> extends Described {
   /** Items over which one entity is spread. */
   readonly lanes: number;
   readonly layout: WindowLayout;
+  /** Decisions over events that do not change the view may use readings up to this old; `undefined`: none. */
+  readonly cacheForMillis: number | undefined;
   /** Carries the row type; never read. */
   readonly row?: Row;
 }
@@ -110,6 +112,11 @@ export function windowedView<
      * passed; without it, the stream counts all.
      */
     readonly liveFrom?: string;
+    /**
+     * For what changes slowly: a decision over an event that does not change the view may use a reading this old, from
+     * memory. Answers say of which instant it is. By default the store is asked each time.
+     */
+    readonly cacheFor?: Duration;
     /** For entities that too many writers meet (a merchant on every shard): spread each over so many items. Default 1. */
     readonly lanes?: number;
   },
@@ -136,6 +143,8 @@ export function windowedView<
   );
   if (features.length === 0) throw new DefinitionError(subject, 'declare at least one window and one feature');
   const expiresAfterMillis = parseDuration(subject, options.ttl);
+  const cacheForMillis = options.cacheFor === undefined ? undefined : parseDuration(subject, options.cacheFor);
+  if (cacheForMillis === 0) throw new DefinitionError(subject, 'cacheFor is at least 1ms; leave it out for none');
   requireCoveringTtl(subject, expiresAfterMillis, windows, source);
   // A source has exactly the fields of its schema; its `fields` are a plain record.
   const fields = source.fields as Readonly<Record<keyof RowOf<Schema> & string, Field>>;
@@ -156,6 +165,7 @@ export function windowedView<
     where,
     includes: membershipTest(entity, where),
     lanes,
+    cacheForMillis,
     layout: layOutOrThrow(subject, {
       windows,
       features,

@@ -108,6 +108,7 @@ export const merchantRisk = windowedView({
   },
   features: { label_count: count(), fraud_share: mean('is_fraud') },
   ttl: '60d',
+  cacheFor: '1min',
 });
 
 const cents = (money: NumberExpression) => money.times(100).plus(0.5).floor();

@@ -59,7 +59,7 @@ export function featureRepository(declared: {
 }
 
 /** What does not change a feature's value. Everything else of a declaration is part of its definition. */
-const PROSE = new Set(['description', 'owner', 'tags', 'ttl', 'rules', 'liveFrom']);
+const PROSE = new Set(['description', 'owner', 'tags', 'ttl', 'rules', 'liveFrom', 'cacheFor']);
 
 /**
  * Content hashes of what computes the features of each view (by its key) and the derived features of each service (by
@@ -138,6 +138,7 @@ function manifestOf(declared: {
       })),
       ttl: formatDuration(view.layout.expiresAfterMillis),
       lanes: view.lanes,
+      ...(view.cacheForMillis !== undefined && { cacheFor: formatDuration(view.cacheForMillis) }),
       ...(view.layout.liveFromMillis !== undefined && {
         liveFrom: new Date(view.layout.liveFromMillis).toISOString(),
       }),

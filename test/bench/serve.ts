@@ -15,21 +15,25 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { program } from 'commander';
 import { createHandler, type ServeHandler } from '../../functions/serve/app.ts';
+import { CachedViews } from '../../functions/serve/cached-views.ts';
 import { HEDGE_AFTER_MILLIS } from '../../functions/serve/constants.ts';
 import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../functions/serve/metrics.ts';
+import type { FeatureService } from '../../shared/definitions/index.ts';
 import { repository } from '../../shared/features/index.ts';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { itemKeyOf } from '../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { TABLE } from '../../shared/online/table.ts';
+import { featureRepository } from '../../shared/registry/manifest.ts';
 import { HEADER, startOfAttribute } from '../../shared/windows/bucket.ts';
 import type { Item } from '../../shared/windows/item.ts';
 import { itemBytes } from '../../shared/windows/item-size.ts';
 import { unpack } from '../../shared/windows/packed.ts';
 import { readWindows } from '../../shared/windows/read.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
+import { transactionsService } from '../support/transactions-service.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
 import { microsecondsPerCall, round, timeInTurn } from './measure.ts';
 import { applyOneByOne, transactionsOf, view } from './workload.ts';
@@ -105,7 +109,7 @@ async function measureServing(client: DynamoDBClient, handler: ServeHandler, { n
     {
       bareGet: (index) =>
         client.send(new GetItemCommand({ TableName: TEST_TABLE, Key: key(index), ConsistentRead: true })),
-      features: (index) => answer('/features', { service: 'fraud_detection', entities: [{ user_id: user(index) }] }),
+      features: (index) => answer('/features', { service: ONE_ITEM.name, entities: [{ user_id: user(index) }] }),
       bareUpdate: (index) =>
         client.send(
           new UpdateItemCommand({
@@ -130,6 +134,15 @@ async function measureServing(client: DynamoDBClient, handler: ServeHandler, { n
   );
 }
 
+/** What ships, and the features of users alone: they are in one item, as what a bare call reads is. */
+const ONE_ITEM: FeatureService = {
+  ...transactionsService,
+  name: 'user_features',
+  key: 'user_features@1',
+  decides: undefined,
+};
+const measured = featureRepository({ views: repository.views, services: [...repository.services, ONE_ITEM] });
+
 async function main(rounds: number): Promise<number> {
   const { client, stop } = await startTestTable();
   try {
@@ -137,8 +150,9 @@ async function main(rounds: number): Promise<number> {
       store: new GuardedStore(new DynamoDbOnlineStore({ client, tableName: TEST_TABLE }), {
         hedgeAfterMillis: HEDGE_AFTER_MILLIS,
       }),
+      cachedViews: new CachedViews({ clock: Date.now }),
       policies: new DefaultPolicies(),
-      repository,
+      repository: measured,
       stream: { put: () => Promise.reject(new Error('nothing is published in this benchmark')) },
       clock: () => Date.now(),
       logger: { error: console.error, warn: console.error },

@@ -10,6 +10,7 @@
  * 3. At the end, and in every decision on the way, features must equal the naive oracle's over the events that count.
  */
 
+import { CachedViews } from '../../functions/serve/cached-views.ts';
 import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
 import { predictFraud } from '../../functions/serve/predict-fraud.ts';
 import type { StreamRecord } from '../../functions/update-windows/update-windows.ts';
@@ -379,6 +380,7 @@ class World {
     const ports = {
       // Deadlines are real time, of which nothing passes here.
       store: { within: () => store },
+      cachedViews: new CachedViews({ clock: () => clockMillis }),
       policies: new DefaultPolicies(),
       repository: featureRepository({ views: [this.#productView], services: [this.#productService] }),
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },

@@ -16,7 +16,7 @@ beforeAll(async () => {
     AWS_ENDPOINT_URL: table.endpoint,
     POWERTOOLS_METRICS_DISABLED: 'true',
     ONLINE_TABLE_NAME: TEST_TABLE,
-    STREAM_NAMES: '{"transactions":"transactions-stream"}',
+    STREAM_NAMES: '{"transactions":"transactions-stream","labels":"labels-stream"}',
   };
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   ({ handler } = await import('../../../functions/serve/handler.ts'));

@@ -19,7 +19,7 @@ import {
   windowedView,
 } from '../../../shared/definitions/index.ts';
 import { repository } from '../../../shared/features/index.ts';
-import { featureRepository } from '../../../shared/registry/manifest.ts';
+import { definitionVersions, featureRepository } from '../../../shared/registry/manifest.ts';
 
 const user = entity({ name: 'user', description: 'Who pays.', joinKeys: ['user_id'] });
 
@@ -243,6 +243,17 @@ describe('the repository', () => {
       4,
     );
     expect(version(view(1))).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  it('says how long a view may be served from memory, which changes nothing of how it is computed', () => {
+    const cached = windowedView({ ...base, windows, features, cacheFor: '1min' });
+    const plain = windowedView({ ...base, windows, features });
+    const [with_, without] = [cached, plain].map((declared) => featureRepository({ views: [declared], services: [] }));
+    if (with_ === undefined || without === undefined) throw new Error('unreachable');
+    expect(with_.manifest.views[0]).toMatchObject({ cacheFor: '1min' });
+    expect(without.manifest.views[0]).not.toHaveProperty('cacheFor');
+    expect(definitionVersions(with_)).toEqual(definitionVersions(without));
+    expect(() => windowedView({ ...base, windows, features, cacheFor: '0s' })).toThrow(/cacheFor is at least 1ms/);
   });
 
   it('refuses two declarations of one name', () => {

@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { createHandler } from '../../../functions/serve/app.ts';
+import { CachedViews } from '../../../functions/serve/cached-views.ts';
 import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
@@ -115,6 +116,7 @@ export function serve(
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
     store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
+    cachedViews: new CachedViews({ clock: () => clock.nowMillis }),
     policies: options.policies ?? new DefaultPolicies(),
     deadlines: options.deadlines ?? { predictFraud: 1_000, features: 1_000 },
     repository: options.repository ?? shippedRepository,

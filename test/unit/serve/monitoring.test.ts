@@ -1,6 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHandler } from '../../../functions/serve/app.ts';
+import { CachedViews } from '../../../functions/serve/cached-views.ts';
 import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
@@ -37,6 +38,7 @@ function deployed(store: OnlineStore = new MemoryOnlineStore()) {
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
     store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
+    cachedViews: new CachedViews({ clock: () => clock.nowMillis }),
     policies: new DefaultPolicies(),
     repository: transactionsRepository,
     stream: new MemoryStream(),
