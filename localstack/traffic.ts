@@ -145,9 +145,10 @@ interface Episode {
   readonly events: readonly Event[];
 }
 
-type Random = ReturnType<typeof randomOf>;
+/** Everything random of a simulation, from one seed. */
+export type Random = ReturnType<typeof randomOf>;
 
-function randomOf(seed: number) {
+export function randomOf(seed: number) {
   const generator = xoroshiro128plus(seed);
   const unit = () => uniformFloat64(generator);
   const integer = (from: number, to: number) => uniformInt(generator, from, to);
