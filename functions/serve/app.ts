@@ -13,7 +13,7 @@ import { openApiDocument } from './openapi.ts';
 import type { ServePorts } from './ports.ts';
 import { predictFraud } from './predict-fraud.ts';
 import { ProblemError, problemAnswer, problemOf } from './problems.ts';
-import { publishEvents } from './publish-event.ts';
+import { publishEvents, publishLabels } from './publish-event.ts';
 import { readFeatures } from './read-features.ts';
 import { predictAnswer, predictOptions } from './schemas.ts';
 
@@ -56,6 +56,10 @@ function routeHandlers(ports: ServePorts): Record<RouteName, RouteHandler> {
     events: async (request) => {
       const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
       return jsonAnswer(202, await publishEvents(ports, body, request.queryStringParameters?.source));
+    },
+    labels: async (request) => {
+      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
+      return jsonAnswer(202, await publishLabels(ports, body));
     },
     health: async () => {
       const health = await checkHealth(ports);
@@ -129,7 +133,7 @@ function refuseRoute({ method, path }: { readonly method: string; readonly path:
 function requireUsableNames({ sources }: FeatureRepository): void {
   for (const source of sources) {
     const clash =
-      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
+      ['events', 'labels', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
       Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
     if (clash !== undefined) {
       throw new DefinitionError(

@@ -28,9 +28,13 @@ export const ROUTES = {
   features: { method: 'POST', path: '/features' },
   predictFraud: { method: 'POST', path: '/predict_fraud' },
   events: { method: 'POST', path: '/events' },
+  labels: { method: 'POST', path: '/labels' },
   health: { method: 'GET', path: '/health' },
   openapi: { method: 'GET', path: '/openapi.json' },
 } as const;
+
+/** Name of the source on whose stream `POST /labels` puts what it is sent. */
+export const LABELS_SOURCE = 'labels';
 
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';

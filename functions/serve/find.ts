@@ -1,6 +1,7 @@
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { LABELS_SOURCE, ROUTES } from './constants.ts';
 import { invalid, ProblemError } from './problems.ts';
 
 interface Versioned {
@@ -61,6 +62,14 @@ export function findFeature({ views }: FeatureRepository, reference: string, fie
   throw new ProblemError('unknown-feature', `There is no feature "${reference}": it ${problem}.`, {
     fields: [{ field, problem }],
   });
+}
+
+/** The source that `POST /labels` fills. @throws ProblemError `unknown-source` where none is declared. */
+export function findLabelsSource({ sources }: FeatureRepository): EventSource {
+  const source = sources.find(({ name }) => name === LABELS_SOURCE);
+  if (source) return source;
+  const detail = `No source named "${LABELS_SOURCE}" is declared, so there is nowhere to put labels; send events of other sources to ${ROUTES.events.path}.`;
+  throw new ProblemError('unknown-source', detail);
 }
 
 /** The source named, else the only one. @throws ProblemError `unknown-source`, listing those that exist. */

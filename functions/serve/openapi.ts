@@ -3,7 +3,7 @@ import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import { ROUTES } from './constants.ts';
+import { LABELS_SOURCE, ROUTES } from './constants.ts';
 import { exampleEntity, exampleEvent } from './examples.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
 import * as schemas from './schemas.ts';
@@ -58,6 +58,7 @@ function componentsOf(repository: FeatureRepository, deciding: readonly Deciding
   }
   for (const source of repository.sources) {
     requests[componentNames.eventsRequest(source)] = schemas.eventsRequest(source);
+    if (source.name === LABELS_SOURCE) requests.LabelsRequest = schemas.labelsRequest(source);
   }
   const answers: Record<string, z.ZodType> = {
     Problem: schemas.problem,
@@ -167,6 +168,7 @@ function pathsOf(repository: FeatureRepository, deciding: readonly Deciding[]): 
         },
       },
     },
+    ...labelsPath(repository),
     [ROUTES.health.path]: {
       get: {
         operationId: 'checkHealth',
@@ -182,6 +184,25 @@ function pathsOf(repository: FeatureRepository, deciding: readonly Deciding[]): 
         operationId: 'readOpenApiDocument',
         summary: 'This document.',
         responses: { 200: answerOf('The document.', { type: 'object' }) },
+      },
+    },
+  };
+}
+
+/** Where no labels are declared, the route only says so. */
+function labelsPath({ sources }: FeatureRepository): Json {
+  const source = sources.find(({ name }) => name === LABELS_SOURCE);
+  if (source === undefined) return {};
+  return {
+    [ROUTES.labels.path]: {
+      post: {
+        operationId: 'publishLabels',
+        summary: 'Puts labels, which say what became of earlier events, on their stream: all of them, or none.',
+        requestBody: jsonBody(refTo('LabelsRequest'), { labels: [exampleEvent(source)] }),
+        responses: {
+          202: answerOf('The labels are in the stream.', refTo('EventsAnswer')),
+          ...problemAnswers('invalid-json', 'body-too-large', 'events-not-accepted', 'internal'),
+        },
       },
     },
   };

@@ -5,7 +5,7 @@ import { LIMITS } from '../../shared/limits.ts';
 import { canonicalJson } from '../../shared/registry/canonical.ts';
 import { idHashOf } from '../../shared/windows/event.ts';
 import { SERVE_DEADLINES } from './constants.ts';
-import { findSource } from './find.ts';
+import { findLabelsSource, findSource } from './find.ts';
 import { type EventRecord, type EventStream, EventStreamUnavailableError, type ServePorts } from './ports.ts';
 import { invalid, ProblemError } from './problems.ts';
 import type { EventsAnswer, FieldProblem } from './schemas.ts';
@@ -16,15 +16,30 @@ export async function publishEvents(
   body: unknown,
   sourceName: string | undefined,
 ): Promise<EventsAnswer> {
-  const source = findSource(ports.repository, sourceName);
-  const records = recordsOf(source, body, ports.clock());
+  return publish(ports, findSource(ports.repository, sourceName), body, 'events');
+}
+
+/** `POST /labels`: as `/events`, to the source of that name, in a list of that name. @throws ProblemError */
+export async function publishLabels(ports: ServePorts, body: unknown): Promise<EventsAnswer> {
+  return publish(ports, findLabelsSource(ports.repository), body, 'labels');
+}
+
+/** Name of the member of a body that holds several events. */
+type ListName = 'events' | 'labels';
+
+async function publish(
+  ports: ServePorts,
+  source: EventSource,
+  body: unknown,
+  listName: ListName,
+): Promise<EventsAnswer> {
+  const records = recordsOf(source, eventsOf(body, listName), ports.clock());
   await putAll(ports.stream, source, records);
   return { accepted: records.length, registry_version: ports.repository.registryVersion };
 }
 
 /** The events of a body as records. Their text keeps every digit that was sent. */
-function recordsOf(source: EventSource, body: unknown, arrivedAtMillis: number): EventRecord[] {
-  const { events, pathOf } = eventsOf(body);
+function recordsOf(source: EventSource, { events, pathOf }: GivenEvents, arrivedAtMillis: number): EventRecord[] {
   const problems: FieldProblem[] = [];
   const records = events.flatMap((value, index) => {
     const decoded = decodeEvent(source, value, arrivedAtMillis);
@@ -48,18 +63,24 @@ interface GivenEvents {
   readonly pathOf: (index: number, field: string) => string;
 }
 
-/** `{ events: […] }`, else the body is one event. */
-function eventsOf(body: unknown): GivenEvents {
-  if (typeof body !== 'object' || body === null || !('events' in body)) {
+/** `{ events: […] }`, or what the list is called, else the body is one event. */
+function eventsOf(body: unknown, listName: ListName): GivenEvents {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, listName)) {
     return { events: [body], pathOf: (_index, field) => field };
   }
-  const { events, ...others } = body;
-  const problems = Object.keys(others).map((field) => ({ field, problem: 'is not known beside events; remove it' }));
+  const { [listName]: events, ...others }: { readonly [Name in ListName]?: unknown } = body;
+  const problems = Object.keys(others).map((field) => ({
+    field,
+    problem: `is not known beside ${listName}; remove it`,
+  }));
   if (!Array.isArray(events) || events.length === 0 || events.length > LIMITS.eventsPerRequest) {
-    problems.push({ field: 'events', problem: `must be a list of 1 to ${LIMITS.eventsPerRequest} events` });
+    problems.push({ field: listName, problem: `must be a list of 1 to ${LIMITS.eventsPerRequest} ${listName}` });
   }
   if (problems.length > 0 || !Array.isArray(events)) throw invalid(problems);
-  return { events, pathOf: (index, field) => (field === '' ? `events[${index}]` : `events[${index}].${field}`) };
+  return {
+    events,
+    pathOf: (index, field) => (field === '' ? `${listName}[${index}]` : `${listName}[${index}].${field}`),
+  };
 }
 
 /** Kinesis takes 1 to 256 characters; of any other value its hash keeps the same order. */

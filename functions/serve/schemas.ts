@@ -190,10 +190,16 @@ export function servicePredictAnswer(service: FeatureService, source: EventSourc
 
 /** One event of a source, or several. */
 export function eventsRequest(source: EventSource) {
-  return z.union([
-    source.schema,
-    z.strictObject({ events: z.array(source.schema).min(1).max(LIMITS.eventsPerRequest) }),
-  ]);
+  return z.union([source.schema, z.strictObject({ events: severalOf(source) })]);
+}
+
+/** One label, or several. */
+export function labelsRequest(source: EventSource) {
+  return z.union([source.schema, z.strictObject({ labels: severalOf(source) })]);
+}
+
+function severalOf({ schema }: EventSource) {
+  return z.array(schema).min(1).max(LIMITS.eventsPerRequest);
 }
 
 /** The faults that zod found, each at its path: `entities[3].user_id`. */

@@ -23,16 +23,19 @@ export interface Answered {
 /** A stream in memory that can be told to refuse. */
 export class MemoryStream implements EventStream {
   readonly records: EventRecord[] = [];
+  /** The source of each record. */
+  readonly sources: string[] = [];
   calls = 0;
   /** How many records of each call it refuses, or what it throws. */
   refusals: (number | Error)[] = [];
 
-  async put(_source: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]> {
+  async put({ name }: EventSource, records: readonly EventRecord[]): Promise<readonly EventRecord[]> {
     this.calls++;
     const refusal = this.refusals.length > 1 ? this.refusals.shift() : this.refusals[0];
     if (refusal instanceof Error) throw refusal;
     const accepted = records.slice(0, records.length - (refusal ?? 0));
     this.records.push(...accepted);
+    this.sources.push(...accepted.map(() => name));
     return records.slice(accepted.length);
   }
 }
@@ -166,6 +169,22 @@ export function transaction(fields: Readonly<Record<string, unknown>> = {}): Rec
     merchant_id: 'merchant-1',
     amount: 10,
     timestamp: NOW_MILLIS,
+    ...fields,
+  };
+}
+
+let labelCount = 0;
+
+/** A label of an hour, different from all others unless told not to be. */
+export function label(fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  labelCount++;
+  return {
+    label_id: `label-${labelCount}`,
+    transaction_id: 'transaction-1',
+    user_id: 'user-1',
+    merchant_id: 'merchant-1',
+    is_fraud: 1,
+    labelled_at: NOW_MILLIS,
     ...fields,
   };
 }

@@ -97,6 +97,7 @@ describe('GET /openapi.json', () => {
     expect((await post('/features', example('/features'))).status).toBe(200);
     expect((await post('/predict_fraud', example('/predict_fraud'))).status).toBe(200);
     expect((await post('/events', example('/events'), { source: 'transactions' })).status).toBe(202);
+    expect((await post('/labels', example('/labels'))).status).toBe(202);
     expect(exampleEntity(fraudDetection)).toEqual({ user_id: 'user-1', merchant_id: 'merchant-1' });
   });
 });
