@@ -97,7 +97,7 @@ export function parseLogisticRegression(text: string, referenceMeans?: readonly 
   const file = checked(LogisticFile, parseJson('logistic-regression', text), 'logistic-regression');
   const { coefficients, intercept, standardisation } = file;
   const inputCount = coefficients.length;
-  for (const [name, numbers] of Object.entries({ ...standardisation, ...(referenceMeans && { referenceMeans }) })) {
+  for (const [name, numbers] of Object.entries({ ...standardisation })) {
     if (numbers.length !== inputCount) {
       throw new ModelError(
         `logistic-regression: there are ${numbers.length} ${name} for ${inputCount} coefficients; export the model again`,
