@@ -11,7 +11,7 @@ import { program } from 'commander';
 import pMap from 'p-map';
 import { createHandler } from '../../functions/serve/app.ts';
 import { CachedViews } from '../../functions/serve/cached-views.ts';
-import { HEDGE_AFTER_MILLIS } from '../../functions/serve/constants.ts';
+import { HEDGE_AFTER_MILLIS, SERVE_DEADLINES } from '../../functions/serve/constants.ts';
 import { StoredPolicies } from '../../functions/serve/decision-policies.ts';
 import { type BreakerState, GuardedStore } from '../../functions/serve/guarded-store.ts';
 import { updateWindows } from '../../functions/update-windows/update-windows.ts';
@@ -57,8 +57,6 @@ export interface ChaosResult {
 
 const CALLERS = 16;
 const USERS = 12;
-const DEADLINE_MILLIS = 400;
-const TRY_MILLIS = 150;
 const SLOW_MILLIS = 500;
 const HALF_OPEN_AFTER = { initialDelay: 300, maxDelay: 1_000 };
 
@@ -66,10 +64,12 @@ const HALF_OPEN_AFTER = { initialDelay: 300, maxDelay: 1_000 };
 class TroubledStore implements OnlineStore {
   trouble: Trouble = 'none';
   readonly #store: OnlineStore;
+  readonly #tryMillis: number;
   #calls = 0;
 
-  constructor(store: OnlineStore) {
+  constructor(store: OnlineStore, { tryMillis }: { readonly tryMillis: number }) {
     this.#store = store;
+    this.#tryMillis = tryMillis;
   }
 
   update(...parameters: Parameters<OnlineStore['update']>) {
@@ -93,10 +93,10 @@ class TroubledStore implements OnlineStore {
         return call();
       case 'slow':
         // The request reaches the store, whose answer comes when nobody waits for it any more.
-        void delay(SLOW_MILLIS)
+        void delay(Math.max(SLOW_MILLIS, this.#tryMillis + 100))
           .then(call)
           .catch(() => {});
-        await delay(TRY_MILLIS);
+        await delay(this.#tryMillis);
         throw new OnlineStoreUnavailableError('no answer in time');
       case 'answers lost':
         await call();
@@ -105,12 +105,21 @@ class TroubledStore implements OnlineStore {
   }
 }
 
+export interface ChaosOptions {
+  readonly requestsPerPhase: number;
+  /** Default: that of the product. */
+  readonly deadlineMillis?: number;
+}
+
 /** Runs all phases of trouble with the store, then those with configuration and model, each in a function of its own. */
-export async function runChaos(requestsPerPhase: number): Promise<ChaosResult> {
+export async function runChaos({
+  requestsPerPhase,
+  deadlineMillis = SERVE_DEADLINES.predictFraud,
+}: ChaosOptions): Promise<ChaosResult> {
   const table = await startTestTable();
   try {
     const store = new DynamoDbOnlineStore({ client: table.client, tableName: TEST_TABLE });
-    const run = new ChaosRun(store, requestsPerPhase);
+    const run = new ChaosRun(store, { requestsPerPhase, deadlineMillis });
     const phases: Phase[] = [];
     const one = await run.newFunction();
     await run.warmUp(one);
@@ -123,8 +132,8 @@ export async function runChaos(requestsPerPhase: number): Promise<ChaosResult> {
       phases.push(await run.phase(await run.newFunction(objects), name, 'none'));
     }
     // Updates that nobody waits for any more may still come.
-    await delay(2 * SLOW_MILLIS);
-    return { deadlineMillis: DEADLINE_MILLIS, phases, sent: run.sentCount, counted: await run.countedCount() };
+    await delay(2 * Math.max(SLOW_MILLIS, deadlineMillis));
+    return { deadlineMillis, phases, sent: run.sentCount, counted: await run.countedCount() };
   } finally {
     await table.stop();
   }
@@ -167,14 +176,14 @@ interface Answer {
 
 class ChaosRun {
   readonly #store: OnlineStore;
-  readonly #requestsPerPhase: number;
+  readonly #options: Required<ChaosOptions>;
   readonly #sent: Readonly<Record<string, unknown>>[] = [];
   readonly #startedAtMillis = Date.now();
   #deliveredCount = 0;
 
-  constructor(store: OnlineStore, requestsPerPhase: number) {
+  constructor(store: OnlineStore, options: Required<ChaosOptions>) {
     this.#store = store;
-    this.#requestsPerPhase = requestsPerPhase;
+    this.#options = options;
   }
 
   get sentCount(): number {
@@ -182,7 +191,9 @@ class ChaosRun {
   }
 
   async newFunction(objects?: MemoryObjectStore): Promise<ServingFunction> {
-    const store = new TroubledStore(this.#store);
+    const { deadlineMillis } = this.#options;
+    // A slow store is slower than a try may take, as in the product.
+    const store = new TroubledStore(this.#store, { tryMillis: deadlineMillis * 0.375 });
     const states: BreakerState[] = [];
     const logger = { error: () => {}, warn: () => {} };
     const handler = createHandler({
@@ -193,7 +204,7 @@ class ChaosRun {
       }),
       policies: new StoredPolicies({ store: objects ?? (await usableObjects()), repository, clock: Date.now, logger }),
       cachedViews: new CachedViews({ clock: Date.now }),
-      deadlines: { predictFraud: DEADLINE_MILLIS, features: DEADLINE_MILLIS },
+      deadlines: { predictFraud: deadlineMillis, features: deadlineMillis },
       repository,
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: Date.now,
@@ -215,7 +226,7 @@ class ChaosRun {
     // A breaker that is open lets a try through after its pause; a phase is about what comes then.
     if (trouble === 'none') await this.#recovered(serving);
     const answers = await pMap(
-      Array.from({ length: this.#requestsPerPhase }, () => serving),
+      Array.from({ length: this.#options.requestsPerPhase }, () => serving),
       (one) => this.#decide(one),
       { concurrency: CALLERS },
     );
@@ -331,7 +342,7 @@ if (import.meta.main) {
     .description('Decides while the store is slow, down or throttled, and while configuration and model are broken.')
     .option('--requests <number>', 'decisions per phase', Number, 320)
     .parse();
-  const result = await runChaos(program.opts<{ requests: number }>().requests);
+  const result = await runChaos({ requestsPerPhase: program.opts<{ requests: number }>().requests });
   console.table(
     Object.fromEntries(
       result.phases.map(({ name, breaker, ...figures }, index) => [
