@@ -27,22 +27,28 @@ export interface DecidedFeatures {
   readonly readings: ViewReadings;
   /** Views of `readings` that the event did not change. */
   readonly unchanged: readonly WindowedView[];
-  /** Views that the store did not answer for, and why. */
-  readonly missing: ReadonlyMap<WindowedView, OnlineStoreError>;
+  /** Views that the store did not answer for, and why. Those in `readings` all the same were answered from memory. */
+  readonly failures: ReadonlyMap<WindowedView, OnlineStoreError>;
   readonly eventStatus: PredictAnswer['event_status'];
 }
 
 /** What became of one view. */
 type Outcome =
   | { readonly view: WindowedView; readonly outcome: EventOutcome | undefined; readonly reading: WindowReading }
-  | { readonly view: WindowedView; readonly isCounting: boolean; readonly failure: OnlineStoreError };
+  | {
+      readonly view: WindowedView;
+      readonly isCounting: boolean;
+      readonly failure: OnlineStoreError;
+      readonly remembered: WindowReading | undefined;
+    };
 
 /**
  * 1. Views that count such events fold it in with one conditional update each, and are read from the item it returns,
  *    so that no two calls see the same state. Read-only, the same happens to a copy.
  * 2. The other views of the service are read for the entities that the event names, from memory where they allow it.
- * 3. A view that the store does not answer for in time is missing. Whether it counts the event is not known then: the
- *    update may have happened, and the event's copy on the stream settles it, for nothing is counted twice.
+ * 3. A view that the store does not answer for in time is answered from memory, if it is slow-moving and was read before,
+ *    and else missing. Whether a missing view counts the event is not known: the update may have happened, and the
+ *    event's copy on the stream settles it, for nothing is counted twice.
  */
 export async function featuresOfDecided(options: {
   readonly store: OnlineStore;
@@ -59,17 +65,23 @@ export async function featuresOfDecided(options: {
       const isCounting = view.source === source && countsOnline(view, event);
       const work = isCounting ? count(store, view, event) : readOtherView(store, cachedViews, view, event);
       return work.catch((error: unknown) => {
-        if (error instanceof OnlineStoreError) return { view, isCounting, failure: error };
-        throw error;
+        if (!(error instanceof OnlineStoreError)) throw error;
+        const remembered = isCounting ? undefined : cachedViews.peek({ view, row: event.values });
+        return { view, isCounting, failure: error, remembered };
       });
     }),
   );
   const answered = outcomes.filter((one) => 'reading' in one);
   const failed = outcomes.filter((one) => 'failure' in one);
   return {
-    readings: new Map(answered.map(({ view, reading }) => [view, reading])),
+    readings: new Map(
+      outcomes.flatMap((one) => {
+        const reading = 'reading' in one ? one.reading : one.remembered;
+        return reading ? [[one.view, reading] as const] : [];
+      }),
+    ),
     unchanged: answered.filter(({ outcome }) => outcome === undefined).map(({ view }) => view),
-    missing: new Map(failed.map(({ view, failure }) => [view, failure])),
+    failures: new Map(failed.map(({ view, failure }) => [view, failure])),
     eventStatus: mode === 'read-only' ? 'read-only' : eventStatusOf(answered, failed),
   };
 }

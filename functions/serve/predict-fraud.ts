@@ -34,12 +34,12 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
     featuresOfDecided({ store, cachedViews: ports.cachedViews, service, source, event, mode }),
     ports.policies.policyOf(service),
   ]);
-  const { readings, missing, eventStatus } = known;
+  const { readings, eventStatus } = known;
   const servedAtMillis = ports.clock();
   const decided = decide(active.policy, {
     values: event.values,
     windowFeatures: featureValues(service.features, readings),
-    missing: service.features.filter(({ view }) => missing.has(view)).map(({ name }) => name),
+    missing: service.features.filter(({ view }) => !readings.has(view)).map(({ name }) => name),
     explained: explain,
   });
   const degraded = degradationsOf(known, active);
@@ -102,8 +102,11 @@ function requestOf({ repository, clock }: ServePorts, body: unknown): PredictReq
   return { service, source, mode, explain, event: decoded.event };
 }
 
-function degradationsOf({ missing }: DecidedFeatures, { problems, policy }: ActivePolicy): Degradation[] {
-  const views = [...missing.keys()].map(({ key }): Degradation => ({ what: 'view', name: key }));
+function degradationsOf({ failures, readings }: DecidedFeatures, { problems, policy }: ActivePolicy): Degradation[] {
+  const views = [...failures.keys()].map((view): Degradation => {
+    const remembered = readings.get(view);
+    return { what: 'view', name: view.key, ...(remembered && { remembered_of: isoOf(remembered.asOfMillis) }) };
+  });
   return views.concat(
     problems.map((what) => ({
       what,
@@ -114,7 +117,7 @@ function degradationsOf({ missing }: DecidedFeatures, { problems, policy }: Acti
 
 function measure(
   { metrics, logger }: ServePorts,
-  { readings, unchanged, missing }: DecidedFeatures,
+  { readings, unchanged, failures }: DecidedFeatures,
   { features }: Decided,
   degraded: readonly Degradation[],
 ): void {
@@ -124,7 +127,7 @@ function measure(
     if (reading) metrics.age(view.key, ageSecondsOf(reading));
   }
   metrics.decided({ isDegraded: degraded.length > 0 });
-  for (const [view, error] of missing) {
+  for (const [view, error] of failures) {
     const details = { view: view.key, error: describeError(error) };
     // What will not pass by itself is somebody's to mend.
     if (error.retryable) logger.warn('a decision was made without a view', details);

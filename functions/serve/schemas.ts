@@ -119,6 +119,9 @@ const contribution = z.strictObject({
 const degradation = z.strictObject({
   what: z.enum(['view', 'model', 'configuration']),
   name: z.string().describe('name@version'),
+  remembered_of: instant()
+    .optional()
+    .describe('The view was answered from memory, as of then; without it, it is missing'),
 });
 export type Degradation = z.infer<typeof degradation>;
 

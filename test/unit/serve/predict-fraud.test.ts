@@ -294,6 +294,30 @@ describe('POST /predict_fraud, failures of the store', () => {
     expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status: 200 }]);
   });
 
+  it('remembers a slow-moving view that was read before, and says as of when', async () => {
+    const memory = new MemoryOnlineStore();
+    let isDown = false;
+    const { predict, clock } = serve({
+      store: {
+        update: (key, update) => memory.update(key, update),
+        get: (keys) => (isDown ? Promise.reject(new OnlineStoreRequestError('down')) : memory.get(keys)),
+      },
+    });
+    await predict(transaction());
+    isDown = true;
+    clock.nowMillis += 3_600_000;
+    const { body } = await predict(transaction({ timestamp: clock.nowMillis }));
+    expect(body).toMatchObject({
+      event_status: 'applied',
+      degraded: [{ what: 'view', name: 'merchant_risk@1', remembered_of: new Date(NOW_MILLIS).toISOString() }],
+      features: { label_count_7d: 0, tx_count_24h: 2 },
+      views: { 'merchant_risk@1': { as_of: new Date(NOW_MILLIS).toISOString() } },
+    });
+    const stranger = await predict(transaction({ merchant_id: 'another', timestamp: clock.nowMillis }));
+    expect(stranger.body.degraded).toEqual([{ what: 'view', name: 'merchant_risk@1' }]);
+    expect(stranger.body.features.label_count_7d).toBeNull();
+  });
+
   it('answers a defect of ours as one', async () => {
     const { predict, logged } = serve({ store: failing(new TypeError('secret 4711')) });
     const answer = await predict(transaction());
