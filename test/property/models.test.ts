@@ -25,20 +25,23 @@ type TreeNode =
 
 const leaf = fc.record({
   value: fc.double({ min: -10, max: 10, noNaN: true }),
-  weight: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.double({ min: 1e-3, max: 5, noNaN: true })),
+  weight: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 20 }), fc.double({ min: 1e-3, max: 5, noNaN: true })),
 });
 
 const trees = fc.letrec<{ node: TreeNode }>((tie) => ({
   node: fc.oneof(
-    { depthSize: 'medium', withCrossShrink: true, maxDepth: 5 },
-    leaf,
-    fc.record({
-      input: fc.nat(INPUTS - 1),
-      threshold: fc.constantFrom(-1, 0, 0.5, 1),
-      missing: fc.constantFrom(...Object.values(MISSING)),
-      left: tie('node'),
-      right: tie('node'),
-    }),
+    { maxDepth: 6 },
+    { arbitrary: leaf, weight: 1 },
+    {
+      arbitrary: fc.record({
+        input: fc.nat(INPUTS - 1),
+        threshold: fc.constantFrom(-1, 0, 0.5, 1),
+        missing: fc.constantFrom(...Object.values(MISSING)),
+        left: tie('node'),
+        right: tie('node'),
+      }),
+      weight: 3,
+    },
   ),
 })).node;
 
