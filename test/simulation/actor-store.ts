@@ -63,6 +63,8 @@ interface ActorOptions {
   readonly journal: Journal;
   readonly faults: FaultRates;
   readonly sabotage: Sabotage | undefined;
+  /** How often others may act before this actor's request is made: it takes its time to think. */
+  readonly turnsMax: number;
 }
 
 /**
@@ -106,8 +108,8 @@ export class ActorStore implements OnlineStore {
   }
 
   async #stop(): Promise<void> {
-    const { scheduler, random, faults } = this.#options;
-    await scheduler.turn();
+    const { scheduler, random, faults, turnsMax } = this.#options;
+    for (let turns = turnsMax === 0 ? 1 : random.integer(1, turnsMax); turns > 0; turns--) await scheduler.turn();
     await this.#maybeCrash();
     if (random.chance(faults.throttle)) throw new OnlineStoreThrottledError('simulated throttle');
   }

@@ -66,7 +66,7 @@ const backfillIds: Sabotage = {
 /** Backfill happens whatever was counted since it looked at the item. */
 const backfillLock: Sabotage = {
   ...untouched,
-  update: (update) => without(update, ({ name, kind }) => kind === 'equals' && name !== HEADER.maintenance),
+  update: (update) => without(update, ({ name }) => name === HEADER.highWater || isOfIds(name)),
 };
 
 /** Maintenance forgets ids as if there were no history to come. */

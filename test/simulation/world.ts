@@ -54,6 +54,8 @@ const ACCOUNTS = ['acc-1', 'acc-2', 'acc-3'];
 const PHASE_DELIVERIES = 8;
 /** Share of runs in which the stream begins to count somewhere on the way. */
 const LIVE_LATER = 0.35;
+/** Much may happen while a month of history is folded. */
+const BACKFILL_TURNS_MAX = 12;
 /** Backfills of one run that fail or crash before somebody looks into it. */
 const BACKFILL_ATTEMPTS = 100;
 
@@ -250,7 +252,9 @@ class World {
 
   #newActorStore(
     faults: FaultRates,
-    sabotage: Sabotage | undefined = sabotageOf(this.#planted, this.#view),
+    { sabotage, turnsMax = 0 }: { readonly sabotage?: Sabotage | undefined; readonly turnsMax?: number } = {
+      sabotage: sabotageOf(this.#planted, this.#view),
+    },
   ): ActorStore {
     return new ActorStore({
       store: this.#store,
@@ -259,6 +263,7 @@ class World {
       journal: this.#journal,
       faults,
       sabotage,
+      turnsMax,
     });
   }
 
@@ -266,8 +271,19 @@ class World {
   #maybeBackfill(nextArrivalMillis: number | undefined): void {
     const { liveFromMillis = Number.POSITIVE_INFINITY } = this.#view.layout;
     if (nextArrivalMillis === undefined || nextArrivalMillis < liveFromMillis) return;
-    if (this.#backfill === 'waiting' && this.#random.chance(0.5)) void this.#runBackfill();
-    else if (this.#backfill === 'done' && this.#random.chance(0.1)) void this.#runBackfill();
+    if (this.#backfill === 'waiting') {
+      this.#sendAgain(liveFromMillis, nextArrivalMillis);
+      if (this.#random.chance(0.4)) void this.#runBackfill();
+    } else if (this.#backfill === 'done' && this.#random.chance(0.1)) void this.#runBackfill();
+  }
+
+  /** What is delivered on both sides of the seam meets backfill: some of what arrived last before it comes again. */
+  #sendAgain(liveFromMillis: number, arrivedAtMillis: number): void {
+    const before = this.#deliveries.filter((delivery) => delivery.arrivedAtMillis < liveFromMillis);
+    for (const delivery of before.slice(-PHASE_DELIVERIES)) {
+      if (this.#random.chance(0.3)) this.#deliver({ ...delivery, arrivedAtMillis });
+    }
+    for (const shard of this.#shards) this.#startConsumer(shard);
   }
 
   /** As an operator would: again and again, until nothing is left to be done. */
@@ -275,7 +291,8 @@ class World {
     const wasDone = this.#backfill === 'done';
     this.#backfill = 'running';
     for (let attempt = 0; attempt < BACKFILL_ATTEMPTS; attempt++) {
-      const store = this.#newActorStore(this.#faults, backfillSabotageOf(this.#planted, this.#view));
+      const sabotage = backfillSabotageOf(this.#planted, this.#view);
+      const store = this.#newActorStore(this.#faults, { sabotage, turnsMax: BACKFILL_TURNS_MAX });
       const failed = await Promise.race([this.#backfillOnce(store, wasDone), store.crashed]);
       if (failed === 'crashed') this.#crashes++;
       else if (failed === 0) {
