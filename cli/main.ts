@@ -9,6 +9,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
 import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
+import { type EvaluateOptions, evaluateModels, evaluationText } from './evaluate.ts';
 import { importHistory } from './import-history.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
 import { isForUser, UserError } from './user-error.ts';
@@ -165,6 +166,37 @@ function backfillCommand(terminal: Terminal): Command {
     });
 }
 
+function evaluateCommand(terminal: Terminal): Command {
+  return new Command('evaluate')
+    .description(
+      'Compares models on what became of the transactions: measures, thresholds and charts in one HTML file.',
+    )
+    .option('--scores <file>', 'Parquet file of "is_fraud" and one column of scores for each model, named name@version')
+    .option('--served <glob>', 'instead: Parquet files of served rows, or a folder of them')
+    .option('--labels <glob>', 'with --served: Parquet files of the history of labels, or a folder of them')
+    .option('--as-of <instant>', 'with --served: labels that arrived later are not known')
+    .option('--maturity <duration>', 'with --served: younger transactions have no label yet', '30d')
+    .requiredOption('--champion <name@version>', 'the model that the others are compared with')
+    .option('--challenger <name@version>', 'once for each; by default every other model that scored', collect)
+    .option(
+      '--threshold <name@version=value>',
+      'a threshold chosen before, whose cost is wanted; once for each',
+      collect,
+    )
+    .option('--false-alarm-cost <amount>', 'what refusing an honest transaction costs', '10')
+    .option('--cards-checked <number>', 'cards that are looked into on one day', '100')
+    .option('--draws <number>', 'bootstrap draws for the intervals', '500')
+    .option('--seed <number>', 'seed of the draws', '1')
+    .option('--card <column>', 'field that names the card', 'user_id')
+    .option('--time <column>', 'field of the instant, in milliseconds', 'timestamp')
+    .option('--amount <column>', 'field of the amount', 'amount')
+    .requiredOption('--report <file>', 'HTML file to write')
+    .option('--json <file>', 'the figures as JSON, too')
+    .action(async (options: EvaluateOptions) => {
+      terminal.print(`${evaluationText(await evaluateModels(options))}\n  report  ${options.report}`);
+    });
+}
+
 /** Runs a command line without the program's name. @returns the exit code. */
 export async function main(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0;
@@ -179,6 +211,7 @@ export async function main(commandLine: readonly string[], terminal: Terminal): 
     importCommand(terminal),
     auditCommand(terminal, onUnexplained),
     backfillCommand(terminal),
+    evaluateCommand(terminal),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...program.commands]) {
