@@ -35,13 +35,20 @@ export async function audit(options: AuditOptions): Promise<SkewReport> {
   const { source, repository, sample, inFlightMillis } = options;
   const declared: Declared = { repository, versions: definitionVersions(repository) };
   const rows = withoutCopies(await source.servedRows(sample));
-  const records = rows.map(parseServedRecord).filter((record) => record !== undefined);
+  // In the order of time: what one row of an entity lacked for good, the later ones lack too.
+  const records = rows
+    .map(parseServedRecord)
+    .filter((record) => record !== undefined)
+    .sort((left, right) => left.servedAtMillis - right.servedAtMillis);
   const tally = new AuditTally();
   for (let unreadable = records.length; unreadable < rows.length; unreadable++) tally.addUnreadable();
   const histories = await readHistories(options, records);
+  const decided = new Set<string>();
   for (const [index, record] of records.entries()) {
+    if (record.event && isCounted(record)) decided.add(record.event.id);
     try {
-      const findings = examineRow(record, declared, (view) => historyOf(view, record, histories), inFlightMillis);
+      const history = (view: WindowedView) => ({ ...historyOf(view, record, histories), decided });
+      const findings = examineRow(record, declared, history, inFlightMillis);
       tally.add({ record, entityHash: entityHashOf(record), findings });
     } catch (error) {
       if (!(error instanceof UnreadableRowError)) throw error;
@@ -53,6 +60,10 @@ export async function audit(options: AuditOptions): Promise<SkewReport> {
     }
   }
   return tally.report({ ...sample, inFlightMillis, registryVersion: repository.registryVersion });
+}
+
+function isCounted({ eventStatus }: ServedRecord): boolean {
+  return eventStatus === 'applied' || eventStatus === 'duplicate';
 }
 
 /** A row may land twice; both copies are the same. */
@@ -71,6 +82,8 @@ type Histories = ReadonlyMap<string, ReadHistory>;
 interface ReadHistory {
   readonly completeFromMillis: number;
   readonly eventsByEntity: ReadonlyMap<string, readonly WindowEvent[]>;
+  /** By view and entity. */
+  readonly neverCounted: Map<string, Set<string>>;
 }
 
 function historyKeyOf({ source, entity }: WindowedView): string {
@@ -91,6 +104,7 @@ async function readHistories(options: AuditOptions, records: readonly ServedReco
       eventsByEntity: Map.groupBy(eventsOfDeliveries(view.source, deliveries), ({ values }) =>
         entityText(view, values),
       ),
+      neverCounted: new Map(),
     });
   }
   return histories;
@@ -123,12 +137,16 @@ function entityText({ entity }: WindowedView, values: Readonly<Record<string, Fi
   return isNamed ? entityKeyOf(entity, values) : '';
 }
 
-function historyOf(view: WindowedView, record: ServedRecord, histories: Histories): EntityHistory {
+function historyOf(view: WindowedView, record: ServedRecord, histories: Histories): Omit<EntityHistory, 'decided'> {
   const history = histories.get(historyKeyOf(view));
   const entity = entityText(view, record.entity);
   const events = entity === '' ? [] : (history?.eventsByEntity.get(entity) ?? []);
+  const place = `${view.key} ${entity}`;
+  const neverCounted = history?.neverCounted.get(place) ?? new Set<string>();
+  history?.neverCounted.set(place, neverCounted);
   return {
     events: events.filter(({ values }) => view.includes(values)),
     completeFromMillis: history?.completeFromMillis ?? 0,
+    neverCounted,
   };
 }

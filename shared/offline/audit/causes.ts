@@ -28,6 +28,10 @@ export interface ServedViewCase {
   readonly scored: { readonly event: WindowEvent; readonly status: string | null } | undefined;
   /** The entity's events that belong to the view, each with its first arrival. Those in reach of a window are complete. */
   readonly events: readonly WindowEvent[];
+  /** Events that were found never to have been counted, in rows that were served before: they were late, and stay so. */
+  readonly neverCounted: ReadonlySet<string>;
+  /** Events that were decided until then, as far as the sample says, and so counted at once. */
+  readonly decided: ReadonlySet<string>;
   /** Earliest time from which `events` are complete. */
   readonly completeFromMillis: number;
   /** What was served, by index of the view's features. */
@@ -43,6 +47,8 @@ export interface ViewFinding {
   readonly causes: ReadonlyMap<number, Cause>;
   /** What the named causes make of the recomputed values: the served ones, where all are explained. */
   readonly explained: readonly FeatureValue[];
+  /** Events that were late by the order of counting, so that no later row counts them either. */
+  readonly neverCounted: ReadonlySet<string>;
   /** The same instant with everything that is in history today, however late it came. */
   readonly hindsight: readonly FeatureValue[];
 }
@@ -56,9 +62,13 @@ interface Hypothesis {
    * ago that they no longer knew its id: then it was late, and inside its own windows a second time.
    */
   readonly scoredCounts: boolean | 'again';
+  /** Events that were late by the order of counting. */
+  readonly late?: ReadonlySet<string>;
   /** In flight on top of something late: what that alone makes of the features says which cause each has. */
   readonly beyond?: Hypothesis;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Each trial is one sweep over the entity's events. Beyond them, a difference stays unexplained. */
 const TRIALS_MAX = 256;
@@ -78,18 +88,19 @@ export function examineView(served: ServedViewCase): ViewFinding {
   const recomputed = recompute(served, asHistorySays);
   const hindsight = recompute(served, asHistorySays, 'event-time');
   const differing = [...served.served.keys()].filter((index) => !agrees(served, index, recomputed));
-  if (differing.length === 0) return { recomputed, causes: new Map(), explained: recomputed, hindsight };
+  if (differing.length === 0)
+    return { recomputed, causes: new Map(), explained: recomputed, neverCounted: NONE, hindsight };
   const found = firstThatHolds(served, asHistorySays);
   if (found === undefined) {
     const causes = new Map(differing.map((index) => [index, 'unexplained'] as const));
-    return { recomputed, causes, explained: recomputed, hindsight };
+    return { recomputed, causes, explained: recomputed, neverCounted: NONE, hindsight };
   }
-  const { cause, beyond } = found.hypothesis;
+  const { cause, beyond, late = NONE } = found.hypothesis;
   const ofBeyond = beyond && recompute(served, beyond);
   const causeOf = (index: number): Cause =>
     ofBeyond && beyond && agrees(served, index, ofBeyond) ? beyond.cause : cause;
   const causes = new Map(differing.map((index) => [index, causeOf(index)] as const));
-  return { recomputed, causes, explained: found.values, hindsight };
+  return { recomputed, causes, explained: found.values, neverCounted: late, hindsight };
 }
 
 /** The decided event had arrived when it was decided, whenever the stream took it in, or if it never did. */
@@ -142,16 +153,24 @@ function leavesHighWater(served: ServedViewCase, { events, scoredCounts }: Hypot
 
 /** What may have been, the likelier first. Lazy: most rows need the first few. */
 function* hypothesesOf(served: ServedViewCase, asHistorySays: Hypothesis): Generator<Hypothesis> {
-  const outcomes = outcomesOfScored(served, asHistorySays);
-  yield* outcomes.slice(1);
+  const outcomes = [...asFoundBefore(served, asHistorySays), ...outcomesOfScored(served, asHistorySays)];
+  yield* outcomes.filter((outcome) => outcome !== asHistorySays);
   for (const outcome of outcomes) {
     yield* withoutInFlight(served, outcome, outcome === asHistorySays ? undefined : outcome);
     yield* countedAfterNewer(served, outcome);
     yield* countedBeforeArrival(served, outcome);
   }
   // Both at once.
-  for (const late of countedAfterNewer(served, asHistorySays)) yield* withoutInFlight(served, late, late);
-  for (const early of countedBeforeArrival(served, asHistorySays)) yield* withoutInFlight(served, early, early);
+  for (const outcome of outcomes) {
+    for (const late of countedAfterNewer(served, outcome)) yield* withoutInFlight(served, late, late);
+    for (const early of countedBeforeArrival(served, outcome)) yield* withoutInFlight(served, early, early);
+  }
+}
+
+/** Without what earlier rows of the entity lacked for good. */
+function asFoundBefore({ neverCounted }: ServedViewCase, asHistorySays: Hypothesis): Hypothesis[] {
+  const found = asHistorySays.events.filter(({ id }) => neverCounted.has(id));
+  return found.length === 0 ? [] : [without(asHistorySays, new Set(found), 'late arrival')];
 }
 
 /**
@@ -181,7 +200,8 @@ function justArrived(served: ServedViewCase, { events }: Hypothesis): WindowEven
 }
 
 function without(order: Hypothesis, left: ReadonlySet<WindowEvent>, cause: Hypothesis['cause']): Hypothesis {
-  return { ...order, cause, events: order.events.filter((event) => !left.has(event)) };
+  const late = cause === 'in flight' ? order.late : new Set([...(order.late ?? []), ...[...left].map(({ id }) => id)]);
+  return { ...order, cause, events: order.events.filter((event) => !left.has(event)), ...(late && { late }) };
 }
 
 /**
@@ -193,7 +213,10 @@ function tooLateToCount({ view, highWaterMillis }: ServedViewCase, { timeMillis 
   return timeMillis < highWaterMillis - view.layout.allowedLatenessMillis;
 }
 
-/** The newest arrivals are on their way, one more at a time; or, where shards are read side by side, any one of them. */
+/**
+ * The newest arrivals of those that were not decided are on their way, one more at a time; or of all; or, where shards are read
+ * side by side, any one of them.
+ */
 function* withoutInFlight(
   served: ServedViewCase,
   order: Hypothesis,
@@ -203,8 +226,11 @@ function* withoutInFlight(
     .filter((event) => !tooLateToCount(served, event))
     .slice(0, CANDIDATES_MAX);
   const more = beyond && { beyond };
-  for (let count = 1; count <= candidates.length; count++) {
-    yield { ...without(order, new Set(candidates.slice(0, count)), 'in flight'), ...more };
+  const undecided = candidates.filter(({ id }) => !served.decided.has(id));
+  for (const arrivals of undecided.length < candidates.length ? [undecided, candidates] : [candidates]) {
+    for (let count = 1; count <= arrivals.length; count++) {
+      yield { ...without(order, new Set(arrivals.slice(0, count)), 'in flight'), ...more };
+    }
   }
   for (const event of candidates.slice(1)) yield { ...without(order, new Set([event]), 'in flight'), ...more };
 }

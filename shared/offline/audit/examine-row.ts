@@ -19,6 +19,9 @@ export interface Declared {
 /** What history says of a row's entity in one view. */
 export interface EntityHistory {
   readonly events: readonly WindowEvent[];
+  /** Ids of events that rows served before were found to lack for good; what this row lacks is added. */
+  readonly neverCounted: Set<string>;
+  readonly decided: ReadonlySet<string>;
   readonly completeFromMillis: number;
 }
 
@@ -65,19 +68,20 @@ export function examineRow(
     if (!isSameDefinition(record, declared, view.key)) findings.set(view, OTHER_DEFINITION);
     else if (state === undefined) findings.set(view, NOT_ANSWERED);
     else {
-      findings.set(
+      const history = historyOf(view);
+      const finding = examineView({
         view,
-        examineView({
-          view,
-          asOfMillis: state.as_of,
-          servedAtMillis: record.servedAtMillis,
-          highWaterMillis: state.high_water,
-          scored: scoredIn(record, view, service),
-          served,
-          inFlightMillis,
-          ...historyOf(view),
-        }),
-      );
+        asOfMillis: state.as_of,
+        servedAtMillis: record.servedAtMillis,
+        highWaterMillis: state.high_water,
+        scored: scoredIn(record, view, service),
+        served,
+        // What is answered from memory may be as much older.
+        inFlightMillis: inFlightMillis + (view.cacheForMillis ?? 0),
+        ...history,
+      });
+      findings.set(view, finding);
+      for (const id of finding.neverCounted) history.neverCounted.add(id);
     }
   }
   return [
