@@ -5,7 +5,8 @@
  * 1. A row has `inputCount` finite numbers in the order of the model's training; NaN is a missing value. A row of another
  *    length is a `RangeError`: a defect of the caller.
  * 2. `score` is what the library that trained the model answers for that row, within 1e-6.
- * 3. `base + sum(values)` of `contributions` is `margin`, within 1e-9, or 1e-5 for XGBoost, which computes in float32.
+ * 3. `base + sum(values)` of `contributions` is `margin`, within 1e-9, or for XGBoost, which computes in float32, within
+ *    1e-5 times the largest margin if that is above 1.
  * 4. Calls do not change the model's answers. Only one runs at a time: models keep their working memory.
  */
 export const MODEL_FORMATS = ['xgboost-json', 'lightgbm-text', 'logistic-regression', 'sklearn-trees'] as const;
