@@ -31,6 +31,8 @@ export interface StageConfig {
     readonly authorization: 'iam' | 'none';
     readonly requestsPerSecondMax: number;
     readonly burstRequestsMax: number;
+    /** Instead of the deadlines of `functions/serve`: on a busy machine an emulator answers after hundreds of milliseconds. */
+    readonly deadlineMillis?: number;
   };
   /** Events are landed as history. An emulator converts one record at a time, which slows down its streams. */
   readonly landsHistory: boolean;
@@ -53,7 +55,13 @@ const LOCAL: StageConfig = {
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: false, parallelizationFactor: 1, memoryMegabytes: 512 },
   // Emulators do not verify signatures.
-  serving: { memoryMegabytes: 512, authorization: 'none', requestsPerSecondMax: 10_000, burstRequestsMax: 5_000 },
+  serving: {
+    memoryMegabytes: 512,
+    authorization: 'none',
+    requestsPerSecondMax: 10_000,
+    burstRequestsMax: 5_000,
+    deadlineMillis: 5_000,
+  },
   landsHistory: false,
   waitsForRows: true,
   monitored: false,

@@ -12,7 +12,7 @@ export function defineFeatureStore(
 ): { readonly stateful: StatefulStack; readonly stateless: StatelessStack } {
   const tags = { application: 'feature-store', stage: config.stage };
   const stateful = new StatefulStack(app, `FeatureStore-${config.stage}-Stateful`, {
-    description: 'Feature store: online table, event streams, quarantine and history.',
+    description: 'Feature store: online table, event streams, quarantine, history and decisions.',
     tags,
     terminationProtection: config.retainData,
     config,
@@ -27,6 +27,7 @@ export function defineFeatureStore(
     streams: stateful.streams,
     quarantineBucket: stateful.quarantineBucket,
     history: stateful.history,
+    decisionsBucket: stateful.decisionsBucket,
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { stateful, stateless };

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { StageConfig } from './config.ts';
+import { DecisionsBucket } from './constructs/decisions-bucket.ts';
 import { EventStream } from './constructs/event-stream.ts';
 import { HistoryStore } from './constructs/history-store.ts';
 import { OnlineTable } from './constructs/online-table.ts';
@@ -28,6 +29,7 @@ export class StatefulStack extends Stack {
   readonly streams: readonly SourceStream[];
   readonly quarantineBucket: Bucket;
   readonly history: HistoryStore;
+  readonly decisionsBucket: Bucket;
 
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatefulStackProps) {
     super(scope, id, props);
@@ -40,11 +42,13 @@ export class StatefulStack extends Stack {
     this.quarantineBucket = new QuarantineBucket(this, 'Quarantine', { retainData }).bucket;
     // In every stage: where landing is switched off, what was landed before stays.
     this.history = new HistoryStore(this, 'History', { stage: config.stage, retainData, sources: repository.sources });
+    this.decisionsBucket = new DecisionsBucket(this, 'Decisions', { retainData }).bucket;
 
     new CfnOutput(this, 'OnlineTableName', { value: this.onlineTable.tableName });
     new CfnOutput(this, 'QuarantineBucketName', { value: this.quarantineBucket.bucketName });
     new CfnOutput(this, 'HistoryBucketName', { value: this.history.bucket.bucketName });
     new CfnOutput(this, 'HistoryDatabaseName', { value: this.history.database.ref });
+    new CfnOutput(this, 'DecisionsBucketName', { value: this.decisionsBucket.bucketName });
     new CfnOutput(this, 'StreamNames', {
       description: 'JSON: source name to stream name.',
       value: this.toJsonString(

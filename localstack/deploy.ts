@@ -23,6 +23,7 @@ const stackOutputs = z.object({
   OnlineTableName: z.string(),
   QuarantineBucketName: z.string(),
   HistoryBucketName: z.string(),
+  DecisionsBucketName: z.string(),
   StreamNames: nameBySource,
   ConsumerFunctionNames: nameBySource,
   LandingFunctionNames: nameBySource,
@@ -37,6 +38,8 @@ export interface Deployment {
   readonly tableName: string;
   readonly quarantineBucketName: string;
   readonly historyBucketName: string;
+  /** Of configurations and models. */
+  readonly decisionsBucketName: string;
   /** By name of the source. */
   readonly streamNames: Readonly<Record<string, string>>;
   readonly consumerFunctionNames: Readonly<Record<string, string>>;
@@ -127,6 +130,7 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
     tableName: outputs.OnlineTableName,
     quarantineBucketName: outputs.QuarantineBucketName,
     historyBucketName: outputs.HistoryBucketName,
+    decisionsBucketName: outputs.DecisionsBucketName,
     streamNames: outputs.StreamNames,
     consumerFunctionNames: outputs.ConsumerFunctionNames,
     landingFunctionNames: outputs.LandingFunctionNames,

@@ -6,11 +6,14 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
 import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
 import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
+import { DECISION_PREFIXES } from './decisions-bucket.ts';
+import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 import { grantRows, type RowDelivery, rowEnvironment } from './row-delivery.ts';
 
@@ -33,6 +36,7 @@ const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
 export interface ServingApiProps {
   readonly onlineTable: Table;
   readonly streams: readonly SourceStream[];
+  readonly decisionsBucket: Bucket;
   /** Where answers and decided events are kept; none where history is not landed. */
   readonly rowDeliveries: readonly RowDelivery[];
   readonly config: StageConfig;
@@ -44,9 +48,13 @@ export class ServingApi extends Construct {
   readonly api: HttpApi;
   readonly stage: HttpStage;
 
-  constructor(scope: Construct, id: string, { onlineTable, streams, rowDeliveries, config }: ServingApiProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { onlineTable, streams, decisionsBucket, rowDeliveries, config }: ServingApiProps,
+  ) {
     super(scope, id);
-    const { authorization, memoryMegabytes, requestsPerSecondMax, burstRequestsMax } = config.serving;
+    const { authorization, memoryMegabytes, requestsPerSecondMax, burstRequestsMax, deadlineMillis } = config.serving;
     const serve = new NodeFunction(this, 'Serve', {
       folder: 'serve',
       description: 'Serves online features and fraud decisions.',
@@ -57,8 +65,10 @@ export class ServingApi extends Construct {
         [SERVE_ENV.streamNames]: Stack.of(this).toJsonString(
           Object.fromEntries(streams.map(({ source, stream }) => [source.name, stream.streamName])),
         ),
+        [SERVE_ENV.decisionsBucket]: decisionsBucket.bucketName,
         ...rowEnvironment(Stack.of(this), rowDeliveries),
         ...(config.waitsForRows && { [SERVE_ENV.waitsForRows]: 'true' }),
+        ...(deadlineMillis !== undefined && { [SERVE_ENV.deadlineMillis]: String(deadlineMillis) }),
       },
       config,
     });
@@ -69,6 +79,16 @@ export class ServingApi extends Construct {
       ['kinesis:PutRecord', 'kinesis:PutRecords', 'kinesis:DescribeStreamSummary'],
       streams.map(({ stream }) => stream.streamArn),
     );
+    // Without the right to list the bucket, S3 answers that what does not exist is forbidden.
+    serve.grant(['s3:ListBucket'], [decisionsBucket.bucketArn]);
+    for (const prefix of DECISION_PREFIXES) {
+      serve.grant(['s3:GetObject'], [decisionsBucket.arnForObjects(`${prefix}*`)]);
+      Validations.of(serve).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::${importedArnOf(decisionsBucket)}/${prefix}*]`,
+        reason:
+          'Which configuration and model decide is said by an object, so what may be read is a prefix and no list of names.',
+      });
+    }
 
     this.api = new HttpApi(this, 'Api', {
       apiName: `feature-store-${config.stage}`,

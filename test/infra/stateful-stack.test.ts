@@ -64,7 +64,7 @@ group('event streams', () => {
 group('buckets', () => {
   it('are private, encrypted and refuse connections without TLS 1.2', () => {
     const buckets = resourcesOf(prod.template, 'AWS::S3::Bucket');
-    expect(buckets).toHaveLength(4);
+    expect(buckets).toHaveLength(6);
     for (const { Properties } of buckets) {
       expect(Properties).toMatchObject({
         PublicAccessBlockConfiguration: {
@@ -80,7 +80,7 @@ group('buckets', () => {
       });
     }
     const policies = resourcesOf(prod.template, 'AWS::S3::BucketPolicy');
-    expect(policies).toHaveLength(4);
+    expect(policies).toHaveLength(6);
     for (const { Properties } of policies) {
       expect(Properties).toMatchObject({
         PolicyDocument: {
@@ -91,6 +91,17 @@ group('buckets', () => {
         },
       });
     }
+  });
+
+  it('keep configurations and models, and what they were before, for good', () => {
+    const decisions = resourcesOf(prod.template, 'AWS::S3::Bucket').filter(({ Properties }) =>
+      JSON.stringify(Properties.LoggingConfiguration ?? '').includes('DecisionsAccessLogs'),
+    );
+    expect(decisions).toMatchObject([
+      { DeletionPolicy: 'Retain', Properties: { VersioningConfiguration: { Status: 'Enabled' } } },
+    ]);
+    expect(JSON.stringify(decisions)).not.toContain('Expiration');
+    expect(JSON.stringify(prod.template.findOutputs('DecisionsBucketName'))).toContain('DecisionsBucket');
   });
 
   it('keep quarantined records versioned, for 90 days, and log who reads them', () => {

@@ -19,6 +19,7 @@ describe('deployment', () => {
       OnlineTableName: 'table',
       QuarantineBucketName: 'bucket',
       HistoryBucketName: 'history',
+      DecisionsBucketName: 'decisions',
       StreamNames: '{"transactions":"stream"}',
     },
     Stateless: {
@@ -37,6 +38,7 @@ describe('deployment', () => {
       tableName: 'table',
       quarantineBucketName: 'bucket',
       historyBucketName: 'history',
+      decisionsBucketName: 'decisions',
       streamNames: { transactions: 'stream' },
       consumerFunctionNames: { transactions: 'consumer' },
       landingFunctionNames: {},
