@@ -6,6 +6,7 @@ import { type Duration, Stack } from 'aws-cdk-lib';
 import { MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { Construct } from 'constructs';
+import { AUDIT_METRICS, AUDIT_SERVICE } from '../functions/audit/constants.ts';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../functions/constants.ts';
 import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
@@ -24,7 +25,12 @@ export const DIMENSION = {
 } as const;
 
 /** Values of the dimension `service`. */
-export const SERVICE = { updateWindows: SERVICE_NAME, serve: SERVE_SERVICE, landEvents: LAND_EVENTS_SERVICE } as const;
+export const SERVICE = {
+  updateWindows: SERVICE_NAME,
+  serve: SERVE_SERVICE,
+  landEvents: LAND_EVENTS_SERVICE,
+  audit: AUDIT_SERVICE,
+} as const;
 
 export type RouteName = keyof typeof ROUTES;
 
@@ -68,6 +74,26 @@ export function rowMetric(
     namespace: METRICS_NAMESPACE,
     metricName: ROW_METRICS[name],
     dimensionsMap: { [DIMENSION.service]: service, [DIMENSION.table]: tableName },
+    ...sampling,
+  });
+}
+
+/** A metric of the audits of a day. */
+export function auditMetric(name: Exclude<keyof typeof AUDIT_METRICS, 'matchRate'>, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: AUDIT_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE },
+    ...sampling,
+  });
+}
+
+/** Percent of the values of a view, or of a service's derived features, that an audit found equal. */
+export function matchRateMetric(declaredBy: string, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: AUDIT_METRICS.matchRate,
+    dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE, [DIMENSION.view]: declaredBy },
     ...sampling,
   });
 }

@@ -9,6 +9,7 @@ import type { HistoryStore } from './constructs/history-store.ts';
 import { Monitoring } from './constructs/monitoring.ts';
 import { RowDeliveries } from './constructs/row-deliveries.ts';
 import { ServingApi } from './constructs/serving-api.ts';
+import { SkewAudit } from './constructs/skew-audit.ts';
 import { WindowUpdater } from './constructs/window-updater.ts';
 import type { SourceStream } from './stateful-stack.ts';
 
@@ -19,7 +20,6 @@ export interface StatelessStackProps extends StackProps {
   readonly streams: readonly SourceStream[];
   readonly quarantineBucket: Bucket;
   readonly history: HistoryStore;
-  readonly decisionsBucket: Bucket;
 }
 
 /**
@@ -30,7 +30,7 @@ export interface StatelessStackProps extends StackProps {
  */
 export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
-    const { onlineTable, streams, quarantineBucket, history, decisionsBucket, ...stackProps } = props;
+    const { onlineTable, streams, quarantineBucket, history, ...stackProps } = props;
     super(scope, id, stackProps);
     const rows = config.landsHistory ? new RowDeliveries(this, 'Rows', { repository, history, config }) : undefined;
     const consumers = streams.map((sourceStream) => ({
@@ -45,7 +45,6 @@ export class StatelessStack extends Stack {
     }));
     const serving = new ServingApi(this, 'Serving', {
       onlineTable,
-      decisionsBucket,
       streams,
       rowDeliveries: rows ? [rows.logs.served, ...rows.decided] : [],
       config,
@@ -60,8 +59,18 @@ export class StatelessStack extends Stack {
           }),
         }))
       : [];
+    const audit = config.landsHistory ? new SkewAudit(this, 'SkewAudit', { history, config }) : undefined;
     if (config.monitored) {
-      new Monitoring(this, 'Monitoring', { config, repository, onlineTable, serving, consumers, landings, rows });
+      new Monitoring(this, 'Monitoring', {
+        config,
+        repository,
+        onlineTable,
+        serving,
+        consumers,
+        landings,
+        rows,
+        audit,
+      });
     }
 
     new CfnOutput(this, 'ApiUrl', { value: serving.api.apiEndpoint });
@@ -88,6 +97,7 @@ export class StatelessStack extends Stack {
         Object.fromEntries(landings.map(({ source, landing }) => [source.name, landing.function.functionName])),
       ),
     });
+    if (audit) new CfnOutput(this, 'AuditFunctionName', { value: audit.function.functionName });
     new CfnOutput(this, 'RegistryVersion', {
       description: 'Content hash of the declarations that this deployment serves.',
       value: repository.registryVersion,

@@ -20,6 +20,7 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import type { Stage } from '../config.ts';
 import {
+  auditMetric,
   consumerMetric,
   freshnessMetric,
   landingAgeMetric,
@@ -32,6 +33,7 @@ import {
 const RUNBOOK = 'docs/runbook.md';
 const MINUTE = Duration.minutes(1);
 const FIVE_MINUTES = Duration.minutes(5);
+const HOUR = Duration.hours(1);
 
 /** What the product promises, beyond which someone is told. */
 export const THRESHOLDS = {
@@ -111,6 +113,23 @@ export class Alarms extends Construct {
       metric: freshnessMetric(view, { statistic: Stats.MAXIMUM, period: MINUTE }),
       threshold: THRESHOLDS.featuresStaleSeconds,
       evaluationPeriods: 2,
+    });
+  }
+
+  watchAudit(): void {
+    // Rows that nobody understands are skew that nobody sees.
+    this.#add({
+      section: 'skew-unexplained',
+      sentence: 'What was served yesterday differs from what history says, and nothing explains it.',
+      metric: sumOf(
+        {
+          unexplained: auditMetric('unexplained', { statistic: Stats.MAXIMUM, period: HOUR }),
+          unreadable: auditMetric('rowsUnreadable', { statistic: Stats.MAXIMUM, period: HOUR }),
+        },
+        HOUR,
+      ),
+      threshold: 0,
+      evaluationPeriods: 1,
     });
   }
 
@@ -333,12 +352,12 @@ export class Alarms extends Construct {
 }
 
 /** Sum of metrics of which any may have no data. */
-function sumOf(usingMetrics: Readonly<Record<string, IMetric>>): MathExpression {
+function sumOf(usingMetrics: Readonly<Record<string, IMetric>>, period: Duration = MINUTE): MathExpression {
   const names = Object.keys(usingMetrics);
   return new MathExpression({
     expression: names.map((name) => `FILL(${name}, 0)`).join(' + '),
     usingMetrics,
-    period: MINUTE,
+    period,
     label: names.join(' and '),
   });
 }

@@ -10,11 +10,13 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { Stage } from '../config.ts';
 import {
+  auditMetric,
   consumerMetric,
   featureAgeMetric,
   freshnessMetric,
   landingAgeMetric,
   landingMetric,
+  matchRateMetric,
   nullFeaturesSearch,
   type RouteName,
   routeMetric,
@@ -35,6 +37,7 @@ export interface FeatureStoreDashboardProps {
   readonly consumers: readonly { readonly source: EventSource; readonly function: IFunction }[];
   readonly landings: readonly { readonly source: EventSource; readonly deliveryStream: DeliveryStream }[];
   readonly keptRows: readonly KeptRows[];
+  readonly isAudited: boolean;
 }
 
 /** One page that answers: is it fast, is it fresh, is it right, is it full. */
@@ -51,6 +54,7 @@ export class FeatureStoreDashboard extends Construct {
         ...props.consumers.map(consumerWidgets),
         ...props.landings.map(landingWidgets),
         ...props.keptRows.map(rowWidgets),
+        ...(props.isAudited ? [auditWidgets(props.repository)] : []),
       ],
     });
   }
@@ -185,6 +189,28 @@ function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][numbe
       leftYAxis: { min: 0, showUnits: false },
       leftAnnotations: [{ value: THRESHOLDS.iteratorAgeMillis, label: 'alarm' }],
       left: [consumer.function.metric('IteratorAge', { statistic: Stats.MAXIMUM, period: MINUTE })],
+    }),
+  ];
+}
+
+function auditWidgets({ views, services }: FeatureRepository): IWidget[] {
+  const period = Duration.hours(1);
+  const declaredBy = [...views, ...services.filter(({ derived }) => derived.length > 0)].map(({ key }) => key);
+  return [
+    new GraphWidget({
+      title: 'Is training what is served? Percent of sampled values that history gives again',
+      width: 12,
+      leftYAxis: { max: 100, showUnits: false },
+      left: declaredBy.map((key) => matchRateMetric(key, { statistic: Stats.MINIMUM, period, label: key })),
+    }),
+    new GraphWidget({
+      title: 'Skew audit: rows compared, and differences without an explanation',
+      width: 12,
+      left: [auditMetric('rowsCompared', { statistic: Stats.MAXIMUM, period })],
+      right: [
+        auditMetric('unexplained', { statistic: Stats.MAXIMUM, period }),
+        auditMetric('rowsUnreadable', { statistic: Stats.MAXIMUM, period }),
+      ],
     }),
   ];
 }

@@ -12,6 +12,7 @@ import type { HistoryLanding } from './history-landing.ts';
 import type { RowDeliveries } from './row-deliveries.ts';
 import type { RowDelivery } from './row-delivery.ts';
 import type { ServingApi } from './serving-api.ts';
+import type { SkewAudit } from './skew-audit.ts';
 import type { WindowUpdater } from './window-updater.ts';
 
 export interface MonitoringProps {
@@ -23,13 +24,14 @@ export interface MonitoringProps {
   readonly landings: readonly (SourceStream & { readonly landing: HistoryLanding })[];
   /** Without, where history is not landed. */
   readonly rows: RowDeliveries | undefined;
+  readonly audit: SkewAudit | undefined;
 }
 
 /** The alarms, whom they tell, and the page to look at next. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    const { config, repository, onlineTable, serving, consumers, landings, rows } = props;
+    const { config, repository, onlineTable, serving, consumers, landings, rows, audit } = props;
     const keptRows = rows ? keptRowsOf(rows) : [];
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
@@ -46,6 +48,10 @@ export class Monitoring extends Construct {
       alarms.watchFunction(`${SERVICE.landEvents}-${source.name}`, landing.function);
     }
     for (const kept of keptRows) alarms.watchRows(kept);
+    if (audit) {
+      alarms.watchAudit();
+      alarms.watchFunction(SERVICE.audit, audit.function);
+    }
     for (const view of repository.views) alarms.watchView(view);
     new FeatureStoreDashboard(this, 'Dashboard', {
       stage: config.stage,
@@ -55,6 +61,7 @@ export class Monitoring extends Construct {
       consumers: consumers.map(({ source, updater }) => ({ source, function: updater.function })),
       landings: landings.map(({ source, landing }) => ({ source, deliveryStream: landing.deliveryStream })),
       keptRows,
+      isAudited: audit !== undefined,
     });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
   }

@@ -1,4 +1,5 @@
 import { Duration, Stack, Validations } from 'aws-cdk-lib';
+import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
@@ -11,23 +12,17 @@ import type { HistoryStore } from './history-store.ts';
 import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 
-/** Rows of a day that are recomputed: a defect that touches one in a hundred is missed once in twenty thousand days. */
+/** Rows of a day that are recomputed: what touches one row in a hundred is missed once in 23,000 days. */
 const ROWS_MAX = 1_000;
 
-/** When yesterday has landed, late deliveries included, UTC. */
+/** When yesterday has landed, UTC. */
 const DAILY_AT = { hour: '3', minute: '0' } as const;
 
-/** What a query of the audit may run in. */
-export interface AuditWorkgroup {
-  readonly name: string;
-  readonly arn: string;
-  /** Where the workgroup puts results in the bucket of history, with a slash at the end. */
-  readonly resultsPrefix: string;
-}
+/** What one query may read: Athena stops it then, and the audit fails rather than costing more than 1 USD. */
+const BYTES_SCANNED_MAX = 200 * 1024 ** 3;
 
 export interface SkewAuditProps {
   readonly history: HistoryStore;
-  readonly workgroup: AuditWorkgroup;
   readonly config: StageConfig;
 }
 
@@ -35,9 +30,11 @@ export interface SkewAuditProps {
 export class SkewAudit extends Construct {
   readonly function: NodejsFunction;
 
-  constructor(scope: Construct, id: string, { history, workgroup, config }: SkewAuditProps) {
+  constructor(scope: Construct, id: string, { history, config }: SkewAuditProps) {
     super(scope, id);
-    const { bucket, database, tables, rowTables } = history;
+    const { bucket, database } = history;
+    const workgroupName = `feature-store-${config.stage}-audit`;
+    const workgroup = auditWorkgroup(this, workgroupName);
     const audit = new NodeFunction(this, 'Audit', {
       folder: 'audit',
       description: 'Recomputes a sample of what was served from history, and reports what differs and why.',
@@ -45,7 +42,7 @@ export class SkewAudit extends Construct {
       memoryMegabytes: 1_769,
       timeout: Duration.minutes(15),
       environment: {
-        [AUDIT_ENV.workgroup]: workgroup.name,
+        [AUDIT_ENV.workgroup]: workgroup.ref,
         [AUDIT_ENV.database]: database.ref,
         [AUDIT_ENV.historyBucket]: bucket.bucketName,
         [AUDIT_ENV.rowsMax]: String(ROWS_MAX),
@@ -53,45 +50,71 @@ export class SkewAudit extends Construct {
       config,
     });
     this.function = audit.function;
-    audit.grant(
-      [
-        'athena:GetQueryExecution',
-        'athena:GetQueryResults',
-        'athena:StartQueryExecution',
-        'athena:StopQueryExecution',
-      ],
-      [workgroup.arn],
-    );
-    const catalog = (resource: string, resourceName?: string) =>
-      Stack.of(this).formatArn({ service: 'glue', resource, ...(resourceName !== undefined && { resourceName }) });
-    audit.grant(
-      ['glue:GetDatabase', 'glue:GetTable'],
-      [
-        catalog('catalog'),
-        catalog('database', database.ref),
-        ...[rowTables.served, ...tables.map(({ table }) => table)].map((table) =>
-          catalog('table', `${database.ref}/${table.ref}`),
-        ),
-      ],
-    );
-    audit.grant(['s3:GetBucketLocation', 's3:ListBucket'], [bucket.bucketArn]);
-    const readable = [ROW_LOGS.served.prefix, ...tables.map(({ source }) => historyPrefixOf(source))];
-    for (const prefix of readable) this.#grantObjects(audit, history, ['s3:GetObject'], prefix);
-    const results = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject'];
-    this.#grantObjects(audit, history, results, workgroup.resultsPrefix);
-    this.#grantObjects(audit, history, ['s3:PutObject'], AUDITS_PREFIX);
+    grantQueries(audit, history, workgroupName);
+    grantObjects(audit, history, 's3:PutObject', AUDITS_PREFIX);
     new Rule(this, 'Daily', {
       description: 'Audits what was served yesterday.',
       schedule: Schedule.cron(DAILY_AT),
       targets: [new LambdaFunction(this.function, { retryAttempts: 2, maxEventAge: Duration.hours(2) })],
     });
   }
+}
 
-  #grantObjects(audit: NodeFunction, { bucket }: HistoryStore, actions: readonly string[], prefix: string): void {
-    audit.grant(actions, [bucket.arnForObjects(`${prefix}*`)]);
-    Validations.of(audit).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::${importedArnOf(bucket)}/${prefix}*]`,
-      reason: 'Objects are named by date, by Firehose or by Athena, so what is meant is a prefix and no list of names.',
-    });
+/** Of its own, so that what an audit reads is limited and counted apart from what people ask. */
+function auditWorkgroup(scope: Construct, name: string): CfnWorkGroup {
+  const workgroup = new CfnWorkGroup(scope, 'Workgroup', {
+    name,
+    description: 'Queries of the skew audit.',
+    recursiveDeleteOption: true,
+    workGroupConfiguration: {
+      enforceWorkGroupConfiguration: true,
+      publishCloudWatchMetricsEnabled: true,
+      bytesScannedCutoffPerQuery: BYTES_SCANNED_MAX,
+      engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
+      // Athena keeps results for a day, encrypted, and no copy of entities is left in a bucket of ours.
+      managedQueryResultsConfiguration: { enabled: true },
+    },
+  });
+  Validations.of(workgroup).acknowledge({
+    id: 'AwsSolutions-ATH1',
+    reason: 'Results are managed by Athena, which encrypts them and removes them after a day.',
+  });
+  return workgroup;
+}
+
+function grantQueries(audit: NodeFunction, history: HistoryStore, workgroupName: string): void {
+  const { bucket, database, tables, rowTables } = history;
+  const arn = (service: string, resource: string, resourceName?: string) =>
+    Stack.of(audit).formatArn({ service, resource, ...(resourceName !== undefined && { resourceName }) });
+  audit.grant(
+    [
+      'athena:GetQueryExecution',
+      'athena:GetQueryResults',
+      'athena:GetQueryResultsStream',
+      'athena:StartQueryExecution',
+      'athena:StopQueryExecution',
+    ],
+    [arn('athena', 'workgroup', workgroupName)],
+  );
+  const read = [rowTables.served, ...tables.map(({ table }) => table)];
+  audit.grant(
+    ['glue:GetDatabase', 'glue:GetTable'],
+    [
+      arn('glue', 'catalog'),
+      arn('glue', 'database', database.ref),
+      ...read.map((table) => arn('glue', 'table', `${database.ref}/${table.ref}`)),
+    ],
+  );
+  audit.grant(['s3:GetBucketLocation', 's3:ListBucket'], [bucket.bucketArn]);
+  for (const prefix of [ROW_LOGS.served.prefix, ...tables.map(({ source }) => historyPrefixOf(source))]) {
+    grantObjects(audit, history, 's3:GetObject', prefix);
   }
+}
+
+function grantObjects(audit: NodeFunction, { bucket }: HistoryStore, action: string, prefix: string): void {
+  audit.grant([action], [bucket.arnForObjects(`${prefix}*`)]);
+  Validations.of(audit).acknowledge({
+    id: `AwsSolutions-IAM5[Resource::${importedArnOf(bucket)}/${prefix}*]`,
+    reason: 'Objects are named by date, or by Firehose, so what is meant is a prefix and no list of names.',
+  });
 }
