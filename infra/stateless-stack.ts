@@ -20,6 +20,7 @@ export interface StatelessStackProps extends StackProps {
   readonly streams: readonly SourceStream[];
   readonly quarantineBucket: Bucket;
   readonly history: HistoryStore;
+  readonly decisionsBucket: Bucket;
 }
 
 /**
@@ -30,7 +31,7 @@ export interface StatelessStackProps extends StackProps {
  */
 export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
-    const { onlineTable, streams, quarantineBucket, history, ...stackProps } = props;
+    const { onlineTable, streams, quarantineBucket, history, decisionsBucket, ...stackProps } = props;
     super(scope, id, stackProps);
     const rows = config.landsHistory ? new RowDeliveries(this, 'Rows', { repository, history, config }) : undefined;
     const consumers = streams.map((sourceStream) => ({
@@ -45,6 +46,7 @@ export class StatelessStack extends Stack {
     }));
     const serving = new ServingApi(this, 'Serving', {
       onlineTable,
+      decisionsBucket,
       streams,
       rowDeliveries: rows ? [rows.logs.served, ...rows.decided] : [],
       config,

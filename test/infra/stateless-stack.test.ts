@@ -6,8 +6,12 @@ import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
 import { STAGES } from '../../infra/config.ts';
+import { DECISION_PREFIXES } from '../../infra/constructs/decisions-bucket.ts';
 import { quarantinePrefixOf } from '../../infra/constructs/window-updater.ts';
 import { repository } from '../../shared/features/index.ts';
+import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
+import { activate, modelObjectName } from '../../shared/scoring/decision-store.ts';
+import { MemoryObjectStore } from '../support/memory-object-store.ts';
 import { onlyResourceOf, type Resource, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
 
 const prod = synthesize('prod').stateless;
@@ -37,8 +41,9 @@ group('functions', () => {
   it('get the environment variables that their constants name, and no others', () => {
     const common = ['NODE_OPTIONS', ENV.stage];
     const online = [...common, ENV.tableName, ENV.rowStreamNames];
-    // In front of people, no answer waits for its rows.
-    const ofServing = Object.values(SERVE_ENV).filter((name) => name !== SERVE_ENV.waitsForRows);
+    // In front of people, no answer waits for its rows, and none takes as long as an emulator does.
+    const { waitsForRows, deadlineMillis, ...inFrontOfPeople } = SERVE_ENV;
+    const ofServing = Object.values(inFrontOfPeople);
     expect(environmentOf(functions, serving)).toEqual([...online, ...ofServing].sort());
     expect(environmentOf(functions, consuming)).toEqual([...online, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
     expect(environmentOf(functions, landing)).toEqual([...common, ...Object.values(LAND_EVENTS_ENV)].sort());
@@ -49,7 +54,9 @@ group('functions', () => {
     for (const description of [serving, consuming]) {
       expect(environmentOf(localFunctions, description)).toContain(ENV.endpoint);
     }
-    expect(environmentOf(localFunctions, serving)).toContain(SERVE_ENV.waitsForRows);
+    expect(environmentOf(localFunctions, serving)).toEqual(
+      expect.arrayContaining([SERVE_ENV.waitsForRows, SERVE_ENV.deadlineMillis]),
+    );
     local.template.allResourcesProperties('AWS::Lambda::Function', {
       Environment: { Variables: { [ENV.endpoint]: 'http://localhost:4566' } },
     });
@@ -118,7 +125,17 @@ group('permissions', () => {
         table,
         {
           actions: ['kinesis:DescribeStreamSummary', 'kinesis:PutRecord', 'kinesis:PutRecords'],
-          resources: repository.sources.map(({ name }) => expect.stringContaining(`Stream${name}`)),
+          resources: repository.sources
+            .map(({ name }) => `Stream${name}`)
+            .sort()
+            .map((name) => expect.stringContaining(name)),
+        },
+        { actions: ['s3:ListBucket'], resources: [expect.stringContaining('DecisionsBucket')] },
+        {
+          actions: ['s3:GetObject'],
+          resources: DECISION_PREFIXES.map((prefix) =>
+            expect.stringMatching(new RegExp(`DecisionsBucket.*/${prefix}\\*`)),
+          ),
         },
       ].map((statement) => ({ effect: 'Allow', ...statement })),
     );
@@ -135,6 +152,18 @@ group('permissions', () => {
     for (const source of repository.sources) {
       const { key } = quarantineObject([record], { sourceName: source.name, registryVersion: '' });
       expect(key.startsWith(quarantinePrefixOf(source))).toBe(true);
+    }
+  });
+
+  it('of the serving function cover configurations and models', async () => {
+    const store = new MemoryObjectStore();
+    for (const service of repository.services) {
+      await activate(store, service, DEFAULT_CONFIGURATION);
+      await store.put(modelObjectName(service, 'boosted_trees@1'), Buffer.of());
+    }
+    expect(store.objects.size).toBeGreaterThan(0);
+    for (const name of store.objects.keys()) {
+      expect(DECISION_PREFIXES.filter((prefix) => name.startsWith(prefix))).toHaveLength(1);
     }
   });
 
