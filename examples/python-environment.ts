@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withLock } from '../localstack/lock.ts';
 
 /** Thrown when there is no Python, or its packages cannot be fetched. */
 export class PythonUnavailableError extends Error {
@@ -14,6 +15,11 @@ export class PythonUnavailableError extends Error {
  * @throws PythonUnavailableError
  */
 export async function preparePython(folder: string, requirements: string): Promise<string> {
+  // Several test files may come here at once.
+  return withLock(`${folder}.lock`, () => prepare(folder, requirements));
+}
+
+async function prepare(folder: string, requirements: string): Promise<string> {
   const python = join(folder, 'bin/python');
   /** Copy of the requirements that the environment was made from. */
   const installed = join(folder, 'requirements.txt');

@@ -66,14 +66,12 @@ export async function charts(evaluation: Evaluation): Promise<Chart[]> {
 }
 
 function costPoints({ costs }: ModelEvaluation) {
-  const most = Math.max(...costs.slice(0, 1).map(({ cost }) => cost), 1);
+  const nothingRefused = costs[0]?.cost ?? 1;
   const shown = costs.filter(({ threshold }) => threshold >= LEAST_THRESHOLD);
-  return thinned(shown, ({ threshold, cost }) => [Math.log10(threshold) / 3, cost / most]).map(
-    ({ threshold, cost }) => ({
-      threshold,
-      cost,
-    }),
-  );
+  return thinned(shown, ({ threshold, cost }) => [
+    1 - Math.log(threshold) / Math.log(LEAST_THRESHOLD),
+    cost / nothingRefused,
+  ]);
 }
 
 interface Channel {

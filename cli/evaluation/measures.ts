@@ -194,11 +194,16 @@ export interface CalibrationBin {
   readonly rows: number;
 }
 
-/** Bins of equal width; those without rows are left out. */
+/** Bins of equal width, their upper bounds inside; those without rows are left out. */
 export function calibration({ rows, scores }: Ranking, binCount = 10): CalibrationBin[] {
-  const bins = Array.from({ length: binCount }, () => ({ scores: 0, frauds: 0, rows: 0 }));
+  const bins = Array.from({ length: binCount }, (_, index) => ({
+    upTo: (index + 1) / binCount,
+    scores: 0,
+    frauds: 0,
+    rows: 0,
+  }));
   for (const [row, score] of scores.entries()) {
-    const bin = bins[Math.min(binCount - 1, Math.floor(score * binCount))];
+    const bin = bins.find(({ upTo }) => score <= upTo);
     if (bin === undefined) throw new RangeError(`a score is ${score} and no probability`);
     bin.scores += score;
     bin.frauds += at(rows.isFraud, row);
