@@ -5,6 +5,7 @@
  * LightGBM computes in doubles. A split has its own rule for missing values: none (NaN is 0), zero (0 and NaN go the
  * default way) or NaN. Shrinkage is in the leaves' values already, and what a boosting starts from is in the first tree.
  */
+import { LIMITS } from '../../limits.ts';
 import { compileForest, MISSING, type SourceTree } from './forest.ts';
 import { type Model, ModelError } from './model.ts';
 import { inputNamesOf, requireTextWithinLimit } from './reading.ts';
@@ -26,7 +27,7 @@ export function parseLightgbm(text: string): Model {
   const { header, trees } = blocksOf(text);
   requireSupported(header);
   const inputCount = countOf(header, 'max_feature_idx') + 1;
-  const steepness = steepnessOf(valueOf(header, 'objective'));
+  const steepness = steepnessOf(textOf(header, 'objective'));
   const names = header.get('feature_names')?.split(' ');
   // What LightGBM calls columns that were given no names.
   const areNamed = names?.some((name, index) => name !== `Column_${index}`);
@@ -47,17 +48,31 @@ function blocksOf(text: string): { readonly header: Block; readonly trees: reado
   const header = new Map<string, string>();
   const trees: Map<string, string>[] = [];
   let block = header;
-  for (const line of text.split('\n').map((raw) => raw.trimEnd())) {
+  for (const line of linesOf(text)) {
     if (line === 'end of trees') return { header, trees };
     const equals = line.indexOf('=');
     const key = equals === -1 ? line : line.slice(0, equals);
     if (key === 'Tree') {
+      if (trees.length === LIMITS.modelTrees) {
+        throw new ModelError(`${FORMAT}: the model has more than ${LIMITS.modelTrees} trees; train a smaller one`);
+      }
       block = new Map();
       trees.push(block);
     }
     block.set(key, equals === -1 ? '' : line.slice(equals + 1));
   }
   throw new ModelError(`${FORMAT}: the line "end of trees" is missing, so the file is cut off; ${EXPORT_AGAIN}`);
+}
+
+/** One line at a time: an array of all lines of a hostile file would be many times its size. */
+function* linesOf(text: string): Generator<string> {
+  let start = 0;
+  while (start < text.length) {
+    const newline = text.indexOf('\n', start);
+    const end = newline === -1 ? text.length : newline;
+    yield text.slice(start, end).trimEnd();
+    start = end + 1;
+  }
 }
 
 function requireSupported(header: Block): void {
@@ -69,14 +84,14 @@ function requireSupported(header: Block): void {
   }
 }
 
-function valueOf(block: Block, key: string): string {
+function textOf(block: Block, key: string): string {
   const value = block.get(key);
   if (value === undefined) throw new ModelError(`${FORMAT}: the line "${key}=" is missing; ${EXPORT_AGAIN}`);
   return value;
 }
 
 function countOf(block: Block, key: string): number {
-  const text = valueOf(block, key);
+  const text = textOf(block, key);
   if (!/^\d{1,9}$/.test(text)) throw new ModelError(`${FORMAT}: ${key} is no whole number; ${EXPORT_AGAIN}`);
   return Number(text);
 }
@@ -105,7 +120,7 @@ function sourceTree(block: Block, index: number): SourceTree {
     throw new ModelError(`${place}: its leaves are linear; train without linear_tree`);
   }
   const splits = leaves - 1;
-  const numbers = (key: string, length: number) => numbersOf(`${place}: ${key}`, valueOf(block, key), length);
+  const numbers = (key: string, length: number) => numbersOf(`${place}: ${key}`, textOf(block, key), length);
   const children = (key: string) => [
     ...numbers(key, splits).map((child) => (child < 0 ? splits - 1 - child : child)),
     ...Array.from({ length: leaves }, () => -1),
