@@ -31,11 +31,17 @@ export type Decision = z.infer<typeof decision>;
 /** The API refuses larger requests. */
 const ENTITY_ROWS_PER_REQUEST = 100;
 
-/** Features of users, in the order of `userIds`. */
-export async function readFeatures(apiUrl: string, userIds: readonly string[]): Promise<FeaturesResult[]> {
+/** Features of users at one merchant, in the order of `userIds`. */
+export async function readFeatures(
+  apiUrl: string,
+  userIds: readonly string[],
+  merchantId: string,
+): Promise<FeaturesResult[]> {
   const results: FeaturesResult[] = [];
   for (let start = 0; start < userIds.length; start += ENTITY_ROWS_PER_REQUEST) {
-    const entities = userIds.slice(start, start + ENTITY_ROWS_PER_REQUEST).map((user_id) => ({ user_id }));
+    const entities = userIds
+      .slice(start, start + ENTITY_ROWS_PER_REQUEST)
+      .map((user_id) => ({ user_id, merchant_id: merchantId }));
     const answer = await post(`${apiUrl}/features`, { service: fraudDetection.name, entities }, featuresAnswer);
     results.push(...answer.results);
   }

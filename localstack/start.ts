@@ -28,6 +28,8 @@ import {
 } from './traffic.ts';
 
 const USER_COUNT = 40;
+/** One of those at which the simulated users pay. */
+const MERCHANT_ID = 'merchant-001';
 /** So that the windows of a day and of a week differ. */
 const TRAFFIC_SPAN_MILLIS = 26 * 3_600_000;
 const EVENTS_MIN = 100;
@@ -84,33 +86,38 @@ async function main(options: Options): Promise<void> {
   // An endpoint that was there before may know the users of earlier runs.
   const userIdPrefix = options.endpoint === undefined ? '' : `${Date.now().toString(36)}-`;
   const ended = new Set<string>();
-  const poller = await startEventSourceMapping({
-    endpoint,
-    functionName: named(deployment.consumerFunctionNames, 'a consumer'),
-    onEnded: (records, outcome) => {
-      if (outcome === 'failed') console.error(`${records.length} records were given up; see the quarantine bucket.`);
-      for (const { sequenceNumber } of records) ended.add(sequenceNumber);
-    },
-  });
-  const deliveries = await stream({ options, deployment, poller, userIdPrefix, ended });
+  const pollers = await Promise.all(
+    Object.values(deployment.consumerFunctionNames).map((functionName) =>
+      startEventSourceMapping({
+        endpoint,
+        functionName,
+        onEnded: (records, outcome) => {
+          if (outcome === 'failed')
+            console.error(`${records.length} records were given up; see the quarantine bucket.`);
+          for (const { sequenceNumber } of records) ended.add(sequenceNumber);
+        },
+      }),
+    ),
+  );
+  const deliveries = await stream({ options, deployment, pollers, userIdPrefix, ended });
   const results = await verify(deployment, deliveries);
   const decisions = await decideLive(deployment, options.seed, userIdPrefix);
   show(deployment, results, decisions);
   if (options.once) {
-    await poller.stop();
+    await Promise.all(pollers.map((poller) => poller.stop()));
     await server?.stop();
     return;
   }
   // The run is a success from here on; Ctrl-C ends it.
   process.exitCode = 0;
   console.log(`\nRunning until you press Ctrl-C.`);
-  await endOf(poller, endpoint);
+  await endOfAny(pollers, endpoint);
 }
 
-/** Waits for a poller. @throws LocalEnvironmentError when it can no longer read, mostly because the endpoint is gone. */
-async function endOf(poller: Poller, endpoint: string): Promise<void> {
+/** Waits for a poller to end. @throws LocalEnvironmentError when it can no longer read, mostly because the endpoint is gone. */
+async function endOfAny(pollers: readonly Poller[], endpoint: string): Promise<void> {
   try {
-    await poller.ended;
+    await Promise.race(pollers.map(({ ended }) => ended));
   } catch (cause) {
     const message = `The stream can no longer be read from ${endpoint} (${String(cause)}): is it still running? See .local/ministack.log`;
     throw new LocalEnvironmentError(message, { cause });
@@ -138,11 +145,11 @@ function named(nameBySource: Readonly<Record<string, string>>, what: string): st
 async function stream(run: {
   readonly options: Options;
   readonly deployment: Deployment;
-  readonly poller: Poller;
+  readonly pollers: readonly Poller[];
   readonly userIdPrefix: string;
   readonly ended: ReadonlySet<string>;
 }): Promise<Delivery[]> {
-  const { deployment, poller, ended } = run;
+  const { deployment, pollers, ended } = run;
   const deliveries = simulate(run.options, run.userIdPrefix);
   await step({
     label: 'Traffic',
@@ -159,7 +166,7 @@ async function stream(run: {
       try {
         await Promise.race([
           Promise.all([sending, untilAll(appliedCount, deliveries.length, (applied) => bar.update(applied))]),
-          endOf(poller, deployment.endpoint),
+          endOfAny(pollers, deployment.endpoint),
         ]);
       } finally {
         bar.stop();
@@ -210,7 +217,7 @@ async function verify({ apiUrl }: Deployment, deliveries: readonly Delivery[]): 
     work: async () => {
       const distinct = deliveries.filter(({ isDuplicate }) => !isDuplicate).map(({ transaction }) => transaction);
       const byUser = Map.groupBy(distinct, ({ user_id }) => user_id);
-      const results = await readFeatures(apiUrl, [...byUser.keys()]);
+      const results = await readFeatures(apiUrl, [...byUser.keys()], MERCHANT_ID);
       let comparedCount = 0;
       const found: Difference[] = [];
       for (const { entity, features, views } of results) {
@@ -258,7 +265,7 @@ function normalTransaction(userId: string): Transaction {
   return {
     transaction_id: `tx-${userId}-${Date.now()}`,
     user_id: userId,
-    merchant_id: 'merchant-001',
+    merchant_id: MERCHANT_ID,
     amount: 24.9,
     timestamp: Date.now(),
   };
@@ -298,11 +305,11 @@ function show({ apiUrl }: Deployment, results: readonly FeaturesResult[], decisi
   };
   const user_id = example.entity.user_id;
   console.log(`\nFeatures of ${user_id}, who just had a burst: POST /features\n${featuresTable(example, layout)}`);
-  const request = { service: fraudDetection.name, entities: [{ user_id }] };
+  const request = { service: fraudDetection.name, entities: [{ user_id, merchant_id: MERCHANT_ID }] };
   const purchase = {
     transaction_id: 'tx-from-curl',
     user_id,
-    merchant_id: 'merchant-001',
+    merchant_id: MERCHANT_ID,
     amount: 1_999,
     timestamp: new Date().toISOString(),
   };
