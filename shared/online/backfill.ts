@@ -90,7 +90,10 @@ export async function backfillEntity(
   return items;
 }
 
-/** An update on what is known of the item, at first nothing; refused, it is planned again from the item as it is. */
+/**
+ * An update planned on the item as it was read; refused, it is planned again from the item as it is. Reading first is cheaper
+ * than being refused: most entities that matter have written since, and a second run finds every item done.
+ */
 async function backfillItem(
   { store, clock }: BackfillPorts,
   view: WindowedView,
@@ -100,7 +103,7 @@ async function backfillItem(
   const { layout } = view;
   const end = endOf(liveFromOf(view), events);
   if (isExpired(layout, end, clock())) return 'expired';
-  let seen: Item = {};
+  let [seen = {}]: (Item | undefined)[] = await store.get([key]);
   let image: HistoryImage | undefined;
   for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
     if (HEADER.backfilled in seen) return 'done';

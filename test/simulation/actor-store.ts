@@ -2,6 +2,7 @@ import type { OnlineStore, UpdateResult } from '../../shared/online/store.ts';
 import { OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
 import { HEADER } from '../../shared/windows/bucket.ts';
 import type { Item, ItemUpdate } from '../../shared/windows/item.ts';
+import { highWaterOf } from '../../shared/windows/plan.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -10,6 +11,8 @@ export class Journal {
   readonly #countedByKey = new Map<string, string[]>();
   readonly #historyByKey = new Map<string, ReadonlySet<string>>();
   readonly #historyOf: (key: string) => readonly string[];
+  /** Items whose high water fell, which then count what is late. */
+  readonly falls: string[] = [];
 
   /** @param historyOf the events that history has for an item, by the oracle. */
   constructor(historyOf: (key: string) => readonly string[]) {
@@ -92,7 +95,10 @@ export class ActorStore implements OnlineStore {
     await this.#stop();
     const [before = {}] = await store.get([key]);
     const result = await store.update(key, sabotage?.update(update, before) ?? update);
-    if (result.applied) journal.record(key, update);
+    if (result.applied) {
+      journal.record(key, update);
+      if ((highWaterOf(result.item) ?? 0) < (highWaterOf(before) ?? 0)) journal.falls.push(key);
+    }
     this.lastSeen.set(key, journal.counted(key).length);
     await this.#answer();
     return sabotage ? { ...result, item: sabotage.item(result.item) } : result;

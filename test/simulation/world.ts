@@ -453,6 +453,7 @@ class World {
       if (shard.position < shard.records.length)
         this.#differences.push('a consumer stopped before the end of its shard');
     }
+    for (const key of this.#journal.falls) this.#differences.push(`the high water of ${key} fell`);
     for (const key of this.#journal.keys()) this.#compareJournal(key);
     for (const account of ACCOUNTS) await this.#compareFeatures(account);
     this.#compareDeliveries();
