@@ -78,9 +78,8 @@ export const ModelDocument = z.strictObject({
   format: z.enum(MODEL_FORMATS),
   /** Of the model's text in UTF-8. */
   modelSha256: Sha256,
-  /** Above which score a transaction is fraud, is reviewed, is blocked. */
+  /** Above which score a transaction is reviewed, and is blocked and called fraud. */
   thresholds: z.strictObject({
-    fraud: Probability.optional(),
     review: Probability.optional(),
     block: Probability.optional(),
   }),

@@ -217,7 +217,7 @@ describe('a package file', () => {
         imputation: null,
       })),
       format,
-      thresholds: { fraud: 0.5 },
+      thresholds: { block: 0.5 },
       trainingSet: { absentBecause: 'made up' },
       reference: { rows: 2, features: Object.fromEntries(inputs.map((input) => [input, statistics])) },
       createdAt: '2026-01-01T00:00:00Z',
