@@ -1,0 +1,156 @@
+/**
+ * The model where it decides: test transactions through a deployed `/predict_fraud`, against what Python says about them.
+ *
+ * 1. Some users of every pattern are chosen, each with the week before, so that all their windows are as they were.
+ * 2. Every user's transactions move by whole days, so that the last one lies within the last day: windows move by parts of
+ *    a day, so all features stay what they were.
+ * 3. They are decided and counted one after the other. Those of the test split must have Python's scores.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DuckDBInstance } from '@duckdb/node-api';
+import pMap from 'p-map';
+import * as z from 'zod';
+import type { Deployment } from '../../localstack/deploy.ts';
+import { textLiteral } from '../../shared/offline/sql/dialect.ts';
+import type { Folder } from './pipeline.ts';
+import { TrainingError } from './pipeline.ts';
+import { DAY_MILLIS, type Pattern, type SimulatedTransaction, type Simulation } from './simulate.ts';
+
+/** The longest window of a user's features, and the step by which it moves. */
+const CONTEXT_MILLIS = 8 * DAY_MILLIS;
+const USERS_AT_ONCE = 4;
+/** How long a new deployment may take until it decides by its model. */
+const READY_WITHIN_MILLIS = 60_000;
+const PATTERNS_SHOWN: readonly Pattern[] = [
+  'stolen card',
+  'card testing',
+  'account takeover',
+  'shopping tour',
+  'small purchases',
+  'large purchase',
+];
+
+export interface DeployedScore {
+  readonly transaction: SimulatedTransaction;
+  readonly python: number;
+  readonly deployed: number | null;
+  readonly decision: string;
+}
+
+const answer = z.object({
+  decision: z.string(),
+  score: z.number().nullable(),
+  model: z.string().nullable(),
+  event_status: z.string(),
+});
+
+/** Decides `count` test transactions. */
+export async function scoreDeployed(options: {
+  readonly deployment: Deployment;
+  readonly simulation: Simulation;
+  readonly folder: Folder;
+  readonly model: string;
+  readonly count: number;
+}): Promise<DeployedScore[]> {
+  const { deployment, simulation, folder, model, count } = options;
+  const pythonScores = await scoresOf(folder, model);
+  await untilModelDecides(deployment, model);
+  const chosen = chooseUsers(simulation, pythonScores, count);
+  const nowMillis = Date.now();
+  const scored = await pMap(
+    chosen,
+    async ({ context, tested }) => {
+      const last = tested.at(-1)?.timestamp ?? 0;
+      const shiftMillis = Math.floor((nowMillis - last) / DAY_MILLIS) * DAY_MILLIS;
+      const scores: DeployedScore[] = [];
+      for (const transaction of [...context, ...tested]) {
+        const { decision, score, event_status } = await decide(deployment, transaction, shiftMillis);
+        if (event_status !== 'applied') throw new TrainingError(`${transaction.transaction_id} was ${event_status}`);
+        const python = pythonScores.get(transaction.transaction_id);
+        if (python !== undefined && tested.includes(transaction)) {
+          scores.push({ transaction, python, deployed: score, decision });
+        }
+      }
+      return scores;
+    },
+    { concurrency: USERS_AT_ONCE },
+  );
+  return scored.flat();
+}
+
+async function scoresOf(folder: Folder, model: string): Promise<ReadonlyMap<string, number>> {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const sql = `SELECT transaction_id, "${model}" FROM read_parquet(${textLiteral(folder.scores)})`;
+  const rows = (await connection.runAndReadAll(sql)).getRows();
+  connection.closeSync();
+  return new Map(rows.map(([id, score]) => [String(id), Number(score)]));
+}
+
+interface ChosenUser {
+  /** What comes before, for the windows. */
+  readonly context: readonly SimulatedTransaction[];
+  readonly tested: readonly SimulatedTransaction[];
+}
+
+/** One user of each pattern after the other, each with the transactions of that day, until there are enough. */
+function chooseUsers(
+  { transactions }: Simulation,
+  scored: ReadonlyMap<string, number>,
+  count: number,
+): readonly ChosenUser[] {
+  const byUser = Map.groupBy(transactions, ({ user_id }) => user_id);
+  const test = transactions.filter(({ transaction_id }) => scored.has(transaction_id));
+  const byPattern = PATTERNS_SHOWN.map((pattern) => [
+    ...Map.groupBy(
+      test.filter((transaction) => transaction.pattern === pattern),
+      ({ user_id }) => user_id,
+    ),
+  ]);
+  const chosen = new Map<string, ChosenUser>();
+  let testedCount = 0;
+  for (let turn = 0; testedCount < count; turn++) {
+    const [userId, [first] = []] = byPattern[turn % byPattern.length]?.[Math.floor(turn / byPattern.length)] ?? [];
+    if (turn > count * byPattern.length)
+      throw new TrainingError(`there are fewer than ${count} such test transactions`);
+    if (userId === undefined || first === undefined || chosen.has(userId)) continue;
+    const own = (byUser.get(userId) ?? []).filter(({ timestamp }) => timestamp >= first.timestamp - CONTEXT_MILLIS);
+    const context = own.filter(({ timestamp }) => timestamp < first.timestamp);
+    const tested = own
+      .filter(({ transaction_id, timestamp }) => {
+        const sinceFirst = timestamp - first.timestamp;
+        return scored.has(transaction_id) && sinceFirst >= 0 && sinceFirst < DAY_MILLIS;
+      })
+      .slice(0, count - testedCount);
+    testedCount += tested.length;
+    chosen.set(userId, { context, tested });
+  }
+  return [...chosen.values()];
+}
+
+async function decide({ apiUrl }: Deployment, transaction: SimulatedTransaction, shiftMillis: number) {
+  const { arrived_at: _arrivedAt, pattern: _pattern, timestamp, ...event } = transaction;
+  return post(apiUrl, { ...event, timestamp: timestamp + shiftMillis });
+}
+
+async function post(apiUrl: string, body: object): Promise<z.infer<typeof answer>> {
+  const response = await fetch(`${apiUrl}/predict_fraud`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new TrainingError(`predict_fraud answered ${response.status}: ${text.slice(0, 500)}`);
+  return answer.parse(JSON.parse(text));
+}
+
+/** A configuration is looked for now and then: the first answers may still be without the model. */
+async function untilModelDecides({ apiUrl }: Deployment, model: string): Promise<void> {
+  const untilMillis = Date.now() + READY_WITHIN_MILLIS;
+  const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'merchant-001', amount: 1 };
+  while (Date.now() < untilMillis) {
+    const probe = { ...nobody, timestamp: Date.now(), mode: 'read-only' };
+    if ((await post(apiUrl, probe)).model === model) return;
+    await delay(500);
+  }
+  throw new TrainingError(`the deployment does not decide by ${model}; see .local/ministack.log`);
+}

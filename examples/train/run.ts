@@ -1,0 +1,203 @@
+/**
+ * The loop of training in one command: see README.md beside this file.
+ *
+ *     npm run train [-- --seed 1 --transactions 300000 --output .local/train/run --skip-deploy --ship]
+ *
+ * Exit codes: 0 everything holds, 1 something does not, 2 it cannot be run (one sentence says what to do).
+ */
+import { copyFile, mkdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import Table from 'cli-table3';
+import { Command, InvalidArgumentError } from 'commander';
+import { activateModel, SHIPPED_MODEL } from '../../localstack/activate-model.ts';
+import { freePort, LOCAL_DIRECTORY, LocalEnvironmentError } from '../../localstack/child-process.ts';
+import { deployLocally } from '../../localstack/deploy.ts';
+import { startMiniStack } from '../../localstack/ministack.ts';
+import { count, step } from '../../localstack/report.ts';
+import { repository } from '../../shared/features/index.ts';
+import { PythonUnavailableError } from '../python-environment.ts';
+import { type DeployedScore, scoreDeployed } from './deployed.ts';
+import { CHAMPION, COSTS } from './models.ts';
+import {
+  championOf,
+  command,
+  compareScores,
+  type Folder,
+  folderAt,
+  makeHistory,
+  makeTrainingSet,
+  type PackagedModel,
+  packageModels,
+  TrainingError,
+  trainModels,
+} from './pipeline.ts';
+import { isFraud, type Simulation } from './simulate.ts';
+
+/** XGBoost computes in 32 bits. */
+const TOLERANCE = 1e-6;
+const DEPLOYED_TRANSACTIONS = 50;
+const SHOWN = 12;
+
+interface Options {
+  readonly seed: number;
+  readonly transactions: number;
+  readonly output: string;
+  readonly skipDeploy: boolean;
+  readonly ship: boolean;
+}
+
+function wholeNumber(minimum: number, maximum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
+  };
+}
+
+function parseOptions(): Options {
+  return new Command('npm run train --')
+    .description('Simulates months of transactions with fraud, trains models on them, compares and deploys them.')
+    .option('--seed <number>', 'seed of the simulation and of the training', wholeNumber(0, 2 ** 31 - 1), 1)
+    .option('--transactions <number>', 'about so many', wholeNumber(50_000, 2_000_000), 300_000)
+    .option('--output <folder>', 'folder of everything that is made; emptied first', join(LOCAL_DIRECTORY, 'train/run'))
+    .option('--skip-deploy', 'end with the packages and their evaluation', false)
+    .option('--ship', `put the champion into ${basename(dirname(SHIPPED_MODEL))}, where npm start takes it from`, false)
+    .parse()
+    .opts<Options>();
+}
+
+async function main({ seed, transactions, output, skipDeploy, ship }: Options): Promise<boolean> {
+  const folder = folderAt(output);
+  const simulation = await step({
+    label: 'History',
+    work: () => makeHistory(folder, { seed, transactions }),
+    summary: (made) => {
+      const frauds = made.transactions.filter(({ pattern }) => isFraud(pattern)).length;
+      return `${count(made.transactions.length)} transactions, ${count(frauds)} of them frauds, ${count(made.labels.length)} labels imported`;
+    },
+  });
+  await step({
+    label: 'Features',
+    work: () => makeTrainingSet(folder),
+    summary: (sizes) => sizes.map(({ split, rows, frauds }) => `${split} ${count(rows)} (${frauds} frauds)`).join(', '),
+  });
+  const trained = await step({
+    label: 'Train',
+    work: (update) => {
+      update('in Python; the first time its packages are installed into .local/train');
+      return trainModels(folder, seed);
+    },
+    summary: ({ models }) =>
+      Object.entries(models)
+        .map(([name, { size }]) => `${name} ${size}`)
+        .join(', '),
+  });
+  const packages = await step({
+    label: 'Package',
+    work: () => packageModels(folder, trained, { seed, createdAt: new Date().toISOString() }),
+    summary: (made) => made.map(({ planned, bytes }) => `${planned.key} ${kilobytes(bytes)}`).join(', '),
+  });
+  const agreements = await step({
+    label: 'Score',
+    work: () => compareScores(folder, packages),
+    summary: (made) => {
+      const greatest = Math.max(...made.map(({ greatestDifference }) => greatestDifference));
+      return `${count(made[0]?.rows ?? 0)} test rows by ${made.length} models as in Python, within ${greatest.toExponential(1)}`;
+    },
+  });
+  console.log(`\n${await evaluateAll(folder, packages)}\n`);
+  const champion = championOf(packages);
+  if (ship) await shipModel(champion);
+  const areEqual = agreements.every(({ greatestDifference }) => greatestDifference <= TOLERANCE);
+  return (skipDeploy || (await deployAndCompare(folder, simulation, champion))) && areEqual;
+}
+
+function kilobytes(bytes: Uint8Array): string {
+  return `${Math.ceil(bytes.length / 1024)} KB`;
+}
+
+/** Reviewing is what a score leads to first, so its threshold and cost are what is compared. */
+async function evaluateAll(folder: Folder, packages: readonly PackagedModel[]): Promise<string> {
+  const thresholds = packages.flatMap(({ planned, loaded }) => {
+    const { review } = loaded.document.thresholds;
+    return review === undefined ? [] : ['--threshold', `${planned.key}=${review}`];
+  });
+  const report = join(folder.path, 'evaluation.html');
+  const json = join(folder.path, 'evaluation.json');
+  const flags = ['--scores', folder.scores, '--champion', CHAMPION, '--false-alarm-cost', String(COSTS.review)];
+  return command('evaluate', ...flags, ...thresholds, '--report', report, '--json', json);
+}
+
+async function shipModel({ file, bytes }: PackagedModel): Promise<void> {
+  await step({
+    label: 'Ship',
+    work: async () => {
+      await mkdir(dirname(SHIPPED_MODEL), { recursive: true });
+      await copyFile(file, SHIPPED_MODEL);
+    },
+    summary: () => `${SHIPPED_MODEL}, ${kilobytes(bytes)}`,
+  });
+}
+
+async function deployAndCompare(folder: Folder, simulation: Simulation, champion: PackagedModel): Promise<boolean> {
+  const directory = join(folder.path, 'deployment');
+  const server = await step({
+    label: 'Endpoint',
+    work: async () => startMiniStack({ port: await freePort(), directory }),
+    summary: ({ endpoint }) => `MiniStack on ${endpoint}`,
+  });
+  try {
+    const deployment = await step({
+      label: 'Deploy',
+      work: (onProgress) => deployLocally({ endpoint: server.endpoint, directory, landsHistory: false, onProgress }),
+      summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
+    });
+    await step({
+      label: 'Activate',
+      work: () => activateModel({ deployment, repository, file: champion.file }),
+      summary: ({ key }) => `${key} decides`,
+    });
+    const scores = await step({
+      label: 'Decide',
+      work: () =>
+        scoreDeployed({ deployment, simulation, folder, model: champion.planned.key, count: DEPLOYED_TRANSACTIONS }),
+      summary: (made) => `${made.length} test transactions by POST /predict_fraud`,
+    });
+    const equal = scores.filter(isEqual).length;
+    console.log(`\n${scoreTable(scores)}\n${equal} of ${scores.length} scores as Python's, within ${TOLERANCE}`);
+    return scores.length === DEPLOYED_TRANSACTIONS && equal === scores.length;
+  } finally {
+    await server.stop();
+  }
+}
+
+function isEqual({ python, deployed }: DeployedScore): boolean {
+  return deployed !== null && Math.abs(python - deployed) <= TOLERANCE;
+}
+
+/** Some of each pattern; all that differ. */
+function scoreTable(scores: readonly DeployedScore[]): string {
+  const table = new Table({
+    head: ['what it is', 'amount', 'Python', 'deployed', 'decision', ''],
+    colAligns: ['left', 'right', 'right', 'right', 'left', 'left'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  const step = Math.max(1, Math.floor(scores.length / SHOWN));
+  const shown = scores.filter((score, index) => index % step === 0 || !isEqual(score));
+  for (const score of shown) {
+    const { transaction, python, deployed, decision } = score;
+    const texts = [python.toFixed(7), deployed?.toFixed(7) ?? 'none', decision, isEqual(score) ? '' : 'DIFFERS'];
+    table.push([transaction.pattern, transaction.amount.toFixed(2), ...texts]);
+  }
+  return table.toString();
+}
+
+try {
+  process.exitCode = (await main(parseOptions())) ? 0 : 1;
+} catch (error) {
+  const cannotRun = error instanceof PythonUnavailableError || error instanceof LocalEnvironmentError;
+  if (!cannotRun && !(error instanceof TrainingError)) throw error;
+  console.error(`train: ${error.message}`);
+  process.exitCode = cannotRun ? 2 : 1;
+}
