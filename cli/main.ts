@@ -9,6 +9,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
 import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
+import type { WithBucket } from './decision-bucket.ts';
+import { configCommand, modelCommand } from './decision-commands.ts';
 import { type EvaluateOptions, evaluateModels, evaluationText } from './evaluate.ts';
 import { importHistory } from './import-history.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
@@ -198,13 +200,17 @@ function evaluateCommand(terminal: Terminal): Command {
 }
 
 /** Runs a command line without the program's name. @returns the exit code. */
-export async function main(commandLine: readonly string[], terminal: Terminal): Promise<number> {
+export async function main(
+  commandLine: readonly string[],
+  terminal: Terminal,
+  ports: { readonly withBucket?: WithBucket } = {},
+): Promise<number> {
   let exitCode = 0;
   const onUnexplained = () => {
     exitCode = EXIT_UNEXPLAINED;
   };
   const program = new Command('feature-store').description(
-    'Training sets, history, audits and backfill, from this machine.',
+    'Training sets, history, audits, backfill, models and decisions, from this machine.',
   );
   const commands = [
     trainingSetCommand(terminal),
@@ -212,9 +218,11 @@ export async function main(commandLine: readonly string[], terminal: Terminal): 
     auditCommand(terminal, onUnexplained),
     backfillCommand(terminal),
     evaluateCommand(terminal),
+    configCommand(terminal, ports.withBucket),
+    modelCommand(terminal, ports.withBucket),
   ];
   for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {
     command.exitOverride();
     command.configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),

@@ -73,8 +73,15 @@ l3,0,u9,m1,1,${T}
 `,
   );
   const known = await run(
-    ...['import', '--source', 'labels', '--from', path('labels.csv'), '--to', path('labels')],
-    ...['--arrival', 'event-time'],
+    'import',
+    '--source',
+    'labels',
+    '--from',
+    path('labels.csv'),
+    '--to',
+    path('labels'),
+    '--arrival',
+    'event-time',
   );
   expect(known).toMatchObject({ code: 0, errors: '' });
 

@@ -1,0 +1,121 @@
+import { Command, InvalidArgumentError } from 'commander';
+import type { DecisionConfiguration } from '../shared/scoring/configuration.ts';
+import { type WithBucket, withS3Bucket } from './decision-bucket.ts';
+import {
+  configurationHistory,
+  type DecisionOptions,
+  listModels,
+  pushModel,
+  rollBackConfiguration,
+  type ServiceOptions,
+  setConfiguration,
+  showConfiguration,
+} from './decisions.ts';
+import type { Terminal } from './main.ts';
+
+const SOON = 'serving functions take it up within half a minute';
+
+function versionNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('Give the number of a configuration; 0 is the default one.');
+}
+
+function verb(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .requiredOption('--bucket <name>', 'the bucket of configurations and models: the output DecisionsBucketName')
+    .option('--endpoint <url>', 'of S3; by default that of the AWS region')
+    .option(
+      '--features <module>',
+      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
+    );
+}
+
+function serviceVerb(name: string, description: string): Command {
+  return verb(name, description).requiredOption(
+    '--service <name[@version]>',
+    'the service; its newest version by default',
+  );
+}
+
+/** `config`: how a service decides, without a deployment. */
+export function configCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
+  const show = serviceVerb('show', 'Prints a configuration as JSON, which "config set" takes again.')
+    .option('--version <number>', 'an older one; by default the one that decides', versionNumber)
+    .action(async (options: ServiceOptions & { version?: number }) => {
+      const { service, version, configuration } = await showConfiguration(options, withBucket);
+      terminal.printError(`configuration ${version} of ${service.key}${version === 0 ? ', the default one' : ''}`);
+      terminal.print(JSON.stringify(configuration, null, 2));
+    });
+  const history = serviceVerb(
+    'history',
+    'Lists all configurations, the newest first; a star marks the one that decides.',
+  ).action(async (options: ServiceOptions) => {
+    for (const { version, isActive, configuration } of await configurationHistory(options, withBucket)) {
+      const what =
+        configuration instanceof Error ? `cannot be used: ${configuration.message}` : summaryOf(configuration);
+      terminal.print(
+        `${isActive ? '*' : ' '} ${String(version).padStart(4)}  ${version === 0 ? 'the default one' : what}`,
+      );
+    }
+  });
+  const set = serviceVerb('set', 'Makes the configuration of a file the one that decides.')
+    .requiredOption('--file <file>', 'JSON; what it leaves out is as the service declares it')
+    .action(async (options: ServiceOptions & { file: string }) => {
+      const { service, version } = await setConfiguration(options, withBucket);
+      terminal.print(`configuration ${version} of ${service.key} is active; ${SOON}`);
+    });
+  const rollback = serviceVerb('rollback', 'Makes an older configuration the one that decides again.')
+    .option('--to <number>', 'which; by default the one before', versionNumber)
+    .action(async (options: ServiceOptions & { to?: number }) => {
+      const { service, version, warnings } = await rollBackConfiguration(options, withBucket);
+      terminal.print(`configuration ${version} of ${service.key} is active again; ${SOON}`);
+      for (const warning of warnings) {
+        terminal.printError(`but not until its models can be used: ${warning}`);
+      }
+    });
+  return group('config', 'How services decide: thresholds, rules, models and lists, changed without a deployment.', [
+    show,
+    history,
+    set,
+    rollback,
+  ]);
+}
+
+/** `model`: packages in the bucket. */
+export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
+  const push = verb('push', 'Checks a package against what is declared, and puts it into the bucket.')
+    .requiredOption('--file <package>', 'the package of the model')
+    .action(async (options: DecisionOptions & { file: string }) => {
+      const { service, model, inputs, bytes } = await pushModel(options, withBucket);
+      terminal.print(
+        `model ${model} of ${service}: ${inputs} inputs, ${megabytes(bytes)}; "config set" lets it decide`,
+      );
+    });
+  const list = verb('list', 'Lists the models of the bucket, and which of them decide.').action(
+    async (options: DecisionOptions) => {
+      const models = await listModels(options, withBucket);
+      if (models.length === 0) terminal.print('no models yet; put one there with: model push --file PACKAGE');
+      for (const { service, model, bytes, role } of models) {
+        terminal.print(`${service}  ${model}  ${megabytes(bytes)}${role === 'none' ? '' : `  ${role}`}`);
+      }
+    },
+  );
+  return group('model', 'Models that may decide.', [push, list]);
+}
+
+function group(name: string, description: string, verbs: readonly Command[]): Command {
+  const command = new Command(name).description(description);
+  for (const one of verbs) command.addCommand(one);
+  return command;
+}
+
+function summaryOf({ model, challengers, note }: DecisionConfiguration): string {
+  const models = `${model ?? 'rules alone'}${challengers.length > 0 ? `, beside it ${challengers.join(', ')}` : ''}`;
+  return note === '' ? models : `${models}: ${note}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(3)} MB`;
+}
