@@ -1,12 +1,14 @@
 /** A model package into a deployment, and a configuration by which it decides: what `model push` and `config set` do. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { S3Client } from '@aws-sdk/client-s3';
 import { S3ObjectStore } from '../functions/s3-object-store.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { parseConfiguration } from '../shared/scoring/configuration.ts';
 import { activate, modelObjectName } from '../shared/scoring/decision-store.ts';
 import { type LoadedModel, readModelPackage } from '../shared/scoring/package.ts';
+import { decide } from './api-client.ts';
 import { LocalEnvironmentError, PROJECT_ROOT } from './child-process.ts';
 import type { Deployment } from './deploy.ts';
 import { clientConfigurationOf, s3EndpointOf } from './endpoint.ts';
@@ -38,4 +40,19 @@ export async function activateModel(options: {
   } finally {
     client.destroy();
   }
+}
+
+/** How long a new deployment may take until it decides by its model. */
+const READY_WITHIN_MILLIS = 60_000;
+
+/** A configuration is looked for now and then: the first answers of a new deployment may still be without its model. */
+export async function untilModelDecides(apiUrl: string, model: string): Promise<void> {
+  const untilMillis = Date.now() + READY_WITHIN_MILLIS;
+  const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'merchant-001', amount: 1 };
+  while (Date.now() < untilMillis) {
+    const answer = await decide(apiUrl, { ...nobody, timestamp: Date.now() }, 'read-only');
+    if (answer.model === model && answer.score !== null) return;
+    await delay(500);
+  }
+  throw new LocalEnvironmentError(`The deployment does not decide by ${model}; see .local/ministack.log`);
 }

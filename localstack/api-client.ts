@@ -23,6 +23,8 @@ export type FeaturesResult = z.infer<typeof featuresAnswer>['results'][number];
 const decision = z.object({
   transaction_id: z.string(),
   decision: z.enum(['approve', 'review', 'block']),
+  score: z.number().nullable(),
+  model: z.string().nullable(),
   rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
   event_status: z.enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated']),
 });
@@ -48,9 +50,13 @@ export async function readFeatures(
   return results;
 }
 
-/** Applies a transaction and decides it, in one request. */
-export async function decide(apiUrl: string, transaction: Transaction): Promise<Decision> {
-  return post(`${apiUrl}/predict_fraud`, { ...transaction, mode: 'apply' }, decision);
+/** Decides a transaction, in one request; `apply` counts it. */
+export async function decide(
+  apiUrl: string,
+  transaction: Transaction,
+  mode: 'apply' | 'read-only' = 'apply',
+): Promise<Decision> {
+  return post(`${apiUrl}/predict_fraud`, { ...transaction, mode }, decision);
 }
 
 async function post<Answer extends z.ZodType>(url: string, body: object, answer: Answer): Promise<z.infer<Answer>> {

@@ -54,7 +54,7 @@ const TABLE_STYLE = {
   style: { head: [], border: [] },
 };
 /** With the other columns, the table fits a terminal of 100 characters. */
-const REASON_WIDTH = 36;
+const REASON_WIDTH = 30;
 
 const DECISION_COLOURS = { approve: 'green', review: 'yellow', block: 'red' } as const;
 
@@ -69,8 +69,8 @@ export interface LiveDecision {
 export function decisionsTable(decisions: readonly LiveDecision[]): string {
   const table = new Table({
     ...TABLE_STYLE,
-    head: ['scenario', 'transaction', 'decision', 'why'].map((name) => styleText('bold', name)),
-    colWidths: [null, null, null, REASON_WIDTH],
+    head: ['scenario', 'transaction', 'score', 'decision', 'why'].map((name) => styleText('bold', name)),
+    colWidths: [null, null, null, null, REASON_WIDTH],
     wordWrap: true,
   });
   for (const { title, transaction, earlierCount, answer } of decisions) {
@@ -78,11 +78,19 @@ export function decisionsTable(decisions: readonly LiveDecision[]): string {
     table.push([
       title,
       earlierCount === 0 ? `${amount}, the first one` : `${amount}, after ${earlierCount} others`,
+      answer.score?.toFixed(3) ?? '–',
       styleText(DECISION_COLOURS[answer.decision], answer.decision),
-      answer.rules.map(({ name, reason }) => `${name}\n${reason}`).join('\n') || 'No rule fires.',
+      reasonsOf(answer).join('\n') || 'No rule fires.',
     ]);
   }
   return table.toString();
+}
+
+/** The rules that fired, and the score where it is severer than they are. */
+function reasonsOf({ rules, decision }: Decision): string[] {
+  const reasons = rules.map(({ name, reason }) => `${name}\n${reason}`);
+  const isByScore = decision !== 'approve' && rules.every(({ outcome }) => outcome !== decision);
+  return isByScore ? [...reasons, `The score is high enough to ${decision}.`] : reasons;
 }
 
 /** Features as a matrix: what is computed down, over which window across. */

@@ -6,10 +6,10 @@
  *    a day, so all features stay what they were.
  * 3. They are decided and counted one after the other. Those of the test split must have Python's scores.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pMap from 'p-map';
-import * as z from 'zod';
+import { untilModelDecides } from '../../localstack/activate-model.ts';
+import { decide } from '../../localstack/api-client.ts';
 import type { Deployment } from '../../localstack/deploy.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
 import type { Folder } from './pipeline.ts';
@@ -19,8 +19,6 @@ import { DAY_MILLIS, type Pattern, type SimulatedTransaction, type Simulation } 
 /** The longest window of a user's features, and the step by which it moves. */
 const CONTEXT_MILLIS = 8 * DAY_MILLIS;
 const USERS_AT_ONCE = 4;
-/** How long a new deployment may take until it decides by its model. */
-const READY_WITHIN_MILLIS = 60_000;
 const PATTERNS_SHOWN: readonly Pattern[] = [
   'stolen card',
   'card testing',
@@ -37,13 +35,6 @@ export interface DeployedScore {
   readonly decision: string;
 }
 
-const answer = z.object({
-  decision: z.string(),
-  score: z.number().nullable(),
-  model: z.string().nullable(),
-  event_status: z.string(),
-});
-
 /** Decides `count` test transactions. */
 export async function scoreDeployed(options: {
   readonly deployment: Deployment;
@@ -54,7 +45,7 @@ export async function scoreDeployed(options: {
 }): Promise<DeployedScore[]> {
   const { deployment, simulation, folder, model, count } = options;
   const pythonScores = await scoresOf(folder, model);
-  await untilModelDecides(deployment, model);
+  await untilModelDecides(deployment.apiUrl, model);
   const chosen = chooseUsers(simulation, pythonScores, count);
   const nowMillis = Date.now();
   const scored = await pMap(
@@ -64,7 +55,11 @@ export async function scoreDeployed(options: {
       const shiftMillis = Math.floor((nowMillis - last) / DAY_MILLIS) * DAY_MILLIS;
       const scores: DeployedScore[] = [];
       for (const transaction of [...context, ...tested]) {
-        const { decision, score, event_status } = await decide(deployment, transaction, shiftMillis);
+        const { arrived_at: _arrivedAt, pattern: _pattern, timestamp, ...event } = transaction;
+        const { decision, score, event_status } = await decide(deployment.apiUrl, {
+          ...event,
+          timestamp: timestamp + shiftMillis,
+        });
         if (event_status !== 'applied') throw new TrainingError(`${transaction.transaction_id} was ${event_status}`);
         const python = pythonScores.get(transaction.transaction_id);
         if (python !== undefined && tested.includes(transaction)) {
@@ -125,32 +120,4 @@ function chooseUsers(
     chosen.set(userId, { context, tested });
   }
   return [...chosen.values()];
-}
-
-async function decide({ apiUrl }: Deployment, transaction: SimulatedTransaction, shiftMillis: number) {
-  const { arrived_at: _arrivedAt, pattern: _pattern, timestamp, ...event } = transaction;
-  return post(apiUrl, { ...event, timestamp: timestamp + shiftMillis });
-}
-
-async function post(apiUrl: string, body: object): Promise<z.infer<typeof answer>> {
-  const response = await fetch(`${apiUrl}/predict_fraud`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new TrainingError(`predict_fraud answered ${response.status}: ${text.slice(0, 500)}`);
-  return answer.parse(JSON.parse(text));
-}
-
-/** A configuration is looked for now and then: the first answers may still be without the model. */
-async function untilModelDecides({ apiUrl }: Deployment, model: string): Promise<void> {
-  const untilMillis = Date.now() + READY_WITHIN_MILLIS;
-  const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'merchant-001', amount: 1 };
-  while (Date.now() < untilMillis) {
-    const probe = { ...nobody, timestamp: Date.now(), mode: 'read-only' };
-    if ((await post(apiUrl, probe)).model === model) return;
-    await delay(500);
-  }
-  throw new TrainingError(`the deployment does not decide by ${model}; see .local/ministack.log`);
 }
