@@ -127,6 +127,17 @@ export function routeMetric(name: 'servingLatency' | 'availability', route: Rout
   });
 }
 
+/** Decisions that had to do without a view, the configuration or the model. */
+export function degradedDecisionsMetric(period: Duration): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: SERVE_METRICS.degradedDecisions,
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve },
+    statistic: Stats.SUM,
+    period,
+  });
+}
+
 /** Seconds between the evaluation instant and the last update of the items that answered, per view. */
 export function featureAgeMetric(view: WindowedView, sampling: Sampling): Metric {
   return new Metric({

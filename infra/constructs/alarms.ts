@@ -22,6 +22,7 @@ import type { Stage } from '../config.ts';
 import {
   auditMetric,
   consumerMetric,
+  degradedDecisionsMetric,
   freshnessMetric,
   landingAgeMetric,
   landingMetric,
@@ -103,6 +104,17 @@ export class Alarms extends Construct {
         evaluationPeriods: 1,
       });
     }
+  }
+
+  /** A degraded decision is an answer, but one that fraudsters would wish for. */
+  watchDecisions(): void {
+    this.#add({
+      section: 'decisions-degraded',
+      sentence: 'Decisions are made without a view, the configuration or the model.',
+      metric: degradedDecisionsMetric(MINUTE),
+      threshold: 0,
+      evaluationPeriods: 2,
+    });
   }
 
   watchView(view: WindowedView): void {

@@ -12,6 +12,7 @@ import type { Stage } from '../config.ts';
 import {
   auditMetric,
   consumerMetric,
+  degradedDecisionsMetric,
   featureAgeMetric,
   freshnessMetric,
   landingAgeMetric,
@@ -107,8 +108,10 @@ function latencyHistogram(route: RouteName): IMetric[] {
 
 function availabilityWidget(): IWidget {
   return new GraphWidget({
-    title: 'Availability: share of answers below 500',
+    title: 'Availability: share of answers below 500, and degraded decisions',
     width: 8,
+    right: [degradedDecisionsMetric(MINUTE)],
+    rightYAxis: { min: 0, showUnits: false },
     leftYAxis: { max: 1, showUnits: false },
     leftAnnotations: [{ value: THRESHOLDS.availabilityRatio, label: 'promised' }],
     left: (Object.keys(ROUTES) as RouteName[]).map((route) =>

@@ -36,6 +36,7 @@ export class Monitoring extends Construct {
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
     alarms.watchServing();
+    alarms.watchDecisions();
     alarms.watchFunction(SERVICE.serve, serving.function);
     alarms.watchTable(onlineTable);
     for (const { source, stream, updater } of consumers) {

@@ -59,6 +59,16 @@ group('promises', () => {
     });
   });
 
+  it('a degraded decision is an alarm when the next minute has one, too', () => {
+    expect(alarm('decisions-degraded')).toMatchObject({
+      MetricName: SERVE_METRICS.degradedDecisions,
+      Dimensions: dimensions({ service: 'serve' }),
+      Statistic: 'Sum',
+      Threshold: 0,
+      EvaluationPeriods: 2,
+    });
+  });
+
   it('every view is stale when its features are more than 300 s behind for 2 minutes', () => {
     for (const view of repository.views) {
       expect(alarm(`features-stale-${view.name}-${view.version}`)).toMatchObject({
