@@ -8,6 +8,7 @@
 import { parseModel } from '../../shared/scoring/models/parse-model.ts';
 import { sigmoid } from '../../shared/scoring/models/tree-model.ts';
 import { Random } from '../simulation/random.ts';
+import { forestText, grow, type TreeNode } from './forest.ts';
 import { rank, round } from './measure.ts';
 
 const TREES = 500;
@@ -19,27 +20,6 @@ const MISSING_SHARE = 0.1;
 const SEED = 1;
 
 const random = new Random(SEED);
-
-type TreeNode =
-  | { readonly value: number }
-  | {
-      readonly input: number;
-      readonly threshold: number;
-      readonly missingLeft: boolean;
-      readonly left: TreeNode;
-      readonly right: TreeNode;
-    };
-
-function grow(depth: number): TreeNode {
-  if (depth === 0) return { value: random.next() - 0.5 };
-  return {
-    input: random.integer(0, INPUTS - 1),
-    threshold: random.next() * 2 - 1,
-    missingLeft: random.chance(0.5),
-    left: grow(depth - 1),
-    right: grow(depth - 1),
-  };
-}
 
 function naiveScore(trees: readonly TreeNode[], row: Float64Array): number {
   let sum = 0;
@@ -53,26 +33,6 @@ function naiveScore(trees: readonly TreeNode[], row: Float64Array): number {
     sum += node.value;
   }
   return sigmoid(sum);
-}
-
-/** A tree in the file's arrays, with the weight of a training row in each leaf. */
-function arraysOf(root: TreeNode) {
-  const nodes: TreeNode[] = [root];
-  const tree = { left: [-1], right: [-1], input: [0], threshold: [0], missingLeft: [0], value: [0], weight: [0] };
-  for (let index = 0; index < nodes.length; index++) {
-    const node = nodes[index];
-    if (!node) continue;
-    const isLeaf = 'value' in node;
-    tree.left[index] = isLeaf ? -1 : nodes.length;
-    tree.right[index] = isLeaf ? -1 : nodes.length + 1;
-    tree.input[index] = isLeaf ? 0 : node.input;
-    tree.threshold[index] = isLeaf ? 0 : node.threshold;
-    tree.missingLeft[index] = isLeaf ? 0 : Number(node.missingLeft);
-    tree.value[index] = isLeaf ? node.value : 0;
-    tree.weight[index] = 2 ** (DEPTH - Math.floor(Math.log2(index + 1)));
-    if (!isLeaf) nodes.push(node.left, node.right);
-  }
-  return tree;
 }
 
 function timeInTurn(
@@ -95,20 +55,8 @@ function timeInTurn(
   };
 }
 
-const trees = Array.from({ length: TREES }, () => grow(DEPTH));
-const file = {
-  format: 'sklearn-trees',
-  formatVersion: 1,
-  estimator: 'benchmark',
-  inputNames: null,
-  inputCount: INPUTS,
-  inputPrecision: 'float64',
-  acceptsMissing: true,
-  output: 'log-odds',
-  start: 0,
-  trees: trees.map(arraysOf),
-};
-const text = JSON.stringify(file);
+const trees = Array.from({ length: TREES }, () => grow(random, { depth: DEPTH, inputs: INPUTS }));
+const text = forestText(trees, { depth: DEPTH, inputNames: null, inputCount: INPUTS });
 const parsedAt = performance.now();
 const model = parseModel('sklearn-trees', text);
 const parseMillis = round(performance.now() - parsedAt, 1);
