@@ -70,7 +70,8 @@ export const labels = eventSource({
   eventTime: 'labelled_at',
   partitionKey: 'merchant_id',
   allowedLateness: '1h',
-  // An item then holds a month of labels in at most 746 buckets, however many labels there are.
+  // A merchant's item of a month then has 1.9, 3.5, 5.1 KB at 10, 100, 1,000 labels a day, and a label costs 2 to 5 write
+  // units. By the minute it would be 2.3, 12.7 KB and more, and 13 write units at 100.
   timeResolution: '1h',
 });
 
