@@ -8,11 +8,14 @@ const answerSchema = z.object({
   transaction_id: z.int(),
   features: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   event_status: z.string(),
+  score: z.number().nullable(),
 });
 
 export interface Answer {
   readonly features: Readonly<Record<string, Value>>;
   readonly status: string;
+  /** Null where no model decides. */
+  readonly score: number | null;
 }
 
 /** Thrown when the API does not decide. */
@@ -22,8 +25,11 @@ export class DecisionError extends Error {
 
 const CONCURRENCY = 4;
 
-/** What may become of a transaction here. Another answer is one without its features. */
-const KNOWN: ReadonlySet<string> = new Set(['applied', 'late']);
+/**
+ * What may become of a transaction here. `duplicate` is one whose first try was counted, though its answer was lost on the way. Any other
+ * answer is one without its features.
+ */
+const KNOWN: ReadonlySet<string> = new Set(['applied', 'duplicate', 'late']);
 
 /** Rounds of calls that nothing is kept of, side by side, until the functions of a new deployment have all started. */
 const WARM_UP_ROUNDS = 5;
@@ -79,8 +85,8 @@ async function decide(apiUrl: string, transaction: Transaction): Promise<Answer>
   if (!response.ok) {
     throw new DecisionError(`transaction ${transaction.id} was answered ${response.status}: ${text.slice(0, 500)}`);
   }
-  const { features, event_status: status } = answerSchema.parse(JSON.parse(text));
+  const { features, event_status: status, score } = answerSchema.parse(JSON.parse(text));
   if (!KNOWN.has(status))
     throw new DecisionError(`transaction ${transaction.id} was answered "${status}": ${text.slice(0, 500)}`);
-  return { features, status };
+  return { features, status, score };
 }

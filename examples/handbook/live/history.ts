@@ -6,13 +6,15 @@ import { historySql } from '../sql.ts';
 import { LIVE_FROM } from './features.ts';
 
 /**
- * Writes the transactions before the first live day to a Parquet file.
+ * Writes the transactions before a day to a Parquet file.
  * @param of limits them to the customers and terminals of these.
+ * @param before that day; by default the first live one.
  */
 export async function writePast(
   data: string,
   file: string,
   of: readonly Transaction[] | undefined,
+  before = LIVE_FROM,
 ): Promise<{ readonly transactions: number }> {
   const connection = await (await DuckDBInstance.create()).connect();
   try {
@@ -21,7 +23,7 @@ export async function writePast(
     const related = of === undefined ? 'TRUE' : `(customer_id IN (${customers}) OR terminal_id IN (${terminals}))`;
     // Amounts have two decimals, but the data are doubles and some carry noise: 183.70000000000002.
     const past = `SELECT * EXCLUDE (arrived_at) REPLACE (amount::DECIMAL(18, 2) AS amount) FROM (${historySql(data)})
-      WHERE "at" < ${Date.parse(LIVE_FROM)} AND ${related} ORDER BY "at", transaction_id`;
+      WHERE "at" < ${Date.parse(before)} AND ${related} ORDER BY "at", transaction_id`;
     await connection.run(`COPY (${past}) TO ${textLiteral(file)} (FORMAT parquet)`);
     const [[count] = []] = (await connection.runAndReadAll('SELECT count(*) FROM read_parquet($1)', [file])).getRows();
     return { transactions: Number(count) };
