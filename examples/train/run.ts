@@ -5,19 +5,19 @@
  *
  * Exit codes: 0 everything holds, 1 something does not, 2 it cannot be run (one sentence says what to do).
  */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
-import { activateModel, SHIPPED_MODEL } from '../../localstack/activate-model.ts';
+import { SHIPPED_MODEL } from '../../localstack/activate-model.ts';
 import { freePort, LOCAL_DIRECTORY, LocalEnvironmentError } from '../../localstack/child-process.ts';
-import { deployLocally } from '../../localstack/deploy.ts';
+import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
 import { startMiniStack } from '../../localstack/ministack.ts';
 import { count, step } from '../../localstack/report.ts';
-import { repository } from '../../shared/features/index.ts';
+import { firstLineOf, runCommand } from '../command-line.ts';
 import { PythonUnavailableError } from '../python-environment.ts';
 import { type DeployedScore, scoreDeployed } from './deployed.ts';
-import { CHAMPION, COSTS } from './models.ts';
+import { CHAMPION, COSTS, SERVICE } from './models.ts';
 import {
   championOf,
   command,
@@ -106,10 +106,9 @@ async function main({ seed, transactions, output, skipDeploy, ship }: Options): 
     },
   });
   console.log(`\n${await evaluateAll(folder, packages)}\n`);
-  const champion = championOf(packages);
-  if (ship) await shipModel(champion);
+  if (ship) await shipModel(championOf(packages));
   const areEqual = agreements.every(({ greatestDifference }) => greatestDifference <= TOLERANCE);
-  return (skipDeploy || (await deployAndCompare(folder, simulation, champion))) && areEqual;
+  return (skipDeploy || (await deployAndCompare(folder, simulation, packages))) && areEqual;
 }
 
 function kilobytes(bytes: Uint8Array): string {
@@ -139,7 +138,25 @@ async function shipModel({ file, bytes }: PackagedModel): Promise<void> {
   });
 }
 
-async function deployAndCompare(folder: Folder, simulation: Simulation, champion: PackagedModel): Promise<boolean> {
+/** All packages into the deployment, the champion to decide and the others to score beside it. */
+async function letDecide(
+  { endpoint, decisionsBucketName }: Deployment,
+  folder: Folder,
+  packages: readonly PackagedModel[],
+): Promise<string> {
+  const where = ['--bucket', decisionsBucketName, '--endpoint', endpoint];
+  for (const { file } of packages) await runCommand(endpoint, 'model', 'push', '--file', file, ...where);
+  const challengers = packages.flatMap(({ planned }) => (planned.key === CHAMPION ? [] : [planned.key]));
+  const configuration = join(folder.path, 'configuration.json');
+  await writeFile(configuration, JSON.stringify({ model: CHAMPION, challengers, note: 'trained by npm run train' }));
+  return runCommand(endpoint, 'config', 'set', '--service', SERVICE.name, '--file', configuration, ...where);
+}
+
+async function deployAndCompare(
+  folder: Folder,
+  simulation: Simulation,
+  packages: readonly PackagedModel[],
+): Promise<boolean> {
   const directory = join(folder.path, 'deployment');
   const server = await step({
     label: 'Endpoint',
@@ -154,13 +171,12 @@ async function deployAndCompare(folder: Folder, simulation: Simulation, champion
     });
     await step({
       label: 'Activate',
-      work: () => activateModel({ deployment, repository, file: champion.file }),
-      summary: ({ key }) => `${key} decides`,
+      work: () => letDecide(deployment, folder, packages),
+      summary: firstLineOf,
     });
     const scores = await step({
       label: 'Decide',
-      work: () =>
-        scoreDeployed({ deployment, simulation, folder, model: champion.planned.key, count: DEPLOYED_TRANSACTIONS }),
+      work: () => scoreDeployed({ deployment, simulation, folder, model: CHAMPION, count: DEPLOYED_TRANSACTIONS }),
       summary: (made) => `${made.length} test transactions by POST /predict_fraud`,
     });
     const equal = scores.filter(isEqual).length;
