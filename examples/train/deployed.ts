@@ -5,15 +5,19 @@
  * 2. Every user's transactions move by whole days, so that the last one lies within the last day: windows move by parts of
  *    a day, so all features stay what they were.
  * 3. They are decided and counted one after the other. Those of the test split must have Python's scores.
+ * 4. What was served lands as rows, with the challengers' scores. These must be Python's too.
  */
+import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import pMap from 'p-map';
+import * as z from 'zod';
 import { untilModelDecides } from '../../localstack/activate-model.ts';
 import { decide } from '../../localstack/api-client.ts';
 import type { Deployment } from '../../localstack/deploy.ts';
+import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import type { Folder } from './pipeline.ts';
-import { TrainingError } from './pipeline.ts';
+import { LandedFiles } from '../handbook/live/landed.ts';
+import { type Folder, TrainingError } from './pipeline.ts';
 import { DAY_MILLIS, type Pattern, type SimulatedTransaction, type Simulation } from './simulate.ts';
 
 /** The longest window of a user's features, and the step by which it moves. */
@@ -35,6 +39,13 @@ export interface DeployedScore {
   readonly decision: string;
 }
 
+/** What came of it. */
+export interface DeployedScores {
+  readonly scores: readonly DeployedScore[];
+  /** Transactions decided, those before the tested ones included. */
+  readonly decided: number;
+}
+
 /** Decides `count` test transactions. */
 export async function scoreDeployed(options: {
   readonly deployment: Deployment;
@@ -42,7 +53,7 @@ export async function scoreDeployed(options: {
   readonly folder: Folder;
   readonly model: string;
   readonly count: number;
-}): Promise<DeployedScore[]> {
+}): Promise<DeployedScores> {
   const { deployment, simulation, folder, model, count } = options;
   const pythonScores = await scoresOf(folder, model);
   await untilModelDecides(deployment.apiUrl, model);
@@ -70,7 +81,8 @@ export async function scoreDeployed(options: {
     },
     { concurrency: USERS_AT_ONCE },
   );
-  return scored.flat();
+  const decided = chosen.reduce((sum, { context, tested }) => sum + context.length + tested.length, 0);
+  return { scores: scored.flat(), decided };
 }
 
 async function scoresOf(folder: Folder, model: string): Promise<ReadonlyMap<string, number>> {
@@ -121,3 +133,44 @@ function chooseUsers(
   }
   return [...chosen.values()];
 }
+
+/** What was served of a challenger, against Python. */
+export interface ServedScores {
+  readonly model: string;
+  readonly compared: number;
+  readonly greatestDifference: number;
+}
+
+/**
+ * Downloads what was served, and compares the challengers' scores of the tested transactions.
+ * @returns one entry for each model.
+ */
+export async function compareServed(options: {
+  readonly deployment: Deployment;
+  readonly folder: Folder;
+  readonly served: string;
+  readonly models: readonly string[];
+  readonly made: DeployedScores;
+}): Promise<ServedScores[]> {
+  const { deployment, folder, served, models, made } = options;
+  await new LandedFiles(deployment).download({ prefix: ROW_LOGS.served.prefix, folder: served, rows: made.decided });
+  const tested = made.scores.map(({ transaction }) => textLiteral(transaction.transaction_id)).join(', ');
+  const connection = await (await DuckDBInstance.create()).connect();
+  const sql = `SELECT event_id, scores FROM read_parquet(${textLiteral(join(served, '*.parquet'))})
+    WHERE event_id IN (${tested}) AND event_status = 'applied'`;
+  const rows = (await connection.runAndReadAll(sql)).getRows();
+  connection.closeSync();
+  const compared: ServedScores[] = [];
+  for (const model of models) {
+    const python = await scoresOf(folder, model);
+    const differences = rows.map(([id, scores]) =>
+      Math.abs(
+        (Scores.parse(JSON.parse(String(scores)))[model] ?? Number.NaN) - (python.get(String(id)) ?? Number.NaN),
+      ),
+    );
+    compared.push({ model, compared: differences.length, greatestDifference: Math.max(...differences) });
+  }
+  return compared;
+}
+
+const Scores = z.record(z.string(), z.number());

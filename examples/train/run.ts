@@ -16,7 +16,7 @@ import { startMiniStack } from '../../localstack/ministack.ts';
 import { count, step } from '../../localstack/report.ts';
 import { firstLineOf, runCommand } from '../command-line.ts';
 import { PythonUnavailableError } from '../python-environment.ts';
-import { type DeployedScore, scoreDeployed } from './deployed.ts';
+import { compareServed, type DeployedScore, type DeployedScores, scoreDeployed } from './deployed.ts';
 import { CHAMPION, COSTS, SERVICE } from './models.ts';
 import {
   championOf,
@@ -31,7 +31,8 @@ import {
   TrainingError,
   trainModels,
 } from './pipeline.ts';
-import { isFraud, type Simulation } from './simulate.ts';
+import { DAY_MILLIS, isFraud, type Simulation } from './simulate.ts';
+import { MATURITY_DAYS } from './splits.ts';
 
 /** XGBoost computes in 32 bits. */
 const TOLERANCE = 1e-6;
@@ -166,7 +167,7 @@ async function deployAndCompare(
   try {
     const deployment = await step({
       label: 'Deploy',
-      work: (onProgress) => deployLocally({ endpoint: server.endpoint, directory, landsHistory: false, onProgress }),
+      work: (onProgress) => deployLocally({ endpoint: server.endpoint, directory, landsHistory: true, onProgress }),
       summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
     });
     await step({
@@ -174,17 +175,55 @@ async function deployAndCompare(
       work: () => letDecide(deployment, folder, packages),
       summary: firstLineOf,
     });
-    const scores = await step({
+    const made = await step({
       label: 'Decide',
       work: () => scoreDeployed({ deployment, simulation, folder, model: CHAMPION, count: DEPLOYED_TRANSACTIONS }),
-      summary: (made) => `${made.length} test transactions by POST /predict_fraud`,
+      summary: ({ scores, decided }) =>
+        `${scores.length} test transactions by POST /predict_fraud, after ${decided - scores.length} before them`,
     });
+    const servedAreEqual = await compareChallengers(deployment, folder, packages, made);
+    const { scores } = made;
     const equal = scores.filter(isEqual).length;
     console.log(`\n${scoreTable(scores)}\n${equal} of ${scores.length} scores as Python's, within ${TOLERANCE}`);
-    return scores.length === DEPLOYED_TRANSACTIONS && equal === scores.length;
+    return scores.length === DEPLOYED_TRANSACTIONS && equal === scores.length && servedAreEqual;
   } finally {
     await server.stop();
   }
+}
+
+/** What the challengers said beside it, by the rows that landed; then all of them by `evaluate`, from those rows. */
+async function compareChallengers(
+  deployment: Deployment,
+  folder: Folder,
+  packages: readonly PackagedModel[],
+  made: DeployedScores,
+): Promise<boolean> {
+  const served = join(folder.path, 'served');
+  const inputs = championOf(packages).planned.inputs;
+  // Labels are not in this deployment, so that a model of theirs sees other values here than in training.
+  const models = packages.flatMap(({ planned }) =>
+    planned.inputs === inputs && planned.key !== CHAMPION ? [planned.key] : [],
+  );
+  const compared = await step({
+    label: 'Served',
+    work: () => compareServed({ deployment, folder, served, models, made }),
+    summary: (all) =>
+      all
+        .map((one) => `${one.model} ${one.compared} scores within ${one.greatestDifference.toExponential(1)}`)
+        .join(', '),
+  });
+  const asOf = new Date(Date.now() + (MATURITY_DAYS + 1) * DAY_MILLIS).toISOString();
+  const labels = ['--served', served, '--labels', folder.history.labels, '--as-of', asOf];
+  const report = join(folder.path, 'evaluation-of-served.html');
+  const flags = ['--champion', CHAMPION, '--false-alarm-cost', String(COSTS.review), '--report', report];
+  await step({
+    label: 'Evaluate',
+    work: () => command('evaluate', ...labels, ...flags),
+    summary: (text) => `what was served: ${firstLineOf(text)}`,
+  });
+  return compared.every(
+    ({ compared: rows, greatestDifference }) => rows === made.scores.length && greatestDifference <= TOLERANCE,
+  );
 }
 
 function isEqual({ python, deployed }: DeployedScore): boolean {
