@@ -129,7 +129,7 @@ describe('evaluate', () => {
   });
 
   test.each([
-    [['--champion', 'nobody@1', ...['--scores', 'scores.parquet']], 'nothing was scored by nobody@1'],
+    [['--champion', 'nobody@1', '--scores', 'scores.parquet'], 'nothing was scored by nobody@1'],
     [['--champion', 'a@1'], 'give either --scores, or --served with --labels'],
     [['--champion', 'a@1', '--scores', 'scores.parquet', '--card', 'card'], 'has no column "card"'],
     [['--champion', 'a@1', '--scores', 'scores.parquet', '--draws', 'many'], '--draws many: write a whole number'],

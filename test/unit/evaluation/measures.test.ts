@@ -110,7 +110,7 @@ describe('measures of scores', () => {
 
     expect(cardPrecision(candidate, 2, equalWeights(candidate.rows))).toBe((1 / 2 + 1 / 2) / 2);
     // Days on which there are fewer cards than could be checked count in full.
-    expect(cardPrecision(candidate, 10, equalWeights(candidate.rows))).toBe((2 / 10 + 0 / 10) / 2);
+    expect(cardPrecision(candidate, 10, equalWeights(candidate.rows))).toBe(2 / 10 / 2);
   });
 
   test('the cheapest threshold costs what refusing everything above it costs, and nothing costs less', () => {
