@@ -61,16 +61,17 @@ transactions. The cheapest is known in hindsight only, and shows what a better c
 `;
 }
 
-/** One sentence for each challenger, about the measure that counts most where frauds are rare. */
-export function verdicts({ settings, models }: Evaluation): string[] {
+/** One sentence for each challenger: by which measures it is better or worse than luck explains. */
+export function verdicts(evaluation: Evaluation): string[] {
+  const { settings, models } = evaluation;
   return models.flatMap(({ key, differences }) => {
     if (differences === undefined) return [];
-    const { low, high } = differences.averagePrecision;
-    const found = standing('averagePrecision', differences.averagePrecision);
-    const than = found === 'even' ? 'cannot be told from' : `is ${found} than`;
-    return [
-      `${key} ${than} ${settings.champion} by average precision (champion − challenger ${signed(low)} … ${signed(high)}).`,
-    ];
+    const found = Map.groupBy(MEASURE_NAMES, (measure) => standing(measure, differences[measure]));
+    const parts = (['better', 'worse', 'even'] as const).flatMap((kind) => {
+      const names = found.get(kind)?.map((measure) => titleOf(measure, evaluation)) ?? [];
+      return names.length > 0 ? [`${kind} by ${names.join(', ')}`] : [];
+    });
+    return [`${key} against ${settings.champion}: ${parts.join('; ')}.`];
   });
 }
 

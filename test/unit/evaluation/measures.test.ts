@@ -196,7 +196,9 @@ describe('an evaluation of two models', () => {
     const page = await htmlEvaluation(evaluate(scoredRows(twoModels(0.8), [MODEL, RIVAL]), settings));
 
     expect(page.match(/<svg[\s\S]*?<\/svg>/g)).toHaveLength(4);
-    expect(page).toContain('&lt;b&gt;rival&lt;/b&gt;@1 is worse than trees@1');
+    expect(page).toContain(
+      '&lt;b&gt;rival&lt;/b&gt;@1 against trees@1: worse by AUC ROC, average precision, card precision@10, Brier.',
+    );
     expect(page.match(/<b>|<script|NaN|undefined/g)).toBeNull();
   });
 });
