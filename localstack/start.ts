@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { fraudDetection, transactions, userTransactions } from '../shared/features/fraud.ts';
 import { repository } from '../shared/features/index.ts';
+import { ModelPackageError } from '../shared/scoring/package.ts';
 import { activateModel, SHIPPED_MODEL, untilModelDecides } from './activate-model.ts';
 import { decide, type FeaturesResult, readFeatures } from './api-client.ts';
 import { LocalEnvironmentError, type LocalServer } from './child-process.ts';
@@ -86,15 +87,7 @@ async function main(options: Options): Promise<void> {
     work: (update) => deployLocally({ endpoint, onProgress: update }),
     summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
   });
-  await step({
-    label: 'Model',
-    work: async () => {
-      const model = await activateModel({ deployment, repository, file: SHIPPED_MODEL });
-      await untilModelDecides(deployment.apiUrl, model.key);
-      return model;
-    },
-    summary: ({ key, document }) => `${key} decides, trained on ${count(document.reference.rows)} transactions`,
-  });
+  await letModelDecide(deployment);
   // An endpoint that was there before may know the users of earlier runs.
   const userIdPrefix = options.endpoint === undefined ? '' : `${Date.now().toString(36)}-`;
   const ended = new Set<string>();
@@ -124,6 +117,24 @@ async function main(options: Options): Promise<void> {
   process.exitCode = 0;
   console.log(`\nRunning until you press Ctrl-C.`);
   await endOfAny(pollers, endpoint);
+}
+
+/** The model that ships, unless a feature has changed since it was trained: then rules alone decide, and it is said. */
+async function letModelDecide(deployment: Deployment): Promise<void> {
+  await step({
+    label: 'Model',
+    work: async () => {
+      try {
+        const model = await activateModel({ deployment, repository, file: SHIPPED_MODEL });
+        await untilModelDecides(deployment.apiUrl, model.key);
+        return `${model.key} decides, trained on ${count(model.document.reference.rows)} transactions`;
+      } catch (error) {
+        if (!(error instanceof ModelPackageError)) throw error;
+        return `none, rules alone decide: ${error.message}. To train one: npm run train -- --ship`;
+      }
+    },
+    summary: (text) => text,
+  });
 }
 
 /** Waits for a poller to end. @throws LocalEnvironmentError when it can no longer read, mostly because the endpoint is gone. */
