@@ -12,9 +12,10 @@ import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBodyOf } from './htt
 import { openApiDocument } from './openapi.ts';
 import type { ServePorts } from './ports.ts';
 import { predictFraud } from './predict-fraud.ts';
-import { ProblemError, problemAnswer, problemOf } from './problems.ts';
+import { problemAnswer, problemOf } from './problems.ts';
 import { publishEvents, publishLabels } from './publish-event.ts';
 import { readFeatures } from './read-features.ts';
+import { refuseRoute } from './refuse-route.ts';
 import { predictAnswer, predictOptions } from './schemas.ts';
 
 export type RouteName = keyof typeof ROUTES;
@@ -29,7 +30,7 @@ export function createHandler(ports: ServePorts): ServeHandler {
   const handlers = routeHandlers(ports);
   const router = httpRouterHandler<HttpRequest, HttpAnswer>({
     routes: Object.entries(ROUTES).map(([name, route]) => ({ ...route, handler: handlers[name as RouteName] })),
-    notFoundResponse: refuseRoute,
+    notFoundResponse: refuseRoute(ROUTES),
   });
   const app = middy<HttpRequest, HttpAnswer>().use(observation(ports)).handler(router);
   return async (request, context = {}) => {
@@ -115,18 +116,6 @@ const NAMES_BY_ROUTE = new Map(
 function routeNameOf(request: HttpRequest): string {
   const http = request.requestContext?.http;
   return NAMES_BY_ROUTE.get(`${http?.method} ${http?.path}`) ?? 'unknown';
-}
-
-function refuseRoute({ method, path }: { readonly method: string; readonly path: string }): never {
-  const methods = Object.values(ROUTES)
-    .filter((route) => route.path === path)
-    .map((route) => route.method);
-  if (methods.length === 0) {
-    const routes = Object.values(ROUTES).map((route) => `${route.method} ${route.path}`);
-    throw new ProblemError('unknown-route', `There are: ${routes.join(', ')}.`);
-  }
-  const allow = methods.join(', ');
-  throw new ProblemError('method-not-allowed', `${path} takes ${allow}, not ${method}.`, { headers: { allow } });
 }
 
 /** A request mixes the fields of an event with names of ours, and an answer has the event's id beside its own members. */

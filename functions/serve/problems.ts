@@ -11,6 +11,7 @@ export const PROBLEMS = {
   'unknown-service': { status: 404, title: 'There is no such feature service.' },
   'unknown-feature': { status: 404, title: 'There is no such feature.' },
   'unknown-source': { status: 404, title: 'There is no such event source.' },
+  'unknown-training-set': { status: 404, title: 'There is no such training set.' },
   'method-not-allowed': { status: 405, title: 'The route has another method.' },
   'body-too-large': { status: 413, title: 'The body is too large.' },
   internal: { status: 500, title: 'The service failed.' },

@@ -1,0 +1,53 @@
+import { SpineError } from '../offline-store.ts';
+import type { Cell, Column, ColumnKind } from './columns.ts';
+
+/** One row as JSON has it. */
+export type JsonRow = Readonly<Record<string, unknown>>;
+
+/**
+ * Columns of rows, in the order in which they first appear; what a row lacks is null.
+ * @throws SpineError naming the row and the column whose value is no number, text or truth value, or not like the others.
+ */
+export function columnsOfRows(rows: readonly JsonRow[]): Column[] {
+  const names = new Set(rows.flatMap((row) => Object.keys(row)));
+  return [...names].map((name) => {
+    // Not what every object has by birth, such as `constructor`.
+    const values = rows.map((row) => (Object.hasOwn(row, name) ? row[name] : null));
+    return columnOf(name, values);
+  });
+}
+
+function columnOf(name: string, values: readonly unknown[]): Column {
+  const first = values.findIndex((value) => value !== null);
+  const type = typeof values[first];
+  const stranger = values.findIndex(
+    (value) => value !== null && (typeof value !== type || !['number', 'string', 'boolean'].includes(type)),
+  );
+  if (stranger >= 0) {
+    const others = stranger === first ? '' : `, as in row ${first + 1} it is a ${type}`;
+    throw new SpineError(
+      `in row ${stranger + 1} of the spine, "${name}" is ${kindOfValue(values[stranger])}; ` +
+        `it must be a number, a text, a truth value or null${others}`,
+    );
+  }
+  const broken = values.findIndex((value) => typeof value === 'string' && !value.isWellFormed());
+  if (broken >= 0) throw new SpineError(`in row ${broken + 1} of the spine, "${name}" is not well-formed Unicode`);
+  const kind = kindOf(type, values);
+  return { name, kind, cells: values.map((value) => cellOf(kind, value)) };
+}
+
+function kindOfValue(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function kindOf(type: string, values: readonly unknown[]): ColumnKind {
+  if (type === 'boolean') return 'boolean';
+  if (type !== 'number') return 'text';
+  return values.every((value) => value === null || Number.isSafeInteger(value)) ? 'integer' : 'double';
+}
+
+function cellOf(kind: ColumnKind, value: unknown): Cell {
+  if (typeof value === 'number') return kind === 'integer' ? BigInt(value) : value;
+  return typeof value === 'string' || typeof value === 'boolean' ? value : null;
+}
