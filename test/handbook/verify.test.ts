@@ -1,24 +1,16 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { whyNoTrino } from '../../localstack/trino.ts';
+import { handbookDirectory } from './handbook-directory.ts';
 import { type EngineName, verifyHandbook } from './verify.ts';
 
-const directory = process.env.HANDBOOK_DIRECTORY ?? '../shared/handbook';
-const isPresent = existsSync(join(directory, 'transactions.parquet'));
-if (!isPresent) {
-  const reason = `There is no handbook data in ${directory}; set HANDBOOK_DIRECTORY to the folder that holds it.`;
-  // Whoever names the folder wants the check to be made.
-  if (process.env.HANDBOOK_DIRECTORY !== undefined) throw new Error(reason);
-  console.warn(`Skipped: the comparison with the Fraud Detection Handbook. ${reason}`);
-}
+const directory = handbookDirectory('the comparison with the Fraud Detection Handbook');
 
 const noTrino = await whyNoTrino();
 if (noTrino !== undefined) console.warn(`Skipped: the handbook's features in Trino. ${noTrino}`);
 
-describe.skipIf(!isPresent)('the Fraud Detection Handbook', () => {
+describe.skipIf(directory === undefined)('the Fraud Detection Handbook', () => {
   async function expectPublished(engine: EngineName) {
-    const { mismatches, ties, transactions, rows } = await verifyHandbook(directory, engine);
+    const { mismatches, ties, transactions, rows } = await verifyHandbook(directory ?? '', engine);
     expect(Object.values(mismatches).every((count) => count === 0)).toBe(true);
     expect({ transactions, rows, ties }).toEqual({ transactions: 555_712, rows: 67_240, ties: 2 });
   }
