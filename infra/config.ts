@@ -38,6 +38,8 @@ export interface StageConfig {
   readonly landsHistory: boolean;
   /** Answers wait until what they said is kept, so that whoever looks finds every row. */
   readonly waitsForRows: boolean;
+  /** What Athena may read for one training set, at 5 USD a TB; a query that reads more is stopped. */
+  readonly trainingSetBytesMax: number;
   /** Alarms and a dashboard are deployed. An emulator neither computes metrics from logs nor evaluates alarms. */
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
@@ -47,6 +49,8 @@ export interface StageConfig {
   /** Who is told about alarms by email, beside other subscribers of the alarm topic. */
   readonly alarmEmail?: string;
 }
+
+const GIGABYTE = 1024 ** 3;
 
 const LOCAL: StageConfig = {
   stage: 'local',
@@ -63,6 +67,7 @@ const LOCAL: StageConfig = {
     deadlineMillis: 5_000,
   },
   landsHistory: false,
+  trainingSetBytesMax: 10 * GIGABYTE,
   waitsForRows: true,
   monitored: false,
 };
@@ -75,6 +80,7 @@ const DEV: StageConfig = {
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
   landsHistory: true,
+  trainingSetBytesMax: 100 * GIGABYTE,
   waitsForRows: false,
   monitored: true,
 };
@@ -88,6 +94,7 @@ const PROD: StageConfig = {
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
   serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
   landsHistory: true,
+  trainingSetBytesMax: 1024 * GIGABYTE,
   waitsForRows: false,
   monitored: true,
 };

@@ -9,7 +9,9 @@ import type { Construct } from 'constructs';
 import { AUDIT_METRICS, AUDIT_SERVICE } from '../functions/audit/constants.ts';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../functions/constants.ts';
 import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
+import { MAKE_TRAINING_SET_SERVICE, TRAINING_SET_METRICS } from '../functions/make-training-set/constants.ts';
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
+import { TRAINING_SETS_SERVICE } from '../functions/training-sets/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { WindowedView } from '../shared/definitions/view.ts';
@@ -30,6 +32,8 @@ export const SERVICE = {
   serve: SERVE_SERVICE,
   landEvents: LAND_EVENTS_SERVICE,
   audit: AUDIT_SERVICE,
+  makeTrainingSet: MAKE_TRAINING_SET_SERVICE,
+  trainingSets: TRAINING_SETS_SERVICE,
 } as const;
 
 export type RouteName = keyof typeof ROUTES;
@@ -84,6 +88,16 @@ export function auditMetric(name: Exclude<keyof typeof AUDIT_METRICS, 'matchRate
     namespace: METRICS_NAMESPACE,
     metricName: AUDIT_METRICS[name],
     dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE },
+    ...sampling,
+  });
+}
+
+/** What became of training sets that were asked for. */
+export function trainingSetMetric(name: keyof typeof TRAINING_SET_METRICS, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: TRAINING_SET_METRICS[name],
+    dimensionsMap: { [DIMENSION.service]: MAKE_TRAINING_SET_SERVICE },
     ...sampling,
   });
 }

@@ -10,6 +10,7 @@ import { Monitoring } from './constructs/monitoring.ts';
 import { RowDeliveries } from './constructs/row-deliveries.ts';
 import { ServingApi } from './constructs/serving-api.ts';
 import { SkewAudit } from './constructs/skew-audit.ts';
+import { TrainingSets } from './constructs/training-sets.ts';
 import { WindowUpdater } from './constructs/window-updater.ts';
 import type { SourceStream } from './stateful-stack.ts';
 
@@ -62,6 +63,9 @@ export class StatelessStack extends Stack {
         }))
       : [];
     const audit = config.landsHistory ? new SkewAudit(this, 'SkewAudit', { history, config }) : undefined;
+    const trainingSets = config.landsHistory
+      ? new TrainingSets(this, 'TrainingSets', { history, serving, config })
+      : undefined;
     if (config.monitored) {
       new Monitoring(this, 'Monitoring', {
         config,
@@ -72,6 +76,7 @@ export class StatelessStack extends Stack {
         landings,
         rows,
         audit,
+        trainingSets,
       });
     }
 

@@ -3,6 +3,8 @@ import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { TRAINING_SET_ROUTES } from '../training-sets/constants.ts';
+import { queuedAnswer, trainingSetAnswer, trainingSetRequest } from '../training-sets/schemas.ts';
 import { LABELS_SOURCE, ROUTES } from './constants.ts';
 import { exampleEntity, exampleEvent } from './examples.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
@@ -52,7 +54,10 @@ const componentNames = {
 };
 
 function componentsOf(repository: FeatureRepository, deciding: readonly Deciding[]): Json {
-  const requests: Record<string, z.ZodType> = { FeaturesRequest: schemas.featuresRequest };
+  const requests: Record<string, z.ZodType> = {
+    FeaturesRequest: schemas.featuresRequest,
+    TrainingSetRequest: trainingSetRequest,
+  };
   for (const { service, source } of deciding) {
     requests[componentNames.predictRequest(service)] = schemas.predictRequest(source);
   }
@@ -65,6 +70,8 @@ function componentsOf(repository: FeatureRepository, deciding: readonly Deciding
     FeaturesAnswer: schemas.featuresAnswer,
     EventsAnswer: schemas.eventsAnswer,
     HealthAnswer: schemas.healthAnswer,
+    TrainingSetQueued: queuedAnswer,
+    TrainingSet: trainingSetAnswer,
   };
   for (const service of repository.services) {
     answers[componentNames.features(service)] = schemas.serviceFeatures(service);
@@ -169,6 +176,7 @@ function pathsOf(repository: FeatureRepository, deciding: readonly Deciding[]): 
       },
     },
     ...labelsPath(repository),
+    ...trainingSetPaths(repository),
     [ROUTES.health.path]: {
       get: {
         operationId: 'checkHealth',
@@ -184,6 +192,42 @@ function pathsOf(repository: FeatureRepository, deciding: readonly Deciding[]): 
         operationId: 'readOpenApiDocument',
         summary: 'This document.',
         responses: { 200: answerOf('The document.', { type: 'object' }) },
+      },
+    },
+  };
+}
+
+/** Answered by a function of its own, where history is landed. */
+function trainingSetPaths({ services }: FeatureRepository): Json {
+  const { createTrainingSet, readTrainingSet } = TRAINING_SET_ROUTES;
+  const [service] = services;
+  return {
+    [createTrainingSet.path]: {
+      post: {
+        operationId: 'createTrainingSet',
+        summary: 'Has a training set made: the features of a service at the rows of a spine, as they were known then.',
+        requestBody: jsonBody(
+          refTo('TrainingSetRequest'),
+          service && {
+            service: service.name,
+            spine: [{ ...exampleEntity(service), timestamp: '2026-01-31T12:00:00.000Z', is_fraud: false }],
+          },
+        ),
+        responses: {
+          202: answerOf('It is queued; ask for it by its id.', refTo('TrainingSetQueued')),
+          ...problemAnswers('validation', 'unknown-service', 'body-too-large', 'internal'),
+        },
+      },
+    },
+    [readTrainingSet.path]: {
+      get: {
+        operationId: 'readTrainingSet',
+        summary: 'How far a training set is, and where it lies.',
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }],
+        responses: {
+          200: answerOf('How far it is.', refTo('TrainingSet')),
+          ...problemAnswers('unknown-training-set', 'internal'),
+        },
       },
     },
   };

@@ -23,6 +23,9 @@ export const SPINES_PREFIX = 'spines/';
 /** What is needed only while a training set is made; the bucket forgets it after a day. */
 export const SCRATCH_PREFIX = 'training-set-scratch/';
 
+/** Where Athena keeps the results of queries that do not say where, and what it unloaded. */
+export const QUERY_RESULTS_PREFIX = 'athena-results/';
+
 /** How long a presigned address of a result can be read, seconds. */
 export const DOWNLOAD_SECONDS = 900;
 

@@ -29,6 +29,7 @@ import {
   type RouteName,
   routeMetric,
   rowMetric,
+  trainingSetMetric,
 } from '../metrics.ts';
 
 const RUNBOOK = 'docs/runbook.md';
@@ -125,6 +126,16 @@ export class Alarms extends Construct {
       metric: freshnessMetric(view, { statistic: Stats.MAXIMUM, period: MINUTE }),
       threshold: THRESHOLDS.featuresStaleSeconds,
       evaluationPeriods: 2,
+    });
+  }
+
+  watchTrainingSets(): void {
+    this.#add({
+      section: 'training-sets-failed',
+      sentence: 'A training set could not be made, through no fault of its spine.',
+      metric: trainingSetMetric('failed', { statistic: Stats.SUM, period: FIVE_MINUTES }),
+      threshold: 0,
+      evaluationPeriods: 1,
     });
   }
 

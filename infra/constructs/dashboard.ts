@@ -22,6 +22,7 @@ import {
   type RouteName,
   routeMetric,
   rowMetric,
+  trainingSetMetric,
 } from '../metrics.ts';
 import { type KeptRows, ROUTES_WITH_PROMISED_LATENCY, THRESHOLDS } from './alarms.ts';
 
@@ -39,6 +40,7 @@ export interface FeatureStoreDashboardProps {
   readonly landings: readonly { readonly source: EventSource; readonly deliveryStream: DeliveryStream }[];
   readonly keptRows: readonly KeptRows[];
   readonly isAudited: boolean;
+  readonly makesTrainingSets: boolean;
 }
 
 /** One page that answers: is it fast, is it fresh, is it right, is it full. */
@@ -56,6 +58,7 @@ export class FeatureStoreDashboard extends Construct {
         ...props.landings.map(landingWidgets),
         ...props.keptRows.map(rowWidgets),
         ...(props.isAudited ? [auditWidgets(props.repository)] : []),
+        ...(props.makesTrainingSets ? [[trainingSetsWidget()]] : []),
       ],
     });
   }
@@ -216,6 +219,16 @@ function auditWidgets({ views, services }: FeatureRepository): IWidget[] {
       ],
     }),
   ];
+}
+
+function trainingSetsWidget(): IWidget {
+  const sum = { statistic: Stats.SUM, period: Duration.minutes(5) };
+  return new GraphWidget({
+    title: 'Training sets by Athena, and the bytes read for them',
+    width: 24,
+    left: [trainingSetMetric('made', sum), trainingSetMetric('failed', sum)],
+    right: [trainingSetMetric('bytesScanned', sum)],
+  });
 }
 
 function landingWidgets({ source, deliveryStream }: FeatureStoreDashboardProps['landings'][number]): IWidget[] {

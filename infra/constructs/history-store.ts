@@ -2,6 +2,7 @@ import { Aws, Duration } from 'aws-cdk-lib';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
 import { Bucket, type IBucket, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { QUERY_RESULTS_PREFIX, SCRATCH_PREFIX, TRAINING_SETS_PREFIX } from '../../functions/training-sets/constants.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import {
@@ -22,6 +23,10 @@ import { removalPolicyOf } from './removal.ts';
 const READ_OFTEN_FOR = Duration.days(90);
 /** As long as the quarantine: time to repair and replay, and then personal data goes. */
 const ERRORS_KEPT_FOR = Duration.days(90);
+/** A training set can be made again from its spine, which its owner keeps; and it is about people. */
+const TRAINING_SETS_KEPT_FOR = Duration.days(90);
+const QUERY_RESULTS_KEPT_FOR = Duration.days(7);
+const SCRATCH_KEPT_FOR = Duration.days(1);
 
 /** The table of one source's events. */
 export interface HistoryTable {
@@ -58,6 +63,9 @@ export class HistoryStore extends Construct {
           transitions: [{ storageClass: StorageClass.INFREQUENT_ACCESS, transitionAfter: READ_OFTEN_FOR }],
         })),
         { prefix: HISTORY_ERRORS_PREFIX, expiration: ERRORS_KEPT_FOR },
+        { prefix: TRAINING_SETS_PREFIX, expiration: TRAINING_SETS_KEPT_FOR },
+        { prefix: QUERY_RESULTS_PREFIX, expiration: QUERY_RESULTS_KEPT_FOR },
+        { prefix: SCRATCH_PREFIX, expiration: SCRATCH_KEPT_FOR },
       ],
     });
     this.database = new CfnDatabase(this, 'Database', {

@@ -13,6 +13,7 @@ import type { RowDeliveries } from './row-deliveries.ts';
 import type { RowDelivery } from './row-delivery.ts';
 import type { ServingApi } from './serving-api.ts';
 import type { SkewAudit } from './skew-audit.ts';
+import type { TrainingSets } from './training-sets.ts';
 import type { WindowUpdater } from './window-updater.ts';
 
 export interface MonitoringProps {
@@ -25,13 +26,14 @@ export interface MonitoringProps {
   /** Without, where history is not landed. */
   readonly rows: RowDeliveries | undefined;
   readonly audit: SkewAudit | undefined;
+  readonly trainingSets: TrainingSets | undefined;
 }
 
 /** The alarms, whom they tell, and the page to look at next. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
-    const { config, repository, onlineTable, serving, consumers, landings, rows, audit } = props;
+    const { config, repository, onlineTable, serving, consumers, landings, rows, audit, trainingSets } = props;
     const keptRows = rows ? keptRowsOf(rows) : [];
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
@@ -53,6 +55,11 @@ export class Monitoring extends Construct {
       alarms.watchAudit();
       alarms.watchFunction(SERVICE.audit, audit.function);
     }
+    if (trainingSets) {
+      alarms.watchTrainingSets();
+      alarms.watchFunction(SERVICE.trainingSets, trainingSets.apiFunction);
+      alarms.watchFunction(SERVICE.makeTrainingSet, trainingSets.makeFunction);
+    }
     for (const view of repository.views) alarms.watchView(view);
     new FeatureStoreDashboard(this, 'Dashboard', {
       stage: config.stage,
@@ -63,6 +70,7 @@ export class Monitoring extends Construct {
       landings: landings.map(({ source, landing }) => ({ source, deliveryStream: landing.deliveryStream })),
       keptRows,
       isAudited: audit !== undefined,
+      makesTrainingSets: trainingSets !== undefined,
     });
     new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
   }

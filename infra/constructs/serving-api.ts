@@ -47,6 +47,7 @@ export class ServingApi extends Construct {
   readonly function: NodejsFunction;
   readonly api: HttpApi;
   readonly stage: HttpStage;
+  readonly #authorization: StageConfig['serving']['authorization'];
 
   constructor(
     scope: Construct,
@@ -96,18 +97,8 @@ export class ServingApi extends Construct {
       createDefaultStage: false,
       ...(authorization === 'iam' && { defaultAuthorizer: new HttpIamAuthorizer() }),
     });
-    const integration = new HttpLambdaIntegration('Integration', this.function);
-    for (const { method, path } of Object.values(ROUTES)) {
-      const routes = this.api.addRoutes({ path, methods: [HttpMethod[method]], integration });
-      if (authorization === 'none') {
-        for (const route of routes) {
-          Validations.of(route).acknowledge({
-            id: 'AwsSolutions-APIG4',
-            reason: 'This stage runs in an emulator on one machine, which cannot verify signatures.',
-          });
-        }
-      }
-    }
+    this.#authorization = authorization;
+    this.addRoutes('Integration', ROUTES, this.function);
     this.stage = new HttpStage(this, 'DefaultStage', {
       httpApi: this.api,
       stageName: '$default',
@@ -125,5 +116,23 @@ export class ServingApi extends Construct {
         format: ACCESS_LOG_FORMAT,
       },
     });
+  }
+
+  /** Lets a function answer routes, for whoever may call all the others. */
+  addRoutes(
+    id: string,
+    routes: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly path: string }>>,
+    lambda: NodejsFunction,
+  ): void {
+    const integration = new HttpLambdaIntegration(id, lambda);
+    for (const { method, path } of Object.values(routes)) {
+      for (const route of this.api.addRoutes({ path, methods: [HttpMethod[method]], integration })) {
+        if (this.#authorization === 'iam') continue;
+        Validations.of(route).acknowledge({
+          id: 'AwsSolutions-APIG4',
+          reason: 'This stage runs in an emulator on one machine, which cannot verify signatures.',
+        });
+      }
+    }
   }
 }

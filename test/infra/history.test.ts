@@ -61,13 +61,16 @@ group('the bucket of history', () => {
               Transitions: [{ StorageClass: 'STANDARD_IA', TransitionInDays: 90 }],
             })),
             { Prefix: 'errors/', Status: 'Enabled', ExpirationInDays: 90 },
+            { Prefix: 'training-sets/', Status: 'Enabled', ExpirationInDays: 90 },
+            { Prefix: 'athena-results/', Status: 'Enabled', ExpirationInDays: 7 },
+            { Prefix: 'training-set-scratch/', Status: 'Enabled', ExpirationInDays: 1 },
           ],
         },
       },
     });
     const [rule = {}] = resourcesOf(stateful.template, 'AWS::S3::Bucket')
       .map(({ Properties }) => Properties.LifecycleConfiguration as { Rules: Properties[] })
-      .filter(({ Rules }) => Rules.length === 5)
+      .filter(({ Rules }) => Rules.length === 8)
       .map(({ Rules }) => Rules[0]);
     expect(rule).not.toHaveProperty('ExpirationInDays');
   });

@@ -4,6 +4,7 @@ import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
+import { TRAINING_SET_METRICS } from '../../functions/make-training-set/constants.ts';
 import { ROUTES, SERVE_METRICS } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_METRICS } from '../../functions/update-windows/constants.ts';
 import { repository } from '../../shared/features/index.ts';
@@ -218,7 +219,13 @@ group('the dashboard', () => {
   });
 
   it('shows every metric that the functions write', () => {
-    const metrics = { ...SERVE_METRICS, ...UPDATE_WINDOWS_METRICS, ...LAND_EVENTS_METRICS, ...ROW_METRICS };
+    const metrics = {
+      ...SERVE_METRICS,
+      ...UPDATE_WINDOWS_METRICS,
+      ...LAND_EVENTS_METRICS,
+      ...ROW_METRICS,
+      ...TRAINING_SET_METRICS,
+    };
     for (const name of Object.values(metrics)) {
       expect(text).toContain(name);
     }

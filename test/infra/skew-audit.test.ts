@@ -14,7 +14,8 @@ group('the skew audit', () => {
       State: 'ENABLED',
       Targets: [{ Arn: { 'Fn::GetAtt': [expect.stringContaining('SkewAudit'), 'Arn'] } }],
     });
-    expect(onlyResourceOf(template, 'AWS::Athena::WorkGroup').Properties).toMatchObject({
+    const workgroups = resourcesOf(template, 'AWS::Athena::WorkGroup').map(({ Properties }) => Properties);
+    expect(workgroups.find(({ Name }) => Name === 'feature-store-prod-audit')).toMatchObject({
       WorkGroupConfiguration: {
         EnforceWorkGroupConfiguration: true,
         BytesScannedCutoffPerQuery: expect.any(Number),

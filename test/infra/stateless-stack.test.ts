@@ -2,7 +2,9 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
 import { ENV } from '../../functions/constants.ts';
 import { LAND_EVENTS_ENV } from '../../functions/land-events/constants.ts';
+import { MAKE_TRAINING_SET_ENV } from '../../functions/make-training-set/constants.ts';
 import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
+import { TRAINING_SET_ROUTES, TRAINING_SETS_ENV } from '../../functions/training-sets/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
 import { STAGES } from '../../infra/config.ts';
@@ -30,9 +32,11 @@ group('functions', () => {
   const serving = /^Serves /;
   const consuming = /^Updates /;
   const landing = /^Lands /;
+  const making = /^Makes training sets /;
+  const answeringForThem = /^Answers requests for training sets/;
 
   it('run on Node 24 on ARM', () => {
-    expect(functions).toHaveLength(2 + 2 * repository.sources.length);
+    expect(functions).toHaveLength(4 + 2 * repository.sources.length);
     for (const { Properties } of functions) {
       expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'], Handler: 'index.handler' });
     }
@@ -42,11 +46,13 @@ group('functions', () => {
     const common = ['NODE_OPTIONS', ENV.stage];
     const online = [...common, ENV.tableName, ENV.rowStreamNames];
     // In front of people, no answer waits for its rows, and none takes as long as an emulator does.
-    const { waitsForRows, deadlineMillis, ...inFrontOfPeople } = SERVE_ENV;
+    const { waitsForRows: _waits, deadlineMillis: _deadline, ...inFrontOfPeople } = SERVE_ENV;
     const ofServing = Object.values(inFrontOfPeople);
     expect(environmentOf(functions, serving)).toEqual([...online, ...ofServing].sort());
     expect(environmentOf(functions, consuming)).toEqual([...online, ...Object.values(UPDATE_WINDOWS_ENV)].sort());
     expect(environmentOf(functions, landing)).toEqual([...common, ...Object.values(LAND_EVENTS_ENV)].sort());
+    expect(environmentOf(functions, making)).toEqual([...common, ...Object.values(MAKE_TRAINING_SET_ENV)].sort());
+    expect(environmentOf(functions, answeringForThem)).toEqual([...common, ...Object.values(TRAINING_SETS_ENV)].sort());
   });
 
   it('are told the endpoint of a local deployment', () => {
@@ -222,7 +228,7 @@ group('the API', () => {
   it('answers every route of the constants, and asks for a signature on each', () => {
     const routes = resourcesOf(prod.template, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties);
     expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual(
-      Object.values(ROUTES)
+      [...Object.values(ROUTES), ...Object.values(TRAINING_SET_ROUTES)]
         .map(({ method, path }) => `${method} ${path}`)
         .sort(),
     );

@@ -16,14 +16,19 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import type { FirehoseTransformationResult } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FeaturesAnswer, PredictAnswer } from '../../functions/serve/schemas.ts';
+import { TRAINING_SETS_PREFIX } from '../../functions/training-sets/constants.ts';
+import type { TrainingSetAnswer } from '../../functions/training-sets/schemas.ts';
 import { freePort, LOCAL_DIRECTORY, type LocalServer } from '../../localstack/child-process.ts';
 import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
 import { clientConfigurationOf } from '../../localstack/endpoint.ts';
 import { startMiniStack } from '../../localstack/ministack.ts';
 import { toLambdaEvent } from '../../localstack/poller.ts';
-import { transactions } from '../../shared/features/fraud.ts';
+import { fraudDetection, labels as labelsSource, transactions } from '../../shared/features/fraud.ts';
+import { EmbeddedOfflineStore } from '../../shared/offline/embedded/embedded-offline-store.ts';
 import { historyErrorPrefixOf, historyPrefixOf, historySchema } from '../../shared/offline/history-schema.ts';
+import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
+import { readParquet, values, writeParquet } from '../support/parquet.ts';
 import { firehoseEventOf } from '../unit/land-events/fixtures.ts';
 
 const EVENTS = 36;
@@ -171,9 +176,9 @@ describe('history on MiniStack', () => {
     }
   });
 
-  async function post<Answer>(path: string, body: object): Promise<Answer> {
+  async function post<Answer>(path: string, body: object, status = 200): Promise<Answer> {
     const response = await fetch(`${deployment.apiUrl}${path}`, { method: 'POST', body: JSON.stringify(body) });
-    expect(response.status).toBe(200);
+    expect(response.status).toBe(status);
     return (await response.json()) as Answer;
   }
 
@@ -275,6 +280,67 @@ describe('history on MiniStack', () => {
       }),
     ]);
     expect(jsonOf(rows[0]?.features)).toMatchObject({ tx_count_1h: 2, total_amount_1h: 5 });
+  });
+
+  async function untilEnded(id: string): Promise<TrainingSetAnswer> {
+    for (;;) {
+      const response = await fetch(`${deployment.apiUrl}/training-sets/${id}`);
+      expect(response.status).toBe(200);
+      const answer = (await response.json()) as TrainingSetAnswer;
+      if (answer.state === 'succeeded' || answer.state === 'failed') return answer;
+      await delay(200);
+    }
+  }
+
+  it.each<HistoryMode>(['bitemporal', 'event-time'])('makes training sets as the embedded engine, %s', async (mode) => {
+    // Prepare
+    const label = `"it's"; DROP TABLE raw_transactions --`;
+    const rows = Array.from({ length: 12 }, (_, index) => {
+      const { user_id, amount, timestamp } = event(index);
+      return { [label]: index % 4 === 0 ? null : `=1${label}`, user_id, amount: Number(amount), timestamp };
+    });
+    const spine = [...rows, { ...rows[0], user_id: 'nobody' }].map(({ timestamp, ...row }) => ({
+      ...row,
+      timestamp: new Date(Number(new Date(timestamp ?? 0))).toISOString(),
+      merchant_id: 'merchant-1',
+      known_at: Date.now(),
+    }));
+
+    // Act
+    const { id } = await post<TrainingSetAnswer>('/training-sets', { service: 'fraud_detection', mode, spine }, 202);
+    const answer = await untilEnded(id);
+
+    // Assess
+    expect(answer).toMatchObject({ id, state: 'succeeded', service: fraudDetection.key, mode, rows: spine.length });
+    const [made, wanted, embeddedSpine, labels] = ['made', 'wanted', 'spine', 'labels'].map((name) =>
+      join(directory, `${name}-${mode}.parquet`),
+    ) as [string, string, string, string];
+    const download = await fetch(answer.download_url ?? '');
+    await writeFile(made, Buffer.from(await download.arrayBuffer()));
+    await writeFile(embeddedSpine, await bytesOf(`${TRAINING_SETS_PREFIX}${id}/spine.parquet`));
+    const raw = historyPrefixOf(transactions);
+    await readHistory(await keysBelow(raw), raw, 'transaction_id');
+    const { columns } = historySchema(labelsSource);
+    await writeParquet(
+      labels,
+      values(
+        columns.map(({ name, hiveType }) => `${name} ${hiveType}`),
+        [],
+      ),
+    );
+    const embedded = await new EmbeddedOfflineStore().getHistoricalFeatures({
+      service: fraudDetection,
+      mode,
+      spine: embeddedSpine,
+      history: { transactions: `${directory}/${raw}**/*.parquet`, labels },
+      output: wanted,
+    });
+    const wantedRows = await readParquet(wanted);
+    expect(await readParquet(made)).toEqual(wantedRows);
+    // Not all are empty: the newest event of some user is known and in time in every mode.
+    expect(wantedRows.some(({ tx_count_24h }) => Number(tx_count_24h) > 0)).toBe(true);
+    const { columns: madeColumns, rows: madeRows } = answer.manifest ?? {};
+    expect({ columns: madeColumns, rows: madeRows }).toEqual({ columns: embedded.columns, rows: embedded.rows });
   });
 
   it('refuses poison with its original bytes', async () => {

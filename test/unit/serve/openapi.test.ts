@@ -13,6 +13,7 @@ import {
   serviceFeatures,
   servicePredictAnswer,
 } from '../../../functions/serve/schemas.ts';
+import { TRAINING_SET_ROUTES } from '../../../functions/training-sets/constants.ts';
 import { fraudDetection, transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
 import { serve, transaction } from './harness.ts';
@@ -43,7 +44,7 @@ describe('GET /openapi.json', () => {
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(routes.sort()).toEqual(
-      Object.values(ROUTES)
+      [...Object.values(ROUTES), ...Object.values(TRAINING_SET_ROUTES)]
         .map(({ method, path }) => `${method} ${path}`)
         .sort(),
     );
