@@ -8,9 +8,9 @@ function connection(): Promise<DuckDBConnection> {
   return shared;
 }
 
-/** Writes what a query yields. */
-export async function writeParquet(path: string, query: string): Promise<void> {
-  await (await connection()).run(`COPY (${query}) TO $1 (FORMAT parquet)`, [path]);
+/** Writes what a query yields. `options` are DuckDB's, each after a comma. */
+export async function writeParquet(path: string, query: string, options = ''): Promise<void> {
+  await (await connection()).run(`COPY (${query}) TO $1 (FORMAT parquet${options})`, [path]);
 }
 
 /** Rows as SQL: `columns` are `name TYPE`, values are written as literals. */

@@ -13,7 +13,7 @@ import { checkedSpine, hashOfRows, leastColumnsOf, SPINE_ROWS_MAX, type Spine, t
 import { withSpineTable } from './spine-table.ts';
 
 export interface AthenaOptions {
-  readonly queries: AthenaQueries;
+  readonly queries: Pick<AthenaQueries, 'execute' | 'run'>;
   readonly glue: GlueClient;
   readonly s3: S3Client;
   /** Of the tables of history, and of the temporary one. */
