@@ -9,10 +9,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LocalTrino, startTrino, whyNoTrino } from '../../localstack/trino.ts';
 import type { Duration, WindowedView } from '../../shared/definitions/index.ts';
+import type { Column } from '../../shared/offline/athena/columns.ts';
+import { daysOf, tableWithin } from '../../shared/offline/athena/scan.ts';
 import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { DUCKDB, TRINO } from '../../shared/offline/sql/dialect.ts';
 import { historyQuery } from '../../shared/offline/sql/history-query.ts';
 import { everyAggregateView, offsetView, viewChoiceArbitrary } from '../support/arbitraries.ts';
+import { athenaTrainingSet } from '../support/athena-on-trino.ts';
 import {
   accountArbitrary,
   type DecimalType,
@@ -28,6 +31,8 @@ import {
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 100);
 
+const HOUR_MILLIS = 3_600_000;
+
 const SPINE_WITHOUT_ARRIVAL = ['account_id', 'timestamp'];
 
 interface Options {
@@ -41,6 +46,10 @@ const optionsArbitrary: fc.Arbitrary<Options> = fc.record({
   hasKnownAt: fc.boolean(),
   decimalType: fc.constantFrom<DecimalType>('DOUBLE', 'DECIMAL(18, 2)'),
 });
+
+function failed(): never {
+  throw new Error('no row was asked about');
+}
 
 function spineColumns(hasKnownAt: boolean): string[] {
   return hasKnownAt ? [...SPINE_WITHOUT_ARRIVAL, 'known_at'] : SPINE_WITHOUT_ARRIVAL;
@@ -89,6 +98,60 @@ describe('DuckDB', () => {
       }),
       { numRuns: runs },
     );
+  });
+
+  it('equals the oracle where only the days that matter are read', { timeout: 120_000 }, async () => {
+    const daysOfRow = fc.record({ midnight: fc.integer({ min: 0, max: 4 * HOUR_MILLIS }), row: fc.nat() });
+    let eventsLeftOut = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        viewChoiceArbitrary,
+        accounts,
+        optionsArbitrary,
+        daysOfRow,
+        async (choice, chosen, options, at) => {
+          const view = everyAggregateView(choice);
+          const { deliveries, spine } = tablesOf(view, chosen, 1);
+          const [asked = failed()] = spine.slice(at.row % spine.length);
+          const tables = { deliveries, spine: [asked] };
+          // Histories are hours long: the day ends somewhere in them.
+          const shiftMillis = 24 * HOUR_MILLIS - at.midnight;
+          const latestMillis = asked.timestampMillis + shiftMillis;
+          const knownMillis = options.hasKnownAt ? asked.knownAtMillis + shiftMillis : latestMillis;
+          const service = serviceOf(view);
+          const days = daysOf({
+            service,
+            mode: options.mode,
+            earliestMillis: latestMillis,
+            latestMillis,
+            latestKnownMillis: knownMillis,
+            nowMillis: Number.MAX_SAFE_INTEGER,
+          });
+          await connection.run(
+            `CREATE OR REPLACE TABLE history AS
+             SELECT *, strftime(make_timestamp(("at" + ${shiftMillis}) * 1000), '%Y-%m-%d') AS event_date
+             FROM (${historySql(tables, options.decimalType)})`,
+          );
+          await connection.run(`CREATE OR REPLACE TABLE spine AS ${spineSql(tables)}`);
+          const history = tableWithin('history', days);
+          const left = await connection.runAndReadAll(
+            `SELECT (SELECT count(*) FROM history) - (SELECT count(*) FROM ${history})`,
+          );
+          eventsLeftOut += Number(left.getRows()[0]?.[0]);
+          const sql = historyQuery({
+            service,
+            mode: options.mode,
+            dialect: DUCKDB,
+            spine: { table: 'spine', columns: spineColumns(options.hasKnownAt), rowNumber: 'row' },
+            history: { test_events: history },
+          });
+          const result = await connection.runAndReadAll(sql);
+          expect(differences(view, tables, options, result.getRows())).toEqual([]);
+        },
+      ),
+      { numRuns: runs },
+    );
+    expect(eventsLeftOut).toBeGreaterThan(0);
   });
 
   it('equals the oracle for windows with an offset', { timeout: 120_000 }, async () => {
@@ -172,4 +235,43 @@ describe.skipIf(noTrino !== undefined)('Trino', () => {
       if (options) await expectOracle(`offset_${index}`, view, tablesOf(view, chosen, 1_000), options);
     }
   }, 300_000);
+
+  it(`makes training sets by the adapter for Athena as the oracle (PROPERTY_SEED=${seed})`, async () => {
+    const samples = fc.sample(fc.tuple(viewChoiceArbitrary, accounts), { seed, numRuns: OPTIONS.length });
+    for (const [index, [choice, chosen]] of samples.entries()) {
+      const view = everyAggregateView(choice);
+      const options = OPTIONS[index] ?? failed();
+      const tables = tablesOf(view, chosen, 1);
+      const history = `SELECT *, strftime(make_timestamp("at" * 1000), '%Y-%m-%d') AS event_date FROM (${historySql(tables, options.decimalType)})`;
+      await createTable(`adapter_${index}`, history, {
+        ...historyColumns(options.decimalType),
+        event_date: 'VARCHAR',
+      });
+      const columns = await athenaTrainingSet(trino, {
+        service: serviceOf(view),
+        mode: options.mode,
+        history: { test_events: `adapter_${index}` },
+        spine: athenaSpine(tables, options.hasKnownAt),
+      });
+      const rows = tables.spine.map((_, row) => columns.map(({ cells }) => cells[row]));
+      expect(differences(view, tables, options, rows)).toEqual([]);
+    }
+  }, 300_000);
 });
+
+function athenaSpine({ spine }: Tables, hasKnownAt: boolean): Column[] {
+  const millis = (cells: readonly number[]) => cells.map((cell) => new Date(cell));
+  return [
+    { name: 'account_id', kind: 'text', cells: spine.map(({ account }) => account) },
+    { name: 'timestamp', kind: 'instant', cells: millis(spine.map(({ timestampMillis }) => timestampMillis)) },
+    ...(hasKnownAt
+      ? [
+          {
+            name: 'known_at',
+            kind: 'instant' as const,
+            cells: millis(spine.map(({ knownAtMillis }) => knownAtMillis)),
+          },
+        ]
+      : []),
+  ];
+}
