@@ -38,8 +38,12 @@ export interface StageConfig {
   readonly landsHistory: boolean;
   /** Answers wait until what they said is kept, so that whoever looks finds every row. */
   readonly waitsForRows: boolean;
-  /** What Athena may read for one training set, at 5 USD a TB; a query that reads more is stopped. */
-  readonly trainingSetBytesMax: number;
+  readonly trainingSets: {
+    /** What Athena may read for one, at 5 USD a TB; a query that reads more is stopped. */
+    readonly bytesScannedMax: number;
+    /** A million rows with 36 columns take 3.2 GB at their peak. New accounts are allowed 3,008 MB. */
+    readonly memoryMegabytes: number;
+  };
   /** Alarms and a dashboard are deployed. An emulator neither computes metrics from logs nor evaluates alarms. */
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
@@ -67,7 +71,7 @@ const LOCAL: StageConfig = {
     deadlineMillis: 5_000,
   },
   landsHistory: false,
-  trainingSetBytesMax: 10 * GIGABYTE,
+  trainingSets: { bytesScannedMax: 10 * GIGABYTE, memoryMegabytes: 1_024 },
   waitsForRows: true,
   monitored: false,
 };
@@ -80,7 +84,7 @@ const DEV: StageConfig = {
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
   landsHistory: true,
-  trainingSetBytesMax: 100 * GIGABYTE,
+  trainingSets: { bytesScannedMax: 100 * GIGABYTE, memoryMegabytes: 3_008 },
   waitsForRows: false,
   monitored: true,
 };
@@ -94,7 +98,7 @@ const PROD: StageConfig = {
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
   serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
   landsHistory: true,
-  trainingSetBytesMax: 1024 * GIGABYTE,
+  trainingSets: { bytesScannedMax: 1024 * GIGABYTE, memoryMegabytes: 6_144 },
   waitsForRows: false,
   monitored: true,
 };

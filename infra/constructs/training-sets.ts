@@ -20,9 +20,6 @@ import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 import type { ServingApi } from './serving-api.ts';
 
-/** A million rows with thirty columns, in memory at once. */
-const MAKE_MEMORY_MEGABYTES = 3_008;
-
 export interface TrainingSetsProps {
   readonly history: HistoryStore;
   readonly serving: ServingApi;
@@ -42,7 +39,7 @@ export class TrainingSets extends Construct {
     const make = new NodeFunction(this, 'Make', {
       folder: 'make-training-set',
       description: 'Makes training sets from history, by Athena.',
-      memoryMegabytes: MAKE_MEMORY_MEGABYTES,
+      memoryMegabytes: config.trainingSets.memoryMegabytes,
       timeout: Duration.millis(RUNNING_MILLIS_MAX),
       environment: {
         [MAKE_TRAINING_SET_ENV.historyBucket]: bucket.bucketName,
@@ -101,7 +98,7 @@ function trainingWorkgroup(
     workGroupConfiguration: {
       enforceWorkGroupConfiguration: true,
       publishCloudWatchMetricsEnabled: true,
-      bytesScannedCutoffPerQuery: config.trainingSetBytesMax,
+      bytesScannedCutoffPerQuery: config.trainingSets.bytesScannedMax,
       engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
       resultConfiguration: {
         outputLocation: history.bucket.s3UrlForObject(QUERY_RESULTS_PREFIX),

@@ -6,7 +6,7 @@ import { type HistoricalRequest, type OfflineStore, SpineError, type TrainingSet
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../sql/dialect.ts';
 import { historyQuery } from '../sql/history-query.ts';
 import type { AthenaQueries } from './athena-queries.ts';
-import { type Cell, type Column, columnsOf, openParquet, parquetOf } from './columns.ts';
+import { type Cell, type Column, columnsOf, openParquet, type ParquetFile, parquetOf } from './columns.ts';
 import { keysBelow, objectOf, putObject, requirePlace } from './s3-objects.ts';
 import { daysOf, tableWithin } from './scan.ts';
 import { checkedSpine, hashOfRows, leastColumnsOf, SPINE_ROWS_MAX, type Spine, tooManyRows } from './spine.ts';
@@ -141,7 +141,7 @@ export class AthenaOfflineStore implements OfflineStore {
     return { features, bytesScanned };
   }
 
-  async #unload(sql: string, features: readonly FeatureColumn[]) {
+  async #unload(sql: string, features: readonly Column[]) {
     const { queries, s3, scratch, signal } = this.#options;
     const location = `${scratch}features/`;
     const unload = `UNLOAD (\n${sql}\n) TO ${textLiteral(location)} WITH (format = 'PARQUET', compression = 'SNAPPY')`;
@@ -149,10 +149,11 @@ export class AthenaOfflineStore implements OfflineStore {
     let answered = 0;
     const { bucket } = requirePlace(location);
     for (const key of await keysBelow(s3, requirePlace(location))) {
-      const columns = await columnsOf(await openParquet(await objectOf(s3, { bucket, key })));
-      const rowNumbers = columns.find(({ name }) => name === ROW_NUMBER)?.cells ?? [];
+      const file = await openParquet(await objectOf(s3, { bucket, key }));
+      const rowNumbers = await cellsOf(file, ROW_NUMBER);
+      // A column at a time: all of them are twice in memory otherwise.
       for (const feature of features) {
-        const cells = columns.find(({ name }) => name === feature.name)?.cells ?? [];
+        const cells = await cellsOf(file, feature.name);
         for (const [index, row] of rowNumbers.entries()) feature.cells[Number(row)] = cells[index] ?? null;
       }
       answered += rowNumbers.length;
@@ -160,30 +161,37 @@ export class AthenaOfflineStore implements OfflineStore {
     return { bytesScanned, answered };
   }
 
-  async #select(sql: string, features: readonly FeatureColumn[]) {
+  async #select(sql: string, features: readonly Column[]) {
     const { queries, signal } = this.#options;
     const { columns, rows, bytesScanned } = await queries.run(sql, signal);
     const rowNumber = columns.indexOf(ROW_NUMBER);
     for (const { name, kind, cells } of features) {
       const position = columns.indexOf(name);
+      if (position < 0) throw unanswered(name);
       for (const row of rows) cells[Number(row[rowNumber])] = cellOfText(kind, row[position] ?? null);
     }
     return { bytesScanned, answered: rows.length };
   }
 }
 
-interface FeatureColumn extends Column {
-  readonly cells: Cell[];
-}
-
 const FEATURE_KINDS = { number: 'double', text: 'text', boolean: 'boolean' } as const;
 
-function featureColumns({ features, derived }: FeatureService, rowCount: number): FeatureColumn[] {
+function featureColumns({ features, derived }: FeatureService, rowCount: number): Column[] {
   return [...features, ...derived].map(({ name, type }) => ({
     name,
     kind: FEATURE_KINDS[type],
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
   }));
+}
+
+async function cellsOf(file: ParquetFile, name: string): Promise<Cell[]> {
+  const [column] = await columnsOf(file, [name]);
+  if (column === undefined) throw unanswered(name);
+  return column.cells;
+}
+
+function unanswered(name: string): Error {
+  return new Error(`Athena did not answer the column ${name}`);
 }
 
 function cellOfText(kind: Column['kind'], text: string | null): Cell {

@@ -19,7 +19,8 @@ export type Cell = boolean | bigint | number | string | Date | null;
 export interface Column {
   readonly name: string;
   readonly kind: ColumnKind;
-  readonly cells: readonly Cell[];
+  /** Not copied on the way to a file, because there may be a hundred million of them. */
+  readonly cells: Cell[];
 }
 
 /** Names of the kinds in SQL, for messages. */
@@ -41,7 +42,7 @@ const PARQUET_TYPES = {
 
 /** One Parquet file, compressed with Snappy. */
 export function parquetOf(columns: readonly Column[]): Uint8Array {
-  const columnData = columns.map(({ name, kind, cells }) => ({ name, data: [...cells], type: PARQUET_TYPES[kind] }));
+  const columnData = columns.map(({ name, kind, cells }) => ({ name, data: cells, type: PARQUET_TYPES[kind] }));
   return new Uint8Array(parquetWriteBuffer({ columnData }));
 }
 
@@ -57,9 +58,16 @@ export async function openParquet(file: AsyncBuffer): Promise<ParquetFile> {
   return { file, metadata, rowCount: Number(metadata.num_rows) };
 }
 
-/** All columns of a file. @throws SpineError naming the one whose values cannot be handed through as they are. */
-export async function columnsOf({ file, metadata, rowCount }: ParquetFile): Promise<Column[]> {
-  const columns = parquetSchema(metadata).children.map((child) => ({
+/**
+ * The columns of a file: all, or those of these names that it has.
+ * @throws SpineError naming the one whose values cannot be handed through as they are.
+ */
+export async function columnsOf(
+  { file, metadata, rowCount }: ParquetFile,
+  names?: readonly string[],
+): Promise<Column[]> {
+  const wanted = parquetSchema(metadata).children.filter(({ element }) => names?.includes(element.name) ?? true);
+  const columns = wanted.map((child) => ({
     name: child.element.name,
     kind: kindOf(child),
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
@@ -69,6 +77,7 @@ export async function columnsOf({ file, metadata, rowCount }: ParquetFile): Prom
     file,
     metadata,
     compressors,
+    ...(names !== undefined && { columns: columns.map(({ name }) => name) }),
     onChunk: ({ columnName, columnData, rowStart }) => {
       const column = byName.get(columnName);
       if (column === undefined) return;

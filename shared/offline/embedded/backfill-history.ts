@@ -8,9 +8,10 @@ import type { EntityHistory } from '../../online/backfill.ts';
 import { idHashOf, type WindowEvent } from '../../windows/event.ts';
 import { reachMillis } from '../../windows/layout.ts';
 import { ARRIVED_AT } from '../offline-store.ts';
+import { INSTANT_TYPES } from '../spine-problems.ts';
 import { DUCKDB, quoteName } from '../sql/dialect.ts';
 import { ARRIVAL, EVENT_ID, EVENT_TIME, eventsSql, keyColumn, LANE, valueColumn } from '../sql/events.ts';
-import { fieldOf, INSTANT_TYPES, keyOf, millisOf } from './column-types.ts';
+import { fieldOf, keyOf, millisOf } from './column-types.ts';
 import { type DuckDbOptions, queryRows, streamChunks, withDuckDb } from './duckdb.ts';
 import { historyColumns, required } from './history.ts';
 

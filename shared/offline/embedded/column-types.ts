@@ -12,9 +12,6 @@ const FRACTIONAL = /^(FLOAT|DOUBLE|DECIMAL.*)$/;
 const INSTANT = /^(TIMESTAMP.*|DATE)$/;
 const TEXT = /^(VARCHAR|UUID|ENUM.*)$/;
 
-/** What `millisOf` accepts, for messages. */
-export const INSTANT_TYPES = 'whole milliseconds (BIGINT), TIMESTAMP, or ISO 8601 text';
-
 /** Milliseconds since 1970 as a double; text that is no instant is null. */
 export function millisOf({ type }: ColumnInfo, column: string): string | undefined {
   if (WHOLE.test(type)) return `${column}::DOUBLE`;

@@ -5,7 +5,8 @@ import type { FeatureService, ServiceFeature } from '../../definitions/service.t
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
-import { type HistoricalRequest, type OfflineStore, SpineError, type TrainingSetManifest } from '../offline-store.ts';
+import type { HistoricalRequest, OfflineStore, TrainingSetManifest } from '../offline-store.ts';
+import { wrongInput } from '../spine-problems.ts';
 import { fieldsOf } from '../sweep/event-columns.ts';
 import { ViewSweep } from '../sweep/sweep-view.ts';
 import { columnNamed, fieldOf } from './column-types.ts';
@@ -237,9 +238,7 @@ function derivedInput(service: FeatureService, spine: Spine, name: string): stri
   if (column === undefined) return name === service.decides?.eventTime ? spine.timestamp : undefined;
   const sql = fieldOf(field, column.info, column.sql);
   if (sql !== undefined) return sql;
-  throw new SpineError(
-    `column "${name}" of the spine is ${column.info.type}, and derived features of ${service.key} need it to be ${field.type.kind}`,
-  );
+  throw wrongInput(name, column.info.type, service, field.type.kind);
 }
 
 /** Writes beside the output first, so that what is there is always whole. */

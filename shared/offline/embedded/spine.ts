@@ -3,7 +3,16 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
-import { columnNamed, INSTANT_TYPES, keyOf, millisOf } from './column-types.ts';
+import {
+  INSTANT_TYPES,
+  namedLikeFeature,
+  noJoinKey,
+  noTimestamp,
+  ROW_PROBLEMS,
+  unusableRows,
+  wrongType,
+} from '../spine-problems.ts';
+import { columnNamed, keyOf, millisOf } from './column-types.ts';
 import { type ColumnInfo, describeColumns, queryRows } from './duckdb.ts';
 
 /** The table that holds the spine's rows; their order is that of `rowid`. */
@@ -30,20 +39,10 @@ export async function loadSpine(
   const columns = await describeColumns(connection, SPINE_TABLE);
   refuseFeatureNames(columns, request.service);
   const timestamp = instantOf(columns, SPINE.timestamp);
-  if (timestamp === undefined) {
-    throw new SpineError(
-      `the spine has no column "${SPINE.timestamp}", the instant for which features are wanted; it has ${namesOf(columns)}`,
-    );
-  }
+  if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
   const knownAt = (request.mode === 'bitemporal' ? instantOf(columns, SPINE.knownAt) : undefined) ?? timestamp;
-  await refuseRowsWithout(connection, timestamp, `"${SPINE.timestamp}" is no instant: it must be ${INSTANT_TYPES}`);
-  if (knownAt !== timestamp) {
-    await refuseRowsWithout(
-      connection,
-      knownAt,
-      `"${SPINE.knownAt}" is no instant; leave the column out for "${SPINE.timestamp}"`,
-    );
-  }
+  await refuseRowsWithout(connection, timestamp, ROW_PROBLEMS.timestamp);
+  if (knownAt !== timestamp) await refuseRowsWithout(connection, knownAt, ROW_PROBLEMS.knownAt);
   for (const view of request.service.views) await refuseRowsWithoutKeys(connection, view, columns);
   const [[rowCount, earliest, latest, latestKnown] = []] = await queryRows(
     connection,
@@ -79,17 +78,14 @@ export function namesOf(columns: readonly ColumnInfo[]): string {
 function refuseFeatureNames(columns: readonly ColumnInfo[], service: FeatureService): void {
   const names = new Set(columns.map(({ name }) => name.toLowerCase()));
   const twice = [...service.features, ...service.derived].find(({ name }) => names.has(name));
-  if (twice)
-    throw new SpineError(`the spine has a column "${twice.name}", which is a feature of ${service.key}; rename it`);
+  if (twice) throw namedLikeFeature(twice.name, service);
 }
 
 function instantOf(columns: readonly ColumnInfo[], name: string): string | undefined {
   const column = columnNamed(columns, name, 's');
   if (column === undefined) return undefined;
   const millis = millisOf(column.info, column.sql);
-  if (millis === undefined) {
-    throw new SpineError(`column "${name}" of the spine is ${column.info.type}; it must be ${INSTANT_TYPES}`);
-  }
+  if (millis === undefined) throw wrongType(name, column.info.type, INSTANT_TYPES);
   return millis;
 }
 
@@ -98,8 +94,7 @@ async function refuseRowsWithout(connection: DuckDBConnection, expression: strin
     connection,
     `SELECT count(*), min(s.rowid) + 1 FROM ${SPINE_TABLE} s WHERE (${expression}) IS NULL`,
   );
-  if (Number(count) > 0)
-    throw new SpineError(`in ${String(count)} rows of the spine, the first of them row ${String(first)}, ${problem}`);
+  if (Number(count) > 0) throw unusableRows(Number(count), Number(first), problem);
 }
 
 /** SQL of the join keys of a row of the spine. @throws SpineError naming the one that the spine lacks. */
@@ -107,14 +102,14 @@ export function spineKeysOf(view: WindowedView, columns: readonly ColumnInfo[]):
   return view.entity.joinKeys.map((joinKey) => {
     const column = columnNamed(columns, joinKey, 's');
     if (column === undefined) {
-      throw new SpineError(
-        `the spine has no column "${joinKey}", which identifies the ${view.entity.name}; it has ${namesOf(columns)}`,
+      throw noJoinKey(
+        joinKey,
+        view,
+        columns.map(({ name }) => name),
       );
     }
     const key = keyOf(view.source.fields[joinKey], column.info, column.sql);
-    if (key === undefined) {
-      throw new SpineError(`column "${joinKey}" of the spine is ${column.info.type}; it must be text or whole numbers`);
-    }
+    if (key === undefined) throw wrongType(joinKey, column.info.type, 'text or whole numbers');
     return key;
   });
 }
@@ -126,8 +121,7 @@ async function refuseRowsWithoutKeys(
 ): Promise<void> {
   for (const [index, key] of spineKeysOf(view, columns).entries()) {
     const joinKey = view.entity.joinKeys[index] ?? '';
-    const kind = view.source.fields[joinKey]?.type.kind === 'integer' ? 'a whole number' : 'a text that is not empty';
-    await refuseRowsWithout(connection, `nullif((${key})::VARCHAR, '')`, `"${joinKey}" is missing: it must be ${kind}`);
+    await refuseRowsWithout(connection, `nullif((${key})::VARCHAR, '')`, ROW_PROBLEMS.joinKey(joinKey, view));
   }
 }
 

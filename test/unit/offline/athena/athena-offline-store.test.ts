@@ -81,8 +81,14 @@ const ROWS: (string | number | null)[][] = [
 
 /** An answer with a count for every row, in an order of its own. */
 const counts = (...rows: number[]) => ({
-  columns: ['spine_row', 'tx_count_1h', 'is_burst'],
-  rows: rows.map((row) => [String(row), String(row + 0.5), row === 0 ? null : String(row === 1)]),
+  columns: ['spine_row', ...FEATURES.map(({ name }) => name)],
+  rows: rows.map((row) => [
+    String(row),
+    ...FEATURES.map(({ name }) => {
+      if (name === 'is_burst') return row === 0 ? null : String(row === 1);
+      return name === 'tx_count_1h' ? String(row + 0.5) : null;
+    }),
+  ]),
   bytesScanned: 77,
 });
 
@@ -156,6 +162,11 @@ describe('training sets by Athena', () => {
       parquetOf([
         { name: 'tx_count_1h', kind: 'double', cells: rows.map((row) => row + 0.5) },
         { name: 'spine_row', kind: 'integer', cells: rows.map(BigInt) },
+        ...FEATURES.filter(({ name }) => name !== 'tx_count_1h').map(({ name }) => ({
+          name,
+          kind: 'double' as const,
+          cells: rows.map(() => null),
+        })),
       ]);
     const store = storeThat(
       () => {
@@ -185,6 +196,16 @@ describe('training sets by Athena', () => {
     await expect(make(storeThat(() => counts(0, 1, 2)))).rejects.toThrow('lost');
     expect(glue.commandCalls(DeleteTableCommand).map(({ args }) => args[0].input)).toEqual(
       Array(3).fill({ DatabaseName: 'a_database', Name: 'spine_0b5e' }),
+    );
+    expect(bucket.objects.has(OUTPUT)).toBe(false);
+  });
+
+  it('writes nothing when a feature is missing in the answer', async () => {
+    await putSpine([...KEYS, 'timestamp VARCHAR'], ROWS);
+    const { columns, ...answer } = counts(0, 1, 2);
+    const renamed = columns.map((name) => (name === 'tx_count_1h' ? 'TX_COUNT_1H' : name));
+    await expect(make(storeThat(() => ({ ...answer, columns: renamed })))).rejects.toThrow(
+      'Athena did not answer the column tx_count_1h',
     );
     expect(bucket.objects.has(OUTPUT)).toBe(false);
   });
