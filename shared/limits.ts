@@ -63,6 +63,12 @@ export const LIMITS = {
   /** An event further ahead of its arrival than this is quarantined: it would freeze its entity until then. */
   futureToleranceMillis: 5 * MINUTE,
 
+  /**
+   * How far the time of a decided event may lie from its arrival, before and after, and still be believed; the allowed
+   * lateness of its source, where that is longer. Further → counted, but `skewed`, which rules can review.
+   */
+  skewToleranceMillis: 5 * SECOND,
+
   /** Event times before 2000 are seconds taken for milliseconds, or garbage. Older → refused, naming the field. */
   earliestEventTimeMillis: Date.UTC(2000, 0, 1),
 

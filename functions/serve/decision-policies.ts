@@ -3,7 +3,7 @@ import type { FeatureService } from '../../shared/definitions/service.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
-import { type DecisionPolicy, decisionPolicy, type Scorer } from '../../shared/scoring/decide.ts';
+import { type DecisionPolicy, decisionPolicy, type PolicyProblem, type Scorer } from '../../shared/scoring/decide.ts';
 import { activeConfiguration, modelObjectName, type ObjectStore } from '../../shared/scoring/decision-store.ts';
 import { ModelPackageError, readModelPackage } from '../../shared/scoring/package.ts';
 import { scorerOf } from '../../shared/scoring/scorer.ts';
@@ -15,8 +15,6 @@ export interface ActivePolicy {
   readonly policy: DecisionPolicy;
   /** 0 is the default configuration. */
   readonly configurationVersion: number;
-  /** What is not as it should be: names for `degraded`, empty when all is well. */
-  readonly problems: readonly ('configuration' | 'model')[];
 }
 
 /** Says how a service decides now. Never rejects, and never waits for longer than an answer can. */
@@ -31,7 +29,7 @@ export class DefaultPolicies implements DecisionPolicies {
   async policyOf(service: FeatureService): Promise<ActivePolicy> {
     let known = this.#policies.get(service);
     if (known === undefined) {
-      known = { policy: decisionPolicy(service, DEFAULT_CONFIGURATION), configurationVersion: 0, problems: [] };
+      known = { policy: decisionPolicy(service, DEFAULT_CONFIGURATION), configurationVersion: 0 };
       this.#policies.set(service, known);
     }
     return known;
@@ -87,8 +85,8 @@ export class StoredPolicies implements DecisionPolicies {
   #entryOf(service: FeatureService): Entry {
     let entry = this.#entries.get(service);
     if (entry === undefined) {
-      const policy = decisionPolicy(service, DEFAULT_CONFIGURATION);
-      const active: ActivePolicy = { policy, configurationVersion: 0, problems: ['configuration'] };
+      const policy = decisionPolicy(service, DEFAULT_CONFIGURATION, { problems: ['configuration'] });
+      const active: ActivePolicy = { policy, configurationVersion: 0 };
       entry = { active, isLoaded: false, renewAtMillis: Number.NEGATIVE_INFINITY, renewal: undefined };
       this.#entries.set(service, entry);
     }
@@ -100,7 +98,7 @@ export class StoredPolicies implements DecisionPolicies {
       const { version, configuration } = await activeConfiguration(this.#store, service);
       const challengers: Scorer[] = [];
       let champion: Scorer | undefined;
-      const problems: ActivePolicy['problems'][number][] = [];
+      const problems: PolicyProblem[] = [];
       if (configuration.model !== null) {
         champion = await this.#model(service, configuration.model);
         // Models are part of a configuration: one that cannot be loaded makes all of it unusable, if there is another.
@@ -112,9 +110,8 @@ export class StoredPolicies implements DecisionPolicies {
         if (challenger) challengers.push(challenger);
       }
       entry.active = {
-        policy: decisionPolicy(service, configuration, { champion, challengers }),
+        policy: decisionPolicy(service, configuration, { champion, challengers, problems }),
         configurationVersion: version,
-        problems,
       };
       entry.isLoaded = problems.length === 0;
       entry.renewAtMillis = this.#clock() + (entry.isLoaded ? REFRESH_AFTER_MILLIS : RETRY_AFTER_MILLIS);

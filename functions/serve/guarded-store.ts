@@ -72,13 +72,13 @@ export class GuardedStore {
     const broken = this.#broken;
     const retried = withRetries(
       {
-        update: (key, update) => broken(() => this.#hedged.update(key, update)),
+        update: (key, update, options) => broken(() => this.#hedged.update(key, update, options)),
         get: (keys, options) => broken(() => this.#hedged.get(keys, options)),
       },
       { signal, initialDelayMillis: 10, maxDelayMillis: 100, isWorthRetrying: () => this.state !== 'open' },
     );
     return {
-      update: (key, update) => beforeAbort(signal, retried.update(key, update)),
+      update: (key, update, options) => beforeAbort(signal, retried.update(key, update, options)),
       get: (keys, options) => beforeAbort(signal, retried.get(keys, options)),
     };
   }

@@ -38,6 +38,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
   const servedAtMillis = ports.clock();
   const decided = decide(active.policy, {
     values: event.values,
+    eventStatus: eventStatus === 'read-only' ? 'applied' : eventStatus,
     windowFeatures: featureValues(service.features, readings),
     missing: service.features.filter(({ view }) => !readings.has(view)).map(({ name }) => name),
     explained: explain,
@@ -102,13 +103,13 @@ function requestOf({ repository, clock }: ServePorts, body: unknown): PredictReq
   return { service, source, mode, explain, event: decoded.event };
 }
 
-function degradationsOf({ failures, readings }: DecidedFeatures, { problems, policy }: ActivePolicy): Degradation[] {
+function degradationsOf({ failures, readings }: DecidedFeatures, { policy }: ActivePolicy): Degradation[] {
   const views = [...failures.keys()].map((view): Degradation => {
     const remembered = readings.get(view);
     return { what: 'view', name: view.key, ...(remembered && { remembered_of: isoOf(remembered.asOfMillis) }) };
   });
   return views.concat(
-    problems.map((what) => ({
+    policy.problems.map((what) => ({
       what,
       name: (what === 'model' ? policy.configuration.model : undefined) ?? policy.service.key,
     })),

@@ -8,6 +8,7 @@ import {
   compilePredicate,
   compileToJavaScript,
   type Expression,
+  type TextExpression,
   type Value,
   type ValueType,
 } from '../expressions/index.ts';
@@ -24,6 +25,14 @@ export type RuleSeverity = 'low' | 'medium' | 'high';
 
 /** `on` decides, `shadow` only reports that it fired, `off` is not looked at. A configuration may say otherwise. */
 export type RuleState = 'on' | 'off' | 'shadow';
+
+/**
+ * The column by which rules see what became of the decided event: `applied` (counted), `duplicate` (counted before), `late`
+ * (behind its entity's newest event by more than the allowed lateness, so not counted), `skewed` (counted, but its time
+ * lies further from its arrival than `skewToleranceMillis`), `unrelated` (no view counts it) or `unknown` (the store did not answer).
+ */
+export const EVENT_STATUS = 'event_status';
+export type EventStatus = 'applied' | 'duplicate' | 'late' | 'skewed' | 'unrelated' | 'unknown';
 
 /** A named condition over a decision's features, with the sentence that explains it to people. */
 export interface Rule {
@@ -90,12 +99,14 @@ export function featureService<
     readonly derived?: {
       readonly [Name in keyof Derived]: (columns: Columns<InputRow<Views, Schema>>) => Derived[Name];
     };
-    /** By name, `UPPER_CASE`. They see features, derived features and the event's fields. */
+    /** By name, `UPPER_CASE`. They see features, derived features, the event's fields and `event_status` (`EventStatus`). */
     readonly rules?: Readonly<
       Record<
         string,
         {
-          readonly when: (columns: Columns<InputRow<Views, Schema>> & Derived) => BooleanExpression;
+          readonly when: (
+            columns: Columns<InputRow<Views, Schema>> & Derived & { readonly [EVENT_STATUS]: TextExpression },
+          ) => BooleanExpression;
           readonly reason: string;
           readonly outcome: RuleOutcome;
           /** Default: medium for a review, high for a block. */
@@ -117,6 +128,8 @@ export function featureService<
       throw new DefinitionError(subject, `"${name}" is a field of the event and a feature; rename the feature`);
     types[name] = type;
   }
+  if (types[EVENT_STATUS] || options.derived?.[EVENT_STATUS as keyof Derived])
+    throw new DefinitionError(subject, `"${EVENT_STATUS}" is what rules call what became of the event; rename yours`);
   const inputs = columns(types) as unknown as Columns<InputRow<Views, Schema>>;
   const derived = Object.entries<(inputs: Columns<InputRow<Views, Schema>>) => AnyExpression>(
     options.derived ?? {},
@@ -130,7 +143,11 @@ export function featureService<
   const derivedColumns = columns(
     Object.fromEntries(derived.map(({ name, type }) => [name, type])),
   ) as unknown as Derived;
-  const ruleColumns = { ...inputs, ...derivedColumns };
+  const ruleColumns = {
+    ...inputs,
+    ...derivedColumns,
+    ...columns<{ event_status: string }>({ [EVENT_STATUS]: 'text' }),
+  };
   const rules = Object.entries(options.rules ?? {}).map(([name, rule]): Rule => {
     if (!/^[A-Z][A-Z0-9_]{0,62}$/.test(name))
       throw new DefinitionError(subject, `rule "${name}": a rule's name is UPPER_CASE`);
@@ -144,7 +161,7 @@ export function featureService<
     [...derived.map(({ expression }) => expression), ...rules.map(({ when }) => when)],
     {
       derived,
-      fields: Object.keys(options.decides?.fields ?? {}),
+      fields: [EVENT_STATUS, ...Object.keys(options.decides?.fields ?? {})],
     },
   );
   return {

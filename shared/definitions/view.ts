@@ -68,6 +68,8 @@ export interface ViewFeature {
   readonly aggregate: string;
   readonly field: string | undefined;
   readonly window: string;
+  /** Whether its window leaves out the event that is being decided. */
+  readonly excludesCurrent: boolean;
 }
 
 /** Features of an entity over sliding windows of a source's events, kept online in one item per entity. */
@@ -154,13 +156,14 @@ export function windowedView<
     ...description,
     entity,
     source,
-    features: features.map(({ name, aggregate, input, window }) => ({
+    features: features.map(({ name, aggregate, input, window, excludesCurrent }) => ({
       name,
       type: aggregate.outputType(input),
       emptyValue: aggregate.emptyValue,
       aggregate: aggregate.name,
       field: input.fieldName,
       window: window.name,
+      excludesCurrent,
     })),
     where,
     includes: membershipTest(entity, where),
@@ -273,7 +276,7 @@ function declaredFeature(
       `${call}: ${aggregate.name} cannot be computed for window ${window.name} with an offset`,
     );
   }
-  const { quantile } = aggregation;
+  const { quantile, excludesCurrent = false } = aggregation;
   if (aggregation.aggregate === 'quantile' && !(quantile !== undefined && quantile >= 0 && quantile <= 1)) {
     throw new DefinitionError(subject, `${call}: the rank of a quantile lies between 0 and 1, not ${quantile}`);
   }
@@ -283,6 +286,7 @@ function declaredFeature(
     window,
     aggregate,
     input: { fieldName: aggregation.field, field, scale, quantile },
+    excludesCurrent,
   };
 }
 

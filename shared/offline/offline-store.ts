@@ -17,6 +17,10 @@ import type { FeatureService } from '../definitions/service.ts';
  *    after them, window features first, in the order of the service. An entity without events has empty values. Derived
  *    features take the fields of the decided event from the spine's columns of those names, its time from `timestamp` if
  *    there is none; what the spine lacks is null.
+ * 6. A row may name its decided event, in a column with the name of the `eventId` of the service's `decides`. The windows
+ *    of features with `excludesCurrent` then hold every event that counts but that one, whatever else is said of it;
+ *    where the row has null there, nothing is left out. A spine without the column is refused for a service with
+ *    such features.
  */
 export type HistoryMode = 'bitemporal' | 'event-time';
 

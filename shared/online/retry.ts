@@ -35,7 +35,7 @@ export function withRetries(
     return policy.execute(call, options.signal);
   };
   return {
-    update: (key, update) => execute(() => store.update(key, update)),
+    update: (key, update, updateOptions) => execute(() => store.update(key, update, updateOptions)),
     get: (keys, getOptions) => execute(() => store.get(keys, getOptions)),
   };
 }

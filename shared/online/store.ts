@@ -1,9 +1,13 @@
 import type { Item, ItemUpdate } from '../windows/item.ts';
 
-/** `applied` carries the item after the update; otherwise the item as it stood when a condition failed (`{}` = none). */
+/** `applied` carries the item after the update, or the one before it (`{}` = none), as it was asked for; otherwise the item as it stood when a condition failed. */
 export type UpdateResult =
   | { readonly applied: true; readonly item: Item }
   | { readonly applied: false; readonly item: Item };
+
+export interface UpdateOptions {
+  readonly returns?: 'after' | 'before';
+}
 
 /** What an operation cost, for benchmarks and cost reports. Units are DynamoDB capacity units. */
 export interface ConsumedCapacity {
@@ -22,8 +26,12 @@ export interface ConsumedCapacity {
  *    have happened, and repeating it is safe because of its own conditions.
  */
 export interface OnlineStore {
-  /** @param key at most 2,048 bytes of UTF-8. */
-  update(key: string, update: ItemUpdate): Promise<UpdateResult>;
+  /**
+   * @param key at most 2,048 bytes of UTF-8.
+   * @param options.returns the item as it is after the update (default) or as it was before it; the other one follows by
+   *   `applyToItem`.
+   */
+  update(key: string, update: ItemUpdate, options?: UpdateOptions): Promise<UpdateResult>;
   /** The items of `keys`, in their order; `undefined` where there is none. Strongly consistent unless asked otherwise. */
   get(keys: readonly string[], options?: { readonly consistent?: boolean }): Promise<(Item | undefined)[]>;
 }

@@ -128,13 +128,14 @@ function manifestOf(declared: {
         hop: formatDuration(window.hopMillis),
         offset: formatDuration(window.offsetMillis),
       })),
-      features: view.layout.features.map(({ name, window, aggregate, input }) => ({
+      features: view.layout.features.map(({ name, window, aggregate, input, excludesCurrent }) => ({
         name,
         type: aggregate.outputType(input),
         aggregate: aggregate.name,
         field: input.fieldName ?? null,
         quantile: input.quantile ?? null,
         window: window.name,
+        ...(excludesCurrent && { excludesCurrent }),
       })),
       ttl: formatDuration(view.layout.expiresAfterMillis),
       lanes: view.lanes,

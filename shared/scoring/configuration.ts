@@ -37,7 +37,7 @@ export const decisionConfiguration = z.strictObject({
   degraded: z
     .enum(['approve', 'review', 'block'])
     .default('review')
-    .describe('The mildest decision when features are missing that the service needs'),
+    .describe('The mildest decision while something is missing: features, the model, the configuration itself'),
   note: z.string().max(1_000).default('').describe('Why it was changed'),
 });
 export type DecisionConfiguration = z.infer<typeof decisionConfiguration>;

@@ -1,5 +1,5 @@
 import type { FieldValue } from '../definitions/fields.ts';
-import type { FeatureService, Rule } from '../definitions/service.ts';
+import { EVENT_STATUS, type EventStatus, type FeatureService, type Rule } from '../definitions/service.ts';
 import { derivedValues } from '../online/read-features.ts';
 import type { FeatureValue } from '../windows/aggregate.ts';
 import {
@@ -44,16 +44,27 @@ export interface DecisionPolicy {
   /** The model that decides; without one, rules alone do. */
   readonly champion: Scorer | undefined;
   readonly challengers: readonly Scorer[];
+  /** What is not as the configuration in force wants it: then no decision is milder than its `degraded`. */
+  readonly problems: readonly PolicyProblem[];
 }
+
+/** `configuration`: which one is in force is not known, or it cannot be used. `model`: the one it names cannot. */
+export type PolicyProblem = 'configuration' | 'model';
 
 export function decisionPolicy(
   service: FeatureService,
   configuration: DecisionConfiguration,
-  models: { readonly champion?: Scorer | undefined; readonly challengers?: readonly Scorer[] } = {},
+  more: {
+    readonly champion?: Scorer | undefined;
+    readonly challengers?: readonly Scorer[];
+    readonly problems?: readonly PolicyProblem[];
+  } = {},
 ): DecisionPolicy {
-  const { champion, challengers = [] } = models;
-  return { service, configuration, lists: entityListsOf(configuration), champion, challengers };
+  const { champion, challengers = [], problems = [] } = more;
+  return { service, configuration, lists: entityListsOf(configuration), champion, challengers, problems };
 }
+
+const DECISION_OF_LIST = { deny: 'block', allow: 'approve' } as const satisfies Record<ListMatch['list'], Decision>;
 
 /** Score above which an event is blocked and called fraud, where neither configuration nor model says another. */
 const BLOCK_ABOVE = 0.85;
@@ -80,6 +91,7 @@ export interface Decided {
 export interface DecidedEvent {
   /** Fields of the event. */
   readonly values: Readonly<Record<string, FieldValue>>;
+  readonly eventStatus: EventStatus;
   readonly windowFeatures: Readonly<Record<string, FeatureValue>>;
   /** Window features that could not be had and stand as null above. */
   readonly missing?: readonly string[];
@@ -91,27 +103,29 @@ export interface DecidedEvent {
  * Decides over one event.
  *
  * 1. Derived features follow from window features and the event's fields, the score and the rules from all of them.
- * 2. An entity that is denied is blocked and one that is allowed is approved, whatever rules and score say.
- * 3. Otherwise it is the severest of: the rules that fired, the score against its thresholds, and, where features are
- *    missing, what the configuration wants then. A model is not asked about a row that lacks what it was trained on.
+ * 2. An entity that is denied is blocked and one that is allowed is approved, whatever rules and score say; allowed only
+ *    while it is known which configuration is in force.
+ * 3. Otherwise it is the severest of: the rules that fired, the score against its thresholds, and, where features, model
+ *    or configuration are missing, `degraded`. A model is not asked about a row that lacks what it was trained on.
  */
 export function decide(policy: DecisionPolicy, event: DecidedEvent): Decided {
-  const { service, configuration, champion, challengers, lists } = policy;
-  const { values, windowFeatures, missing = [], explained = 0 } = event;
+  const { service, configuration, champion, challengers, lists, problems } = policy;
+  const { values, eventStatus, windowFeatures, missing = [], explained = 0 } = event;
   const inputs = { ...values, ...windowFeatures };
   const features = { ...windowFeatures, ...derivedValues(service, inputs) };
   const row: Readonly<Record<string, FieldValue>> = { ...inputs, ...features };
-  const fired = service.rules.filter((rule) => ruleState(configuration, rule) !== 'off' && rule.fires(row));
+  const ruleRow = { ...row, [EVENT_STATUS]: eventStatus };
+  const fired = service.rules.filter((rule) => ruleState(configuration, rule) !== 'off' && rule.fires(ruleRow));
   const rules = fired.filter((rule) => ruleState(configuration, rule) === 'on');
   const canScore = missing.length === 0;
   const score = champion && canScore ? champion.score(row) : null;
-  const listed = listMatchOf(lists, service, values);
   const byScore = scoreDecision(policy, score);
+  const isComplete = canScore && problems.length === 0;
+  const match = listMatchOf(lists, service, values);
+  const listed = match?.list === 'allow' && problems.includes('configuration') ? undefined : match;
   const decision = listed
-    ? listed.list === 'deny'
-      ? 'block'
-      : 'approve'
-    : severest([...rules.map(({ outcome }) => outcome), byScore, canScore ? 'approve' : configuration.degraded]);
+    ? DECISION_OF_LIST[listed.list]
+    : severest([...rules.map(({ outcome }) => outcome), byScore, isComplete ? 'approve' : configuration.degraded]);
   return {
     decision,
     isFraud: score === null ? decision === 'block' : byScore === 'block',

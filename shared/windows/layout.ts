@@ -19,6 +19,8 @@ export interface WindowFeature {
   readonly window: Window;
   readonly aggregate: Aggregate;
   readonly input: AggregateInput;
+  /** Whether the window leaves out the event that is being decided. */
+  readonly excludesCurrent: boolean;
 }
 
 /** A feature with its place in the layout: which window, and which cells it is made of. */

@@ -7,6 +7,7 @@ import type { Attribute, Condition, ItemUpdate } from '../../shared/windows/item
 import { planMaintenance } from '../../shared/windows/maintain.ts';
 import { planUpdate } from '../../shared/windows/plan.ts';
 import { readWindows } from '../../shared/windows/read.ts';
+import { applyToItem } from '../../shared/windows/update-builder.ts';
 import { deliveriesOf, everyAggregateView, type RawEvent, START_MILLIS, testSource } from '../support/arbitraries.ts';
 import { oracleFeatures } from '../support/oracle.ts';
 
@@ -49,6 +50,17 @@ export function describeOnlineStore(name: string, makeStore: () => Promise<Onlin
       const written = await Promise.all(Array.from({ length: 130 }, (_, n) => given({ h: { N: String(n) } })));
       const items = await store.get(written);
       expect(items.map((item) => item?.h)).toEqual(written.map((_, n) => ({ N: String(n) })));
+    });
+
+    it('answers with the item before the update where that is asked for', async () => {
+      const key = freshKey();
+      const one = change({ add: { count: { N: '5' }, ids: { SS: ['a'] } } });
+      const first = await store.update(key, one, { returns: 'before' });
+      expect(first).toEqual({ applied: true, item: {} });
+      const second = await store.update(key, one, { returns: 'before' });
+      expect(second).toEqual({ applied: true, item: { count: { N: '5' }, ids: { SS: ['a'] } } });
+      const [now] = await store.get([key]);
+      expect(now).toEqual(applyToItem(second.item, one));
     });
 
     it('sets, adds and removes in one update and answers with the item after it', async () => {

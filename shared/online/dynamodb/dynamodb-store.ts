@@ -17,6 +17,7 @@ import {
   OnlineStoreRequestError,
   OnlineStoreThrottledError,
   OnlineStoreUnavailableError,
+  type UpdateOptions,
   type UpdateResult,
 } from '../store.ts';
 import { TABLE } from '../table.ts';
@@ -39,12 +40,12 @@ export class DynamoDbOnlineStore implements OnlineStore {
     this.#onConsumedCapacity = options.onConsumedCapacity;
   }
 
-  async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+  async update(key: string, update: ItemUpdate, { returns = 'after' }: UpdateOptions = {}): Promise<UpdateResult> {
     try {
       const output = await this.#client.send(
         new UpdateItemCommand({
           ...updateExpressions(this.#tableName, key, update),
-          ReturnValues: 'ALL_NEW',
+          ReturnValues: returns === 'after' ? 'ALL_NEW' : 'ALL_OLD',
           ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
           ...this.#costQuestion,
         }),

@@ -6,6 +6,7 @@ import {
   type OnlineStore,
   OnlineStoreItemTooLargeError,
   OnlineStoreRequestError,
+  type UpdateOptions,
   type UpdateResult,
 } from '../store.ts';
 
@@ -14,7 +15,7 @@ import {
  *
  * Its answers are snapshots, as the contract wants. A replay with one writer per key, which is done with an answer when it
  * makes the next update, can ask for `live` answers: the stored item itself, which later updates change. That spares a copy
- * of the item per update, most of the work for large items.
+ * of the item per update, most of the work for large items. Such an item is never the one before an update.
  */
 export class MemoryOnlineStore implements OnlineStore {
   readonly #items = new Map<string, { item: Record<string, Attribute>; bytes: number }>();
@@ -24,7 +25,7 @@ export class MemoryOnlineStore implements OnlineStore {
     this.#answers = answers;
   }
 
-  async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+  async update(key: string, update: ItemUpdate, { returns = 'after' }: UpdateOptions = {}): Promise<UpdateResult> {
     requireKey(key);
     const stored = this.#items.get(key) ?? { item: {}, bytes: Buffer.byteLength(key) };
     if (!update.conditions.every((condition) => holds(condition, stored.item))) {
@@ -39,7 +40,7 @@ export class MemoryOnlineStore implements OnlineStore {
     const item = this.#answers === 'live' ? stored.item : Object.assign(Object.create(null), stored.item);
     changeItem(item, changes);
     this.#items.set(key, { item, bytes });
-    return { applied: true, item };
+    return { applied: true, item: returns === 'after' ? item : stored.item };
   }
 
   async get(keys: readonly string[]): Promise<(Item | undefined)[]> {

@@ -11,7 +11,11 @@ function event(
   values: Record<string, string | number> = {},
 ): DecidedEvent {
   const empty = Object.fromEntries(fraudDetection.features.map(({ name, emptyValue }) => [name, emptyValue]));
-  return { values: { ...VALUES, ...values }, windowFeatures: { ...empty, ...QUIET, ...features } };
+  return {
+    values: { ...VALUES, ...values },
+    eventStatus: 'applied',
+    windowFeatures: { ...empty, ...QUIET, ...features },
+  };
 }
 
 function scorer(score: number, thresholds: Scorer['thresholds'] = {}, key = 'model@1'): Scorer {

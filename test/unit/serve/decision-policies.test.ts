@@ -40,8 +40,9 @@ describe('policies from a store', () => {
   }
 
   it('are the default one where nothing is configured', async () => {
-    const { policy, configurationVersion, problems } = await policies.policyOf(service);
-    expect({ configuration: policy.configuration, configurationVersion, problems }).toEqual({
+    const { policy, configurationVersion } = await policies.policyOf(service);
+    const { configuration, problems } = policy;
+    expect({ configuration, configurationVersion, problems }).toEqual({
       configuration: DEFAULT_CONFIGURATION,
       configurationVersion: 0,
       problems: [],
@@ -53,10 +54,10 @@ describe('policies from a store', () => {
     await push('small@1', smallModelPackage(repository));
     await push('rival@2', smallModelPackage(repository, { name: 'rival', version: 2 }));
     await configure({ model: 'small@1', challengers: ['rival@2'] });
-    const { policy, problems } = await policies.policyOf(service);
+    const { policy } = await policies.policyOf(service);
     expect(policy.champion?.key).toBe('small@1');
     expect(policy.challengers.map(({ key }) => key)).toEqual(['rival@2']);
-    expect(problems).toEqual([]);
+    expect(policy.problems).toEqual([]);
   });
 
   it('are renewed after half a minute, beside the request that notices', async () => {
@@ -106,8 +107,8 @@ describe('policies from a store', () => {
     await policies.policyOf(service);
     if (content) await push('next@2', content);
     await configure({ model: 'next@2' });
-    const { policy, configurationVersion, problems } = await renewed();
-    expect({ champion: policy.champion?.key, configurationVersion, problems }).toEqual({
+    const { policy, configurationVersion } = await renewed();
+    expect({ champion: policy.champion?.key, configurationVersion, problems: policy.problems }).toEqual({
       champion: 'small@1',
       configurationVersion: 1,
       problems: [],
@@ -154,7 +155,7 @@ describe('policies from a store', () => {
     await policies.policyOf(service);
     await configure({});
     await store.put('configurations/fraud_detection@1/000002.json', Buffer.from(text));
-    expect(await renewed()).toMatchObject({ configurationVersion: 1, problems: [] });
+    expect(await renewed()).toMatchObject({ configurationVersion: 1, policy: { problems: [] } });
     expect(logged[0]).toMatchObject({ details: { service: service.key, error: { name: 'ConfigurationError' } } });
   });
 
@@ -165,7 +166,7 @@ describe('policies from a store', () => {
     store.get = () => Promise.reject(new Error('S3 is down'));
     const { predict } = serve({ repository, policies });
     expect((await predict(transaction())).body).toMatchObject({
-      decision: 'approve',
+      decision: 'review',
       score: null,
       degraded: [{ what: 'configuration', name: 'fraud_detection@1' }],
     });
@@ -182,7 +183,7 @@ describe('policies from a store', () => {
     await configure({ model: 'small@1', rules: { LARGE_FIRST_TX: 'off' } });
     const { predict } = serve({ repository, policies });
     expect((await predict(transaction({ amount: 2_000 }))).body).toMatchObject({
-      decision: 'approve',
+      decision: 'review',
       score: null,
       configuration_version: 1,
       degraded: [{ what: 'model', name: 'small@1' }],
@@ -192,8 +193,8 @@ describe('policies from a store', () => {
   it('do not keep a request waiting for a store that hangs', async () => {
     store.get = () => new Promise(() => {});
     const startedAt = performance.now();
-    const { problems } = await policies.policyOf(service);
-    expect(problems).toEqual(['configuration']);
+    const { policy } = await policies.policyOf(service);
+    expect(policy.problems).toEqual(['configuration']);
     // Far longer than the wait, far shorter than for ever.
     expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
