@@ -19,6 +19,7 @@ import {
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
 import { agrees, countedInHistory, oracleFeatures, oracleHistoricalFeatures } from '../support/oracle.ts';
+import { type Decides, decidedIdOf, decidesArbitrary } from '../support/sql-history.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
 
@@ -27,15 +28,6 @@ interface Row {
   readonly knownAtMillis: number;
   readonly decidedId: string | null;
 }
-
-/** What a row decides: the event that it lies near, any other one, one that is not the entity's, or nothing. */
-const decidesArbitrary = fc.oneof(
-  { weight: 3, arbitrary: fc.constant('near' as const) },
-  { weight: 2, arbitrary: fc.nat(60) },
-  { weight: 1, arbitrary: fc.constant('stranger' as const) },
-  { weight: 2, arbitrary: fc.constant(null) },
-);
-type Decides = typeof decidesArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** Where a row's instants lie: near an event, or anywhere from before the first to long after the last. */
 const rowArbitrary = fc.record({
@@ -79,12 +71,10 @@ function play(view: WindowedView, resolutionMillis: number, { rawEvents, delays,
     arrivedAtMillis: event.arrivedAtMillis + (delays[index % delays.length] ?? 0),
   }));
   const spine = rows.map(({ event, after, knownAfter, decides }): Row => {
-    const near = deliveries[(event ?? 0) % deliveries.length];
-    const about = event === undefined ? START_MILLIS : (near?.timeMillis ?? 0);
-    const timestampMillis = Math.floor((about + after) / resolutionMillis) * resolutionMillis;
-    const other = typeof decides === 'number' ? deliveries[decides % deliveries.length] : undefined;
-    const decided = { near: near?.id, stranger: 'another' }[String(decides)] ?? other?.id ?? null;
-    return { timestampMillis, knownAtMillis: timestampMillis + knownAfter, decidedId: decided };
+    const near = event === undefined ? START_MILLIS : (deliveries[event % deliveries.length]?.timeMillis ?? 0);
+    const timestampMillis = Math.floor((near + after) / resolutionMillis) * resolutionMillis;
+    const decidedId = decidedIdOf(decides, deliveries, event ?? 0);
+    return { timestampMillis, knownAtMillis: timestampMillis + knownAfter, decidedId };
   });
   return { deliveries, spine };
 }
