@@ -130,7 +130,7 @@ function degradationsOf({ failures, readings }: DecidedFeatures, { policy }: Act
 
 function measure(
   { metrics, logger }: ServePorts,
-  { readings, unchanged, failures }: DecidedFeatures,
+  { readings, unchanged, failures, eventStatus }: DecidedFeatures,
   { features }: Decided,
   degraded: readonly Degradation[],
 ): void {
@@ -139,7 +139,7 @@ function measure(
     const reading = readings.get(view);
     if (reading) metrics.age(view.key, ageSecondsOf(reading));
   }
-  metrics.decided({ isDegraded: degraded.some(({ what }) => what !== 'feature') });
+  metrics.decided({ isDegraded: degraded.some(({ what }) => what !== 'feature'), eventStatus });
   for (const [view, error] of failures) {
     const details = { view: view.key, error: describeError(error) };
     // What will not pass by itself is somebody's to mend.
