@@ -18,6 +18,8 @@ export const SERVE_METRICS = {
   availability: 'Availability',
   /** Decisions that lacked a view, the configuration or the model. No dimension. */
   degradedDecisions: 'DegradedDecisions',
+  /** Decided events that were not simply counted, dimension `event_status`. */
+  doubtfulEvents: 'DoubtfulEvents',
   /** Features answered with null, dimension `feature`. */
   nullFeatures: 'NullFeatures',
   /** Seconds between the evaluation instant and the last update of a view's item, dimension `view`. */

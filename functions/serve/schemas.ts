@@ -117,8 +117,8 @@ const contribution = z.strictObject({
 });
 
 const degradation = z.strictObject({
-  what: z.enum(['view', 'model', 'configuration']),
-  name: z.string().describe('name@version'),
+  what: z.enum(['view', 'feature', 'model', 'configuration']),
+  name: z.string().describe('name@version, or the name of a feature that cannot be told for a repeated event'),
   remembered_of: instant()
     .optional()
     .describe('The view was answered from memory, as of then; without it, it is missing'),

@@ -4,12 +4,15 @@ import type { WindowEvent } from '../windows/event.ts';
 import type { Item, ItemUpdate } from '../windows/item.ts';
 import { planMaintenance } from '../windows/maintain.ts';
 import { type EventOutcome, planUpdate, type UpdatePlan } from '../windows/plan.ts';
+import type { ScoredEvent } from '../windows/scored.ts';
+import { applyToItem } from '../windows/update-builder.ts';
 import { itemKeyOf, laneOf } from './item-key.ts';
 import {
   type OnlineStore,
   OnlineStoreContentionError,
   OnlineStoreError,
   OnlineStoreItemTooLargeError,
+  type UpdateOptions,
   type UpdateResult,
 } from './store.ts';
 
@@ -58,26 +61,64 @@ export async function applyEvents(
       const applied = await applyToOneItem(store, view, key, chunk, items.get(key));
       items.set(key, applied.item);
       for (const [event, outcome] of applied.outcomes) outcomes.set(event, outcome);
-      await maintain(store, view, key, applied.item, chunk, maintenance);
+      if (isDue(chunk, maintenance)) await maintain(store, view, key, applied.item, maintenance);
     }
   }
   return { outcomes, items };
 }
 
+/** One event that was folded in, with the item of its lane as it was before, or as it is where it was not changed. */
+export interface AppliedEvent {
+  readonly itemKey: string;
+  readonly item: Item;
+  readonly scored: ScoredEvent;
+}
+
+/** As `applyEvents`, for one event that is being decided: what is read of the item can then include or exclude it. */
+export async function applyDecidedEvent(
+  store: OnlineStore,
+  view: WindowedView,
+  entityKey: string,
+  event: WindowEvent,
+  maintenance: MaintenancePolicy,
+): Promise<AppliedEvent> {
+  const itemKey = itemKeyOf(view, entityKey, laneOf(view, event));
+  const { outcomes, item, update } = await applyToOneItem(store, view, itemKey, [event], undefined, {
+    returns: 'before',
+  });
+  if (update && isDue([event], maintenance)) {
+    await maintain(store, view, itemKey, applyToItem(item, update), maintenance);
+  }
+  return { itemKey, item, scored: { event, standing: standingOf(outcomes, event) } };
+}
+
+/** What an item that was not changed yet holds of an event, by its outcome. */
+export function standingOf(outcomes: UpdatePlan['outcomes'], event: WindowEvent): ScoredEvent['standing'] {
+  const outcome = outcomes.get(event);
+  if (outcome === undefined) throw new Error('An update left out the outcome of its event.');
+  return outcome === 'applied' ? 'next' : outcome === 'duplicate' ? 'repeat' : 'late';
+}
+
+/** @returns `update` where one was made; the item is then the one that `options` asks for. */
 async function applyToOneItem(
   store: OnlineStore,
   view: WindowedView,
   key: string,
   events: readonly WindowEvent[],
   lastSeen: Item | undefined,
-): Promise<{ readonly outcomes: UpdatePlan['outcomes']; readonly item: Item }> {
+  options?: UpdateOptions,
+): Promise<{
+  readonly outcomes: UpdatePlan['outcomes'];
+  readonly item: Item;
+  readonly update: ItemUpdate | undefined;
+}> {
   let seen = lastSeen;
   for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
     const { update, outcomes } = planUpdate(view.layout, events, seen);
     // Without anything to count, the plan rests on an item that some answer showed.
-    if (update === undefined) return { outcomes, item: seen ?? {} };
-    const result = await updateMakingRoom(store, view, key, update);
-    if (result.applied) return { outcomes, item: result.item };
+    if (update === undefined) return { outcomes, item: seen ?? {}, update };
+    const result = await updateMakingRoom(store, view, key, update, options);
+    if (result.applied) return { outcomes, item: result.item, update };
     seen = result.item;
   }
   throw new OnlineStoreContentionError(
@@ -91,16 +132,17 @@ async function updateMakingRoom(
   view: WindowedView,
   key: string,
   update: ItemUpdate,
+  options: UpdateOptions | undefined,
 ): Promise<UpdateResult> {
   try {
-    return await store.update(key, update);
+    return await store.update(key, update, options);
   } catch (error) {
     if (!(error instanceof OnlineStoreItemTooLargeError)) throw error;
     const [item = {}] = await store.get([key]);
     const maintenance = planMaintenance(view.layout, item);
     if (maintenance === undefined || maintenance.bytesFreed <= 0) throw error;
     await store.update(key, maintenance.update);
-    return store.update(key, update);
+    return store.update(key, update, options);
   }
 }
 
@@ -109,10 +151,8 @@ async function maintain(
   view: WindowedView,
   key: string,
   item: Item,
-  events: readonly WindowEvent[],
   policy: MaintenancePolicy,
 ): Promise<void> {
-  if (!isDue(events, policy)) return;
   const planned = planMaintenance(view.layout, item);
   if (planned === undefined || planned.bytesFreed < policy.minimumBytesFreed) return;
   try {

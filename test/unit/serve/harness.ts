@@ -56,7 +56,10 @@ export class RecordedMetrics implements ServingMetrics {
 
   degradedCount = 0;
 
-  decided({ isDegraded }: { readonly isDegraded: boolean }): void {
+  readonly statuses: string[] = [];
+
+  decided({ isDegraded, eventStatus }: Parameters<ServingMetrics['decided']>[0]): void {
+    this.statuses.push(eventStatus);
     if (isDegraded) this.degradedCount++;
   }
 
