@@ -140,7 +140,8 @@ function idsNeededForHistory({ liveFromMillis, eventIdRetentionMillis }: WindowL
   return liveFromMillis + LIMITS.futureToleranceMillis + eventIdRetentionMillis;
 }
 
-function longestReachMillis(layout: WindowLayout): number {
+/** Buckets further behind the high water than this are in no window any more, and may be gone. */
+export function longestReachMillis(layout: WindowLayout): number {
   return Math.max(...layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis)));
 }
 

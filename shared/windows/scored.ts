@@ -13,6 +13,7 @@ import type { AnyCell } from './cell.ts';
 import type { WindowEvent } from './event.ts';
 import type { Item } from './item.ts';
 import type { Bounds, WindowLayout } from './layout.ts';
+import { longestReachMillis } from './maintain.ts';
 import { unpack } from './packed.ts';
 import { highWaterOf, holdsId, idAttributesOf } from './plan.ts';
 
@@ -96,7 +97,8 @@ function statesIn(
 
 /**
  * Starts of the buckets in which a repeated event may have been counted: those near the time it claims that have what it
- * contributes. None when no bucket can have it, so that its contents must be others.
+ * contributes, and those that no window reaches any more, which may be gone. None when no bucket can have it, so that its
+ * contents must be others.
  */
 function placesOfRepeat(
   layout: WindowLayout,
@@ -111,9 +113,12 @@ function placesOfRepeat(
         const spanStart = startOfAttribute(name);
         const { eventIdRetentionMillis: retention, eventIdSpanMillis: span } = layout;
         const earliest = Math.max(spanStart, event.timeMillis - retention);
-        const latest = Math.min(spanStart + span - 1, event.timeMillis + retention, highWaterOf(item) ?? spanStart);
+        const highWater = highWaterOf(item) ?? spanStart;
+        const latest = Math.min(spanStart + span - 1, event.timeMillis + retention, highWater);
         const range = { first: bucketStart(earliest, layout.baseHopMillis), last: latest };
+        const isGone = range.first < highWater - longestReachMillis(layout);
         return [
+          ...(isGone ? [range.first] : []),
           ...loosePlaces(layout, item, range, contributions),
           ...packedPlaces(layout, item, range, contributions),
         ];

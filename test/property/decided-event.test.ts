@@ -34,7 +34,7 @@ const decidedArbitrary = fc.record({
   /** Instead: one of those that were counted, told again with a time that differs by so much. */
   repeat: fc.option(
     fc.record({
-      back: fc.nat(4),
+      back: fc.nat(20),
       shift: fc.oneof(fc.constant(0), fc.integer({ min: -60_000, max: 60_000 })),
     }),
     { freq: 2 },
