@@ -23,6 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
+/** Without the features for which a spine must say what its rows decide; see `decided-events.test.ts`. */
+const OF_ALL_EVENTS = {
+  ...transactionsService,
+  features: transactionsService.features.filter(({ excludesCurrent }) => !excludesCurrent),
+};
+
 const HISTORY_COLUMNS = [
   'transaction_id VARCHAR',
   'user_id VARCHAR',
@@ -54,7 +60,7 @@ interface Asked {
 
 function ask({ spine = 'spine.parquet', output = 'out.parquet', mode = 'bitemporal', history }: Asked = {}) {
   return store.getHistoricalFeatures({
-    service: transactionsService,
+    service: OF_ALL_EVENTS,
     mode,
     spine: path(spine),
     history: history ?? { transactions: path('history.parquet') },
