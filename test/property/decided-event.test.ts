@@ -76,12 +76,7 @@ async function expectOracle(
   // Long after the fact ids are gone: such a repeat is late, or another event.
   if (wasCounted && scored.standing !== 'repeat') return;
   const counted = scored.standing === 'next' ? [...countedBefore, event] : countedBefore;
-  const including = oracleFeatures(view, counted, reading.asOfMillis, event);
-  const excluding = oracleFeatures(
-    view,
-    counted.filter(({ id }) => id !== event.id),
-    reading.asOfMillis,
-  );
+  const expectedValues = oracleFeatures(view, counted, reading.asOfMillis, event);
   const tally = told[shift === 0 ? 'exact' : 'shifted'];
   view.layout.features.forEach(({ name, aggregate, excludesCurrent }, index) => {
     if (scored.standing === 'repeat' && !excludesCurrent) tally[reading.missing.includes(index) ? 'untold' : 'told']++;
@@ -90,7 +85,7 @@ async function expectOracle(
       expect(reading.values[index]).toBeNull();
       return;
     }
-    const expected = (excludesCurrent ? excluding : including)[index];
+    const expected = expectedValues[index];
     const answer = reading.values[index];
     expect({ name, answer, agrees: agrees(aggregate.name, answer, expected) }).toEqual({
       name,

@@ -361,7 +361,7 @@ describe('POST /predict_fraud, failures of the store', () => {
     });
     await predict(transaction());
     isDown = true;
-    clock.nowMillis += 3_600_000;
+    clock.nowMillis += 15 * MINUTE;
     const { body } = await predict(transaction({ timestamp: clock.nowMillis }));
     expect(body).toMatchObject({
       event_status: 'applied',
@@ -372,6 +372,10 @@ describe('POST /predict_fraud, failures of the store', () => {
     const stranger = await predict(transaction({ merchant_id: 'another', timestamp: clock.nowMillis }));
     expect(stranger.body.degraded).toEqual([{ what: 'view', name: 'merchant_risk@1' }]);
     expect(stranger.body.features.label_count_7d).toBeNull();
+    clock.nowMillis += 1;
+    const later = await predict(transaction({ timestamp: clock.nowMillis }));
+    expect(later.body).toMatchObject({ decision: 'review', degraded: [{ what: 'view', name: 'merchant_risk@1' }] });
+    expect(later.body.features.label_count_7d).toBeNull();
   });
 
   it('answers a defect of ours as one', async () => {
