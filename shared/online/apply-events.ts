@@ -3,12 +3,13 @@ import { LIMITS } from '../limits.ts';
 import type { WindowEvent } from '../windows/event.ts';
 import type { Item, ItemUpdate } from '../windows/item.ts';
 import { planMaintenance } from '../windows/maintain.ts';
-import { type EventOutcome, planUpdate, type UpdatePlan } from '../windows/plan.ts';
+import { type EventOutcome, planUpdate } from '../windows/plan.ts';
 import { itemKeyOf, laneOf } from './item-key.ts';
 import {
   type OnlineStore,
   OnlineStoreContentionError,
   OnlineStoreError,
+  OnlineStoreItemRefusedError,
   OnlineStoreItemTooLargeError,
   type UpdateResult,
 } from './store.ts';
@@ -18,6 +19,11 @@ export interface Applied {
   readonly outcomes: ReadonlyMap<WindowEvent, EventOutcome>;
   /** The entity's items that hold these events, as they stand after them; one unless the view has lanes. */
   readonly items: ReadonlyMap<string, Item>;
+  /**
+   * Events of `outcomes` that are `applied` though their update was refused: its first answer was lost, and the item
+   * already holds them, each at exactly its own time.
+   */
+  readonly ownLost: ReadonlySet<WindowEvent>;
 }
 
 /** How often, and from how many bytes on, an update is followed by maintenance of its item. */
@@ -51,6 +57,7 @@ export async function applyEvents(
 ): Promise<Applied> {
   const items = new Map<string, Item>();
   const outcomes = new Map<WindowEvent, EventOutcome>();
+  const ownLost = new Set<WindowEvent>();
   const eventsByItem = Map.groupBy(events, (event) => itemKeyOf(view, entityKey, laneOf(view, event)));
   for (const [key, own] of eventsByItem) {
     for (let first = 0; first < own.length; first += view.layout.eventsPerUpdate) {
@@ -58,10 +65,11 @@ export async function applyEvents(
       const applied = await applyToOneItem(store, view, key, chunk, items.get(key));
       items.set(key, applied.item);
       for (const [event, outcome] of applied.outcomes) outcomes.set(event, outcome);
+      for (const event of applied.ownLost) ownLost.add(event);
       await maintain(store, view, key, applied.item, chunk, maintenance);
     }
   }
-  return { outcomes, items };
+  return { outcomes, items, ownLost };
 }
 
 async function applyToOneItem(
@@ -70,19 +78,32 @@ async function applyToOneItem(
   key: string,
   events: readonly WindowEvent[],
   lastSeen: Item | undefined,
-): Promise<{ readonly outcomes: UpdatePlan['outcomes']; readonly item: Item }> {
+): Promise<Pick<Applied, 'outcomes' | 'ownLost'> & { readonly item: Item }> {
   let seen = lastSeen;
+  let ownLost: ReadonlySet<WindowEvent> = new Set();
+  let maybeIn: readonly WindowEvent[] = [];
   for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
-    const { update, outcomes } = planUpdate(view.layout, events, seen);
+    const plan = planUpdate(view.layout, events, seen);
+    // An update is made as a whole, so one whose answer was lost was made only if all of its events are in.
+    if (maybeIn.length > 0 && maybeIn.every((event) => plan.outcomes.get(event) === 'duplicate')) {
+      ownLost = new Set([...ownLost, ...maybeIn]);
+    }
+    const outcomes = withApplied(plan.outcomes, ownLost);
     // Without anything to count, the plan rests on an item that some answer showed.
-    if (update === undefined) return { outcomes, item: seen ?? {} };
-    const result = await updateMakingRoom(store, view, key, update);
-    if (result.applied) return { outcomes, item: result.item };
+    if (plan.update === undefined) return { outcomes, ownLost, item: seen ?? {} };
+    const result = await updateMakingRoom(store, view, key, plan.update);
+    if (result.applied) return { outcomes, ownLost, item: result.item };
     seen = result.item;
+    maybeIn = result.mayBeOwn ? events.filter((event) => plan.outcomes.get(event) === 'applied') : [];
   }
   throw new OnlineStoreContentionError(
     `other writers of view ${view.key} won ${LIMITS.updateAttempts} times in a row; give the view lanes`,
   );
+}
+
+function withApplied(outcomes: Applied['outcomes'], events: ReadonlySet<WindowEvent>): Applied['outcomes'] {
+  if (events.size === 0) return outcomes;
+  return new Map([...outcomes, ...[...events].map((event) => [event, 'applied'] as const)]);
 }
 
 /** An item that is full is not changed, so its maintenance never comes due: it is done first, once. */
@@ -118,7 +139,9 @@ async function maintain(
   try {
     await store.update(key, planned.update);
   } catch (error) {
-    // Items are right without maintenance, and a later update tries again; a defect is still to be heard of.
+    // Items are right without maintenance, and a later update tries again; a defect is still to be heard of. The events
+    // are counted, so nothing that the store refuses of this item may have them quarantined.
+    if (error instanceof OnlineStoreItemRefusedError) return;
     if (!(error instanceof OnlineStoreError && error.retryable)) throw error;
   }
 }
