@@ -1,4 +1,11 @@
-import { GetObjectCommand, type GetObjectCommandOutput, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  NoSuchKey,
+  PutObjectCommand,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import { type ObjectStore, ObjectTooLargeError } from '../shared/scoring/decision-store.ts';
 
 /** Objects below a prefix of a bucket. Names are relative to it. */

@@ -38,14 +38,16 @@ export class S3Quarantine implements Quarantine {
     const { key, body } = quarantineObject(records, { sourceName, registryVersion });
     const policy = retry(
       // A missing bucket or permission does not pass.
-      handleWhen((error) => awsErrorKind(error) !== 'final'), {
-      maxAttempts: Number.POSITIVE_INFINITY,
-      backoff: new ExponentialBackoff({
-        initialDelay: this.#options.initialDelayMillis ?? 50,
-        maxDelay: this.#options.maxDelayMillis ?? 500,
-        generator: fullJitterGenerator,
-      }),
-    });
+      handleWhen((error) => awsErrorKind(error) !== 'final'),
+      {
+        maxAttempts: Number.POSITIVE_INFINITY,
+        backoff: new ExponentialBackoff({
+          initialDelay: this.#options.initialDelayMillis ?? 50,
+          maxDelay: this.#options.maxDelayMillis ?? 500,
+          generator: fullJitterGenerator,
+        }),
+      },
+    );
     const put = { Bucket: bucketName, Key: key, Body: body, ContentType: 'application/x-ndjson' };
     await policy.execute(() => client.send(new PutObjectCommand(put)), signal);
   }

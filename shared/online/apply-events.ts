@@ -3,7 +3,7 @@ import { LIMITS } from '../limits.ts';
 import type { WindowEvent } from '../windows/event.ts';
 import type { Item, ItemUpdate } from '../windows/item.ts';
 import { planMaintenance } from '../windows/maintain.ts';
-import { type EventOutcome, planUpdate } from '../windows/plan.ts';
+import { arrivedAtOf, type EventOutcome, planUpdate } from '../windows/plan.ts';
 import { itemKeyOf, laneOf } from './item-key.ts';
 import {
   type OnlineStore,
@@ -84,7 +84,8 @@ async function applyToOneItem(
   let maybeIn: readonly WindowEvent[] = [];
   for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
     const plan = planUpdate(view.layout, events, seen);
-    // An update is made as a whole, so one whose answer was lost was made only if all of its events are in.
+    // An update is made as a whole, so one whose answer was lost was made only if all of its events are in, and was the
+    // last one if the item has its arrival: a repeat arrives later. Where that cannot be told, events are duplicates.
     if (maybeIn.length > 0 && maybeIn.every((event) => plan.outcomes.get(event) === 'duplicate')) {
       ownLost = new Set([...ownLost, ...maybeIn]);
     }
@@ -94,7 +95,8 @@ async function applyToOneItem(
     const result = await updateMakingRoom(store, view, key, plan.update);
     if (result.applied) return { outcomes, ownLost, item: result.item };
     seen = result.item;
-    maybeIn = result.mayBeOwn ? events.filter((event) => plan.outcomes.get(event) === 'applied') : [];
+    const isOwn = result.mayBeOwn && arrivedAtOf(seen) === arrivedAtOf(plan.update.set);
+    maybeIn = isOwn ? events.filter((event) => plan.outcomes.get(event) === 'applied') : [];
   }
   throw new OnlineStoreContentionError(
     `other writers of view ${view.key} won ${LIMITS.updateAttempts} times in a row; give the view lanes`,

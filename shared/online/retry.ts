@@ -50,8 +50,7 @@ export function withRetries(
           const result = await store.update(key, update, updateOptions);
           return result.applied || !isAnswerLost ? result : { ...result, mayBeOwn: true };
         } catch (error) {
-          isAnswerLost ||=
-            error instanceof OnlineStoreUnavailableError && !(error instanceof OnlineStoreNotAskedError);
+          isAnswerLost ||= error instanceof OnlineStoreUnavailableError && !(error instanceof OnlineStoreNotAskedError);
           throw error;
         }
       };

@@ -100,11 +100,7 @@ export class DynamoDbOnlineStore implements OnlineStore {
   }
 
   /** One request. Keys that DynamoDB does not process, as it may under load, are not in `answered` after it. */
-  async #getMany(
-    keys: readonly string[],
-    consistent: boolean,
-    answered: Map<string, Item | undefined>,
-  ): Promise<void> {
+  async #getMany(keys: readonly string[], consistent: boolean, answered: Map<string, Item | undefined>): Promise<void> {
     const Keys = keys.map((key) => ({ [TABLE.partitionKey]: { S: key } }));
     const output = await this.#client.send(
       new BatchGetItemCommand({

@@ -73,7 +73,12 @@ function changesOrThrow(item: Item, update: ItemUpdate): AttributeChange[] {
   }
   for (const [, after] of changes) {
     // The length is looked at first: nearly all numbers are short.
-    if (after && 'N' in after && after.N.length > LIMITS.storedDigits && significantDigits(after.N) > LIMITS.storedDigits) {
+    if (
+      after &&
+      'N' in after &&
+      after.N.length > LIMITS.storedDigits &&
+      significantDigits(after.N) > LIMITS.storedDigits
+    ) {
       throw new OnlineStoreItemRefusedError(`a number of the item would have more than ${LIMITS.storedDigits} digits`);
     }
   }
