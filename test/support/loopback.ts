@@ -64,16 +64,19 @@ export const answerJson =
     response.end(JSON.stringify(body));
   };
 
+/** S3 sends one with every object, and its client then reads the body through a stream of its own. */
+const CHECKSUM = { 'x-amz-checksum-crc32': 'AAAAAA==' };
+
 /** Ways in which an answer does not arrive. */
 export const STALLS: Readonly<Record<'before its headers' | 'after its headers' | 'by a reset in its body', Respond>> =
   {
     'before its headers': () => {},
     'after its headers': (response) => {
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 100 });
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 100, ...CHECKSUM });
       response.write('{"a');
     },
     'by a reset in its body': (response) => {
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 100 });
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 100, ...CHECKSUM });
       response.write('{"a', () => response.socket?.resetAndDestroy());
     },
   };
