@@ -6,7 +6,7 @@ export const SERVE_ENV = {
   waitsForRows: 'WAITS_FOR_ROWS',
   /** Bucket of configurations and models; unset, the default configuration decides by rules alone. */
   decisionsBucket: 'DECISIONS_BUCKET',
-  /** Instead of `SERVE_DEADLINES.predictFraud` and `.features`, milliseconds: for endpoints slower than AWS. */
+  /** Instead of `SERVE_DEADLINES`, apart from rows, milliseconds: for endpoints slower than AWS. */
   deadlineMillis: 'DEADLINE_MILLIS',
 } as const;
 
@@ -41,12 +41,13 @@ export const LABELS_SOURCE = 'labels';
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';
 
-/** How long a request waits for the online store or the stream, milliseconds, with all tries. */
+/** How long a request waits for the online store, the stream or its rows, milliseconds, with all tries. */
 export const SERVE_DEADLINES = {
   predictFraud: 400,
   features: 1_000,
   events: 3_000,
   probe: 1_000,
+  rows: 5_000,
 } as const;
 
 /** One request to AWS, milliseconds. DynamoDB answers within 20; a slower one is better asked again. */

@@ -15,6 +15,8 @@ beforeAll(async () => {
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL: table.endpoint,
     POWERTOOLS_METRICS_DISABLED: 'true',
+    // No answer depends on how busy the machine is.
+    DEADLINE_MILLIS: '120000',
     ONLINE_TABLE_NAME: TEST_TABLE,
     STREAM_NAMES: '{"transactions":"transactions-stream","labels":"labels-stream"}',
   };

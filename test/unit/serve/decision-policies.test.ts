@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as eventLoop } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StoredPolicies } from '../../../functions/serve/decision-policies.ts';
@@ -35,7 +35,8 @@ describe('policies from a store', () => {
   async function renewed() {
     nowMillis += MINUTE;
     await policies.policyOf(service);
-    await delay(20);
+    // The store is in memory, so a renewal is done when the event loop comes round.
+    await eventLoop();
     return policies.policyOf(service);
   }
 
@@ -192,11 +193,8 @@ describe('policies from a store', () => {
 
   it('do not keep a request waiting for a store that hangs', async () => {
     store.get = () => new Promise(() => {});
-    const startedAt = performance.now();
     const { policy } = await policies.policyOf(service);
     expect(policy.problems).toEqual(['configuration']);
-    // Far longer than the wait, far shorter than for ever.
-    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   it('score decisions, and explain them when asked', async () => {

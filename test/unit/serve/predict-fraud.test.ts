@@ -328,7 +328,7 @@ describe('POST /predict_fraud, failures of the store', () => {
     [new OnlineStoreItemTooLargeError('too large')],
     [new OnlineStoreRequestError('forbidden')],
   ])('decides after %s without the view, and says so', async (error) => {
-    const { predict, logged, metrics } = serve({ store: failing(error) });
+    const { predict, logged, metrics } = serve({ store: failing(error), timeout: () => AbortSignal.timeout(50) });
     const { status, body } = await predict(transaction({ amount: 2_000 }));
     expect(status).toBe(200);
     expect(body).toMatchObject({
