@@ -135,7 +135,11 @@ it('imports lines of JSON, with every digit seen, and Parquet with its types', a
 it.each([
   ['an unknown service', ['--service', 'nope'], 'there is no service "nope"; there is fraud_detection@1'],
   ['an unknown version', ['--service', 'fraud_detection@9'], 'there is no service "fraud_detection@9"'],
-  ['a module that is not there', ['--service', 'fraud_detection', '--features', '/nowhere.ts'], 'cannot be loaded'],
+  [
+    'a module that is not there',
+    ['--service', 'fraud_detection', '--features', '/nowhere.ts'],
+    'there is no file /nowhere.ts',
+  ],
   ['history that is no pair', ['--service', 'fraud_detection', '--history', 'x'], 'write source=GLOB'],
   ['an unknown mode', ['--service', 'fraud_detection', '--mode', 'x'], 'Allowed choices are bitemporal, event-time'],
 ])('%s is refused with one sentence and code 2', async (_case, options, message) => {
