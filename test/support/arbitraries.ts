@@ -97,7 +97,7 @@ type Features = Readonly<Record<string, AggregationOf<ReturnType<typeof testSour
 /** Features, and each of them without the decided event. */
 function withExcluding(features: Features): Features {
   const excluding = Object.entries(features).map(
-    ([name, feature]) => [`${name}_before`, { ...feature, excludesCurrent: true }] as const,
+    ([name, feature]) => [`${name}_before`, { ...feature, options: { excludesCurrent: true } }] as const,
   );
   return { ...features, ...Object.fromEntries(excluding) };
 }

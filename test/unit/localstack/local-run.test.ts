@@ -131,7 +131,7 @@ describe('the oracle', () => {
   test('answers zero and null for nothing', () => {
     const features = oracleFeatures([], minute);
     expect(features).toMatchObject({ tx_count_7d: 0, total_amount_7d: 0, avg_amount_7d: null, max_amount_7d: null });
-    expect(Object.keys(features)).toHaveLength(25);
+    expect(Object.keys(features)).toHaveLength(30);
   });
 
   test('finds values that differ and values that are missing', () => {
