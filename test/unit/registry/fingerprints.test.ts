@@ -29,7 +29,10 @@ describe('the fingerprint of an input', () => {
       'channel',
       'is_abroad',
       'paid_at',
-      ...['payments_1h', 'avg_amount_1h', 'p90_amount_1h', 'last_account_1h'],
+      'payments_1h',
+      'avg_amount_1h',
+      'p90_amount_1h',
+      'last_account_1h',
       'is_burst',
       'ratio',
     ]);

@@ -15,6 +15,10 @@ describe('the model that ships', () => {
     const model = readModelPackage(bytes, repository);
 
     expect(model.key).toBe(CHAMPION);
+    // Bound to its inputs alone: what else is declared may change without it.
+    const { packageVersion, definitions, inputs } = model.document;
+    expect(packageVersion).toBe(2);
+    expect(Object.keys(definitions)).toEqual(inputs.map(({ feature }) => feature));
     expect(bytes.length).toBeLessThan(Math.min(BYTES_MOST, LIMITS.modelPackageBytes));
   });
 
