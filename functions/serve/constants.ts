@@ -64,8 +64,8 @@ export const CONFIGURATION_AGE = {
 
 /** How often S3 is asked for a configuration, and how long it is waited for. Milliseconds. */
 export const CONFIGURATION_RENEWAL = {
-  /** A request that asks first is decided without an answer after this: well within `SERVE_DEADLINES.predictFraud`. */
-  waited: 300,
+  /** How long a request that asks first waits, twice: then it is decided without, well within `SERVE_DEADLINES.predictFraud`. */
+  waited: 150,
   /** A renewal that failed is not repeated with every request. */
   repeatedAfter: 1_000,
   /** A renewal as old as this belongs to a connection that hangs or to the time before a sleep: another one is begun. */

@@ -86,7 +86,7 @@ interface Renewal {
  * Policies from an object store, in memory and renewed beside requests (`CONFIGURATION_AGE`).
  *
  * 1. A policy is as old as the last read that confirmed it. A request uses a young one as it is; from `askedFirst` on, as
- *    after a sleep of the environment, it waits for a renewal, though not for longer than `waited`.
+ *    after a sleep of the environment, it waits for a renewal, and for a second one if need be, each for `waited` at most.
  * 2. A renewal asks which version is active, and reads nothing else when that is the one in force. It is never trusted to
  *    end: an old one is left behind for a new one, and what it brings later does not replace anything newer.
  * 3. While the store does not answer, the last policy stays; from `unknown` on it has the problem `configuration`. A newer
@@ -107,7 +107,7 @@ export class StoredPolicies implements DecisionPolicies {
     readonly repository: FeatureRepository;
     readonly clock: () => number;
     readonly logger: ServeLogger;
-    /** Settles when a request must be decided without an answer; by default after `CONFIGURATION_RENEWAL.waited`. */
+    /** Settles when a request no longer waits for a renewal; by default after `CONFIGURATION_RENEWAL.waited`. */
     readonly wait?: () => Promise<unknown>;
   }) {
     this.#store = options.store;
@@ -120,11 +120,7 @@ export class StoredPolicies implements DecisionPolicies {
   async policyOf(service: FeatureService): Promise<ActivePolicy> {
     const entry = this.#entryOf(service);
     const renewal = this.#renewalOf(service, entry);
-    if (renewal && this.#unconfirmedMillis(entry) >= CONFIGURATION_AGE.askedFirst) {
-      await Promise.race([renewal.done, this.#wait()]);
-      // A configuration that has come does not wait for its models.
-      if (renewal.configuration) this.#putInForce(entry, renewal, renewal.configuration);
-    }
+    if (renewal && this.#mustAsk(entry)) await this.#answered(service, entry, renewal);
     const isKnown = !entry.isReplaced && this.#unconfirmedMillis(entry) < CONFIGURATION_AGE.unknown;
     const { policy, version: configurationVersion } = entry;
     return {
@@ -132,6 +128,27 @@ export class StoredPolicies implements DecisionPolicies {
       configurationVersion,
       ageSeconds: this.#since(entry.confirmedAtMillis ?? entry.createdAtMillis) / 1_000,
     };
+  }
+
+  #mustAsk(entry: Entry): boolean {
+    return this.#unconfirmedMillis(entry) >= CONFIGURATION_AGE.askedFirst;
+  }
+
+  /**
+   * Waits until a renewal has an answer. A second one is begun when the first has failed, or has none for `waited`: a sleep
+   * breaks the connections of an environment, so that the first request on them fails, or hangs, though S3 is well.
+   */
+  async #answered(service: FeatureService, entry: Entry, first: Renewal): Promise<void> {
+    await Promise.race([first.done, this.#wait()]);
+    if (!this.#mustAsk(entry)) return;
+    let second = entry.renewal ?? first;
+    if (second === first && first.configuration === undefined) second = this.#begin(service, entry);
+    const pending = [first, second].filter(({ isOver }) => !isOver);
+    await Promise.race([...pending.map(({ done }) => done), this.#wait()]);
+    // A configuration that has come does not wait for its models.
+    for (const renewal of [first, second]) {
+      if (renewal.configuration) this.#putInForce(entry, renewal, renewal.configuration);
+    }
   }
 
   #entryOf(service: FeatureService): Entry {
@@ -170,7 +187,10 @@ export class StoredPolicies implements DecisionPolicies {
     if (renewal && passedMillis < (renewal.isOver ? repeatedAfter : abandonedAfter)) {
       return renewal.isOver ? undefined : renewal;
     }
-    if (this.#unconfirmedMillis(entry) < CONFIGURATION_AGE.renewed) return undefined;
+    return this.#unconfirmedMillis(entry) < CONFIGURATION_AGE.renewed ? undefined : this.#begin(service, entry);
+  }
+
+  #begin(service: FeatureService, entry: Entry): Renewal {
     const begun: Renewal = {
       number: ++this.#renewals,
       beganAtMillis: this.#clock(),

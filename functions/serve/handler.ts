@@ -73,7 +73,7 @@ function policiesFromEnvironment() {
     repository,
     clock,
     logger,
-    ...(!Number.isNaN(deadlineMillis) && { wait: () => delay(deadlineMillis * 0.75) }),
+    ...(!Number.isNaN(deadlineMillis) && { wait: () => delay(deadlineMillis * 0.375) }),
   });
   // Begun while the function starts, so that its first decision need not wait.
   for (const service of repository.services) if (service.decides) void policies.policyOf(service);

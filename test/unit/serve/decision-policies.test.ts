@@ -143,7 +143,20 @@ describe('policies from a store', () => {
       expect(await inForce(slept(sleptMillis))).toMatchObject({ version, problems: [] });
     }
     expect(CONFIGURATION_AGE.askedFirst).toBeLessThan(30 * SECOND - 10 * SERVE_DEADLINES.predictFraud);
-    expect(CONFIGURATION_RENEWAL.waited).toBeLessThan(SERVE_DEADLINES.predictFraud);
+    expect(2 * CONFIGURATION_RENEWAL.waited).toBeLessThan(SERVE_DEADLINES.predictFraud);
+  });
+
+  it.each(['fails', 'hangs'] as const)('ask a second time when a connection from before a sleep %s', async (kind) => {
+    await configure({});
+    await policies.policyOf(service);
+    await configure({});
+    const get = store.get.bind(store);
+    store.get = async () => {
+      store.get = get;
+      if (kind === 'fails') throw new Error('ECONNRESET');
+      return new Promise(() => {});
+    };
+    expect(await inForce(slept())).toMatchObject({ version: 2, problems: [] });
   });
 
   it('do not wait for a renewal from before a sleep, and what it brings then changes nothing', async () => {
@@ -160,6 +173,21 @@ describe('policies from a store', () => {
     await before.letGo();
     await turn();
     expect(await policies.policyOf(service)).toMatchObject({ configurationVersion: 2, ageSeconds: 0 });
+  });
+
+  it('are as old as the beginning of the renewal that brought them, however late it ends', async () => {
+    await configure({});
+    await policies.policyOf(service);
+    const before = trouble('hangs', (name) => name.endsWith('active.json'));
+    nowMillis += CONFIGURATION_AGE.renewed;
+    await policies.policyOf(service);
+    await turn();
+    before.mend();
+    await configure({ deny: { user: ['thief'] } });
+    nowMillis += MINUTE;
+    // The environment wakes up, and the first thing that happens is an answer from before its sleep.
+    await before.letGo();
+    expect(await inForce()).toMatchObject({ version: 2, problems: [] });
   });
 
   it('leave a renewal behind that hangs, also while the environment is awake', async () => {
@@ -221,9 +249,9 @@ describe('policies from a store', () => {
     const reads = recordReads();
     await slept();
     for (let request = 0; request < 10; request++) await policies.policyOf(service);
-    expect(reads).toHaveLength(1);
-    await slept(CONFIGURATION_RENEWAL.repeatedAfter);
     expect(reads).toHaveLength(2);
+    await slept(CONFIGURATION_RENEWAL.repeatedAfter);
+    expect(reads).toHaveLength(4);
   });
 
   it('do not load a package twice', async () => {
@@ -418,7 +446,7 @@ describe('policies from a store', () => {
     await slept();
     trouble('fails');
     await slept();
-    expect(logged).toHaveLength(3);
+    expect(logged).toHaveLength(4);
     for (const { details } of logged) {
       expect(details).toHaveProperty('featureService', service.key);
       expect(details).not.toHaveProperty('service');
