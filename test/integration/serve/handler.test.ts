@@ -16,6 +16,8 @@ beforeAll(async () => {
     AWS_ENDPOINT_URL: table.endpoint,
     POWERTOOLS_METRICS_DISABLED: 'true',
     ONLINE_TABLE_NAME: TEST_TABLE,
+    // A machine that is busy is no store in trouble.
+    DEADLINE_MILLIS: '10000',
     STREAM_NAMES: '{"transactions":"transactions-stream","labels":"labels-stream"}',
   };
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
