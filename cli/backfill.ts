@@ -32,7 +32,7 @@ export interface BackfillSummary {
   readonly items: Readonly<Record<BackfillOutcome, number>>;
   readonly seconds: number;
   readonly writeUnits: number;
-  /** The first error of an item that failed; its message names no entity. */
+  /** The first error of an item that failed or was refused; its message names no entity. */
   readonly error: unknown;
 }
 
@@ -113,7 +113,7 @@ async function requireUsable(store: OnlineStore, table: string): Promise<void> {
 function retrying(store: OnlineStore): OnlineStore {
   const patient = () => withRetries(store, { signal: AbortSignal.timeout(RETRY_MILLIS) });
   return {
-    update: (key, update) => patient().update(key, update),
+    update: (key, update, updateOptions) => patient().update(key, update, updateOptions),
     get: (keys, getOptions) => patient().get(keys, getOptions),
   };
 }
@@ -125,7 +125,7 @@ async function backfillFromFiles(
   ports: Parameters<typeof backfillView>[0],
 ): Promise<Pick<BackfillSummary, 'entities' | 'events' | 'items' | 'error'>> {
   return withBackfillHistory(view, path, {}, async ({ entityCount, entities }) => {
-    const items = { written: 0, done: 0, expired: 0, tooLarge: 0, failed: 0 };
+    const items = { written: 0, done: 0, expired: 0, tooLarge: 0, refused: 0, failed: 0 };
     let done = 0;
     let events = 0;
     let firstError: unknown;
@@ -133,7 +133,7 @@ async function backfillFromFiles(
       for (const item of ofEntity) {
         items[item.outcome]++;
         if (item.outcome === 'written') events += item.events;
-        if (item.outcome === 'failed') firstError ??= item.error;
+        if (item.outcome === 'failed' || item.outcome === 'refused') firstError ??= item.error;
       }
       done++;
       onProgress?.({ done, total: entityCount });
@@ -150,6 +150,7 @@ export function backfillText({ items, entities, events, seconds, writeUnits, err
     [items.done, 'done before'],
     [items.expired, 'so old that they would have expired'],
     [items.tooLarge, 'too large for an item: give the view lanes, in a new version'],
+    [items.refused, `refused by the store, and again the next time${reason}`],
     [items.failed, `failed, run it again${reason}`],
   ] as const;
   return [

@@ -1,6 +1,7 @@
 import { ListObjectsV2Command, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { clientConfiguration } from '../functions/aws-clients.ts';
 import { S3ObjectStore } from '../functions/s3-object-store.ts';
+import { awsErrorKind } from '../shared/aws-errors.ts';
 import type { ObjectStore } from '../shared/scoring/decision-store.ts';
 import { UserError } from './user-error.ts';
 
@@ -76,7 +77,7 @@ async function listed(client: S3Client, Bucket: string, Prefix: string): Promise
 function explained(error: unknown, bucketName: string): unknown {
   if (!(error instanceof Error)) return error;
   const where = `the bucket ${bucketName}`;
-  if (error instanceof S3ServiceException) {
+  if (error instanceof S3ServiceException && awsErrorKind(error) === 'final') {
     if (error.name === 'NoSuchBucket') {
       return new UserError(`${where} is not there; the output DecisionsBucketName of the stateful stack names it`);
     }
@@ -85,7 +86,7 @@ function explained(error: unknown, bucketName: string): unknown {
   if (/Credentials|Region is missing/.test(`${error.name} ${error.message}`)) {
     return new UserError(`${where} cannot be used: ${error.message}; sign in to AWS, or set AWS_REGION and a profile`);
   }
-  if ('code' in error || error.name === 'TimeoutError') {
+  if (error instanceof S3ServiceException || 'code' in error || error.name === 'TimeoutError') {
     return new UserError(
       `${where} does not answer: ${error.message || error.name}; look at --endpoint and the network`,
     );

@@ -163,7 +163,7 @@ function backfillCommand(terminal: Terminal): Command {
       const bar = progressBar('entities');
       const summary = await runBackfill({ ...options, onProgress: bar.show }, Date.now).finally(bar.stop);
       terminal.print(backfillText(summary));
-      const left = summary.items.tooLarge + summary.items.failed;
+      const left = summary.items.tooLarge + summary.items.refused + summary.items.failed;
       if (left > 0) throw new UserError(`${count(left)} items were left as they are; the summary says why`);
     });
 }

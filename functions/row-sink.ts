@@ -6,8 +6,12 @@
  *    that are refused go back to their place and wait for the next `send`.
  * 3. A queue that outgrows its bound forgets its oldest lines, and reports how many.
  *
+ * A put that does not end is given up, and its lines wait for the next `send` like refused ones: nothing that hangs holds
+ * later rows, nor whoever waits for them.
+ *
  * So a row lands at least once: when the answer of Firehose is lost, its lines are put again. Both copies are the same.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type FirehoseClient, PutRecordBatchCommand } from '@aws-sdk/client-firehose';
 import type { DeliveredRow } from '../shared/offline/row-logs.ts';
 
@@ -32,6 +36,12 @@ export const PUT_LIMITS = { records: 500, bytes: 4 * 1024 * 1024, recordBytes: 1
 /** Per table: some thousands of rows, which is minutes of a busy environment. */
 export const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
+/**
+ * One put, milliseconds. The client ends its attempt long before; this ends what goes on before and after an attempt, such
+ * as waiting for credentials.
+ */
+const PUT_MILLIS_MAX = 10_000;
+
 interface FirehoseRowSinkOptions {
   readonly client: Pick<FirehoseClient, 'send'>;
   /** By name of the table. */
@@ -39,6 +49,8 @@ interface FirehoseRowSinkOptions {
   readonly report: RowReport;
   /** Default `WAITING_BYTES_MAX`. */
   readonly waitingBytesMax?: number;
+  /** Aborts so many milliseconds from now. Default `AbortSignal.timeout`. */
+  readonly timeout?: (millis: number) => AbortSignal;
 }
 
 export class FirehoseRowSink implements RowSink {
@@ -122,11 +134,17 @@ class RowQueue {
 
   /** @returns the lines that were not taken. */
   async #put(lines: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
-    const { client, streamName, tableName, report } = this.#options;
+    const { client, streamName, tableName, report, timeout } = this.#options;
+    const abortSignal = timeout?.(PUT_MILLIS_MAX) ?? AbortSignal.timeout(PUT_MILLIS_MAX);
+    const command = new PutRecordBatchCommand({
+      DeliveryStreamName: streamName,
+      Records: lines.map((Data) => ({ Data })),
+    });
     try {
-      const { RequestResponses: answers = [] } = await client.send(
-        new PutRecordBatchCommand({ DeliveryStreamName: streamName, Records: lines.map((Data) => ({ Data })) }),
-      );
+      const { RequestResponses: answers = [] } = await Promise.race([
+        client.send(command, { abortSignal }),
+        rejection(abortSignal),
+      ]);
       const refused = lines.filter((_, index) => answers[index]?.RecordId === undefined);
       if (refused.length > 0) {
         const reason = answers.find(({ ErrorCode }) => ErrorCode !== undefined)?.ErrorCode ?? 'NoAnswer';
@@ -156,4 +174,17 @@ class RowQueue {
     this.#waiting.splice(0, forgotten);
     report.lost(tableName, forgotten);
   }
+}
+
+/** Sends what waits, and waits for that no longer than so many milliseconds; then it goes on by itself. */
+export async function sendWithin(sink: RowSink, millis: number): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([sink.send(), delay(Math.max(0, millis), undefined, { signal: done.signal }).catch(() => {})]);
+  done.abort();
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

@@ -1,4 +1,11 @@
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  NoSuchKey,
+  PutObjectCommand,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import { type ObjectStore, ObjectTooLargeError, type TaggedObject } from '../shared/scoring/decision-store.ts';
 
 /** It is another object, somebody is writing it at this moment, or there is none to be replaced. */
@@ -38,19 +45,27 @@ export class S3ObjectStore implements ObjectStore {
     name: string,
     { bytesMaximum = Number.POSITIVE_INFINITY }: { readonly bytesMaximum?: number },
   ): Promise<TaggedObject | undefined> {
-    try {
-      const {
-        Body,
-        ContentLength = 0,
-        ETag: tag = '',
-      } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucketName, Key: name }));
-      if (ContentLength > bytesMaximum) {
-        // An unread body would keep its connection.
-        (Body as { destroy?: () => void } | undefined)?.destroy?.();
-        throw new ObjectTooLargeError(`${name} has ${ContentLength} bytes; at most ${bytesMaximum} are read`);
+    // The SDK's own attempts end with the headers, so a body that breaks off is asked for again as often.
+    const attempts = await this.#client.config.maxAttempts();
+    for (let attempt = 1; ; attempt++) {
+      const { Body, ETag: tag = '' } = (await this.#open(name, bytesMaximum)) ?? {};
+      try {
+        const content = await Body?.transformToByteArray();
+        return content && { content, tag };
+      } catch (error) {
+        if (attempt >= attempts) throw error;
       }
-      const content = await Body?.transformToByteArray();
-      return content && { content, tag };
+    }
+  }
+
+  async #open(name: string, bytesMaximum: number): Promise<GetObjectCommandOutput | undefined> {
+    try {
+      const output = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucketName, Key: name }));
+      const { Body, ContentLength = 0 } = output;
+      if (ContentLength <= bytesMaximum) return output;
+      // An unread body would keep its connection.
+      (Body as { destroy?: () => void } | undefined)?.destroy?.();
+      throw new ObjectTooLargeError(`${name} has ${ContentLength} bytes; at most ${bytesMaximum} are read`);
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
       throw error;

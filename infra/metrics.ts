@@ -13,7 +13,7 @@ import { MAKE_TRAINING_SET_SERVICE, TRAINING_SET_METRICS } from '../functions/ma
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
 import { TRAINING_SETS_SERVICE } from '../functions/training-sets/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
-import type { FeatureService } from '../shared/definitions/service.ts';
+import type { EventStatus, FeatureService } from '../shared/definitions/service.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { WindowedView } from '../shared/definitions/view.ts';
 
@@ -26,6 +26,7 @@ export const DIMENSION = {
   route: 'route',
   feature: 'feature',
   table: 'table',
+  eventStatus: 'event_status',
 } as const;
 
 /** Values of the dimension `service`. */
@@ -151,6 +152,16 @@ export function degradedDecisionsMetric(period: Duration): Metric {
     dimensionsMap: { [DIMENSION.service]: SERVICE.serve },
     statistic: Stats.SUM,
     period,
+  });
+}
+
+/** Decided events that were not simply counted, by what became of them. */
+export function doubtfulEventsMetric(status: EventStatus, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: SERVE_METRICS.doubtfulEvents,
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.eventStatus]: status },
+    ...sampling,
   });
 }
 

@@ -26,7 +26,7 @@ const decision = z.object({
   score: z.number().nullable(),
   model: z.string().nullable(),
   rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
-  event_status: z.enum(['applied', 'duplicate', 'late', 'read-only', 'unrelated']),
+  event_status: z.enum(['applied', 'duplicate', 'late', 'skewed', 'read-only', 'unrelated', 'unknown']),
 });
 export type Decision = z.infer<typeof decision>;
 

@@ -42,6 +42,8 @@ export function oracleFeatures(
     features[`total_amount_${name}`] = totalCents / 100;
     // One division, of whole numbers, so that it is rounded once.
     features[`avg_amount_${name}`] = count === 0 ? null : totalCents / (100 * count);
+    // Nothing is being decided where features are read, so nothing is left out.
+    features[`avg_amount_before_${name}`] = features[`avg_amount_${name}`] ?? null;
     features[`max_amount_${name}`] = maxAmount;
     features[`distinct_merchants_${name}`] = merchants.size;
   }

@@ -301,7 +301,9 @@ async function decideSequence(
   expectedRule: string | undefined,
 ): Promise<LiveDecision> {
   let live: LiveDecision | undefined;
-  for (const [earlierCount, transaction] of sequence.entries()) {
+  for (const [earlierCount, planned] of sequence.entries()) {
+    // Those before are told as what happened earlier, which is reviewed; the last one happens now, however long they took.
+    const transaction = earlierCount === sequence.length - 1 ? { ...planned, timestamp: Date.now() } : planned;
     live = { title, transaction, earlierCount, answer: await decide(apiUrl, transaction) };
   }
   if (live === undefined) throw new ProofFailedError(`The scenario "${title}" has no transactions`);

@@ -114,6 +114,9 @@ export const LIMITS = {
    */
   cachedReadings: 10_000,
 
+  /** How old a reading may be that stands in while the store does not answer. Older → the view is missing. */
+  rememberedReadingMillis: 15 * MINUTE,
+
   /** Models that score in the shadow beside the one that decides: each costs every decision its evaluation. */
   challengers: 4,
 

@@ -95,10 +95,10 @@ export function handbookFeatures({ liveFrom, ttl = '60d', customerDay = '1d' }: 
       risk_30d: ({ terminal_fraud_share_30d }) => coalesce(terminal_fraud_share_30d, 0),
     },
   });
-  return { views: [customerSpending, terminalRisk], services: [handbookService], handbookService };
+  return { views: [customerSpending, terminalRisk], services: [handbookService] as const };
 }
 
-export const { handbookService } = handbookFeatures();
+export const [handbookService] = handbookFeatures().services;
 
 /** Column of the published features → name of ours. */
 export const PUBLISHED_COLUMNS = {

@@ -71,7 +71,9 @@ export async function scoreDeployed(options: {
           ...event,
           timestamp: timestamp + shiftMillis,
         });
-        if (event_status !== 'applied') throw new TrainingError(`${transaction.transaction_id} was ${event_status}`);
+        // What happened days ago is counted, though nobody would believe it of a live event.
+        if (event_status !== 'applied' && event_status !== 'skewed')
+          throw new TrainingError(`${transaction.transaction_id} was ${event_status}`);
         const python = pythonScores.get(transaction.transaction_id);
         if (python !== undefined && tested.includes(transaction)) {
           scores.push({ transaction, python, deployed: score, decision });
@@ -157,7 +159,7 @@ export async function compareServed(options: {
   const tested = made.scores.map(({ transaction }) => textLiteral(transaction.transaction_id)).join(', ');
   const connection = await (await DuckDBInstance.create()).connect();
   const sql = `SELECT event_id, scores FROM read_parquet(${textLiteral(join(served, '*.parquet'))})
-    WHERE event_id IN (${tested}) AND event_status = 'applied'`;
+    WHERE event_id IN (${tested}) AND event_status IN ('applied', 'skewed')`;
   const rows = (await connection.runAndReadAll(sql)).getRows();
   connection.closeSync();
   const compared: ServedScores[] = [];

@@ -11,8 +11,13 @@ import { main as featureStore } from '../../cli/main.ts';
 import { labels, transactions } from '../../shared/features/fraud.ts';
 import { repository } from '../../shared/features/index.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import { definitionVersions } from '../../shared/registry/manifest.ts';
-import { type LoadedModel, ModelDocument, readModelPackage, writeModelPackage } from '../../shared/scoring/package.ts';
+import {
+  definitionsOfInputs,
+  type LoadedModel,
+  ModelDocument,
+  readModelPackage,
+  writeModelPackage,
+} from '../../shared/scoring/package.ts';
 import { preparePython } from '../python-environment.ts';
 import { CHAMPION, COSTS, MODELS, type PlannedModel, SERVICE } from './models.ts';
 import { type Simulation, simulate, writeSimulation } from './simulate.ts';
@@ -145,12 +150,12 @@ export async function packageModels(
     if (made === undefined) throw new TrainingError(`train.py made no model ${planned.name}`);
     const versions = Object.entries(trained.versions).map(([name, version]) => `${name} ${version}`);
     const document: Omit<ModelDocument, 'modelSha256'> = {
-      packageVersion: 1,
+      packageVersion: 2,
       name: planned.name,
       version: planned.version,
       service: SERVICE.key,
       registryVersion: repository.registryVersion,
-      definitions: { ...definitionVersions(repository) },
+      definitions: definitionsOfInputs(SERVICE, planned.inputs),
       inputs: [...planned.inputs],
       format: made.format,
       thresholds: made.thresholds,

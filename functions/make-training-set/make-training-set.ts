@@ -70,8 +70,9 @@ function requestOf({ repository, bucketName }: MakePorts, asked: TrainingSetStat
   };
 }
 
+/** The end of the invocation. A request of the SDK that had no answer in time has the same name, and passes. */
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TimeoutError';
+  return error instanceof DOMException && error.name === 'TimeoutError';
 }
 
 /** For whoever asked, who knows the spine and the history anyway. What else goes wrong is for the log. */

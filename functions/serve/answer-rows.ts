@@ -129,8 +129,13 @@ export class AnswerRows {
   ): ServedRow {
     const views: Record<string, ServedViews[string]> = {};
     let servedAt = servedAtMillis;
-    for (const [view, { asOfMillis, highWaterMillis, arrivedAtMillis }] of readings) {
-      views[view.key] = { as_of: asOfMillis, high_water: highWaterMillis ?? null };
+    for (const [view, { asOfMillis, highWaterMillis, arrivedAtMillis, missing }] of readings) {
+      const untold = view.features.filter((_, index) => missing.includes(index)).map(({ name }) => name);
+      views[view.key] = {
+        as_of: asOfMillis,
+        high_water: highWaterMillis ?? null,
+        ...(untold.length > 0 && { untold }),
+      };
       // The clock of the stream may be ahead of ours; what was counted had arrived.
       servedAt = Math.max(servedAt, arrivedAtMillis ?? servedAt);
     }

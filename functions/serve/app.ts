@@ -4,8 +4,9 @@ import type { Context } from 'aws-lambda';
 import { DefinitionError } from '../../shared/definitions/error.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { sendWithin } from '../row-sink.ts';
 import { AnswerRows } from './answer-rows.ts';
-import { ROUTES } from './constants.ts';
+import { ROUTES, SERVE_DEADLINES } from './constants.ts';
 import { describeError } from './describe-error.ts';
 import { checkHealth } from './health.ts';
 import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBodyOf } from './http.ts';
@@ -35,9 +36,9 @@ export function createHandler(ports: ServePorts): ServeHandler {
   const app = middy<HttpRequest, HttpAnswer>().use(observation(ports)).handler(router);
   return async (request, context = {}) => {
     const answer = (await app(request, context as Context)) as HttpAnswer;
+    if (ports.rows?.waits) await sendWithin(ports.rows.sink, ports.deadlines?.rows ?? SERVE_DEADLINES.rows);
     // Begun when the answer is ready, and going on beside the requests that follow.
-    const sent = ports.rows?.sink.send();
-    if (ports.rows?.waits) await sent;
+    else void ports.rows?.sink.send();
     return answer;
   };
 }

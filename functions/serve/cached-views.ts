@@ -49,9 +49,11 @@ export class CachedViews {
     return this.#readings.forceFetch(keyOf(question), { ttl: cacheForMillis, context: question });
   }
 
-  /** The newest reading that is still in memory, however old; its `asOfMillis` says how old. */
+  /** The newest reading that is still in memory, as far as it can be relied on at all; its `asOfMillis` says how old it is. */
   peek(question: Omit<Question, 'store'>): WindowReading | undefined {
-    return this.#readings.peek(keyOf(question), { allowStale: true });
+    const reading = this.#readings.peek(keyOf(question), { allowStale: true });
+    const isTooOld = reading && this.#clock() - reading.asOfMillis > LIMITS.rememberedReadingMillis;
+    return isTooOld ? undefined : reading;
   }
 }
 

@@ -6,7 +6,7 @@ export const SERVE_ENV = {
   waitsForRows: 'WAITS_FOR_ROWS',
   /** Bucket of configurations and models; unset, the default configuration decides by rules alone. */
   decisionsBucket: 'DECISIONS_BUCKET',
-  /** Instead of `SERVE_DEADLINES.predictFraud` and `.features`, milliseconds: for endpoints slower than AWS. */
+  /** Instead of `SERVE_DEADLINES`, apart from rows, milliseconds: for endpoints slower than AWS. */
   deadlineMillis: 'DEADLINE_MILLIS',
 } as const;
 
@@ -18,6 +18,8 @@ export const SERVE_METRICS = {
   availability: 'Availability',
   /** Decisions that lacked a view, the configuration or the model. No dimension. */
   degradedDecisions: 'DegradedDecisions',
+  /** Decided events that were not simply counted, dimension `event_status`. */
+  doubtfulEvents: 'DoubtfulEvents',
   /** Features answered with null, dimension `feature`. */
   nullFeatures: 'NullFeatures',
   /** Seconds between the evaluation instant and the last update of a view's item, dimension `view`. */
@@ -41,12 +43,13 @@ export const LABELS_SOURCE = 'labels';
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';
 
-/** How long a request waits for the online store or the stream, milliseconds, with all tries. */
+/** How long a request waits for the online store, the stream or its rows, milliseconds, with all tries. */
 export const SERVE_DEADLINES = {
   predictFraud: 400,
   features: 1_000,
   events: 3_000,
   probe: 1_000,
+  rows: 5_000,
 } as const;
 
 /**

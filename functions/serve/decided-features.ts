@@ -1,20 +1,20 @@
 /** The features of a decided event: counted into the views that it changes, read from the others. */
 import { entityKeyOf } from '../../shared/definitions/entity.ts';
-import type { FeatureService } from '../../shared/definitions/service.ts';
+import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
-import { applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import { applyDecidedEvent, type MaintenancePolicy, standingOf } from '../../shared/online/apply-events.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
 import { itemKeyOf, itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
 import type { ViewReadings } from '../../shared/online/read-features.ts';
 import { type OnlineStore, OnlineStoreError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { Item } from '../../shared/windows/item.ts';
-import { type EventOutcome, planUpdate } from '../../shared/windows/plan.ts';
+import { planUpdate } from '../../shared/windows/plan.ts';
 import { readWindows, type WindowReading } from '../../shared/windows/read.ts';
-import { applyToItem } from '../../shared/windows/update-builder.ts';
+import type { ScoredEvent } from '../../shared/windows/scored.ts';
 import type { CachedViews } from './cached-views.ts';
-import type { PredictAnswer } from './schemas.ts';
 
 /**
  * The caller waits for maintenance, so it is rare here and worth its write many times over. The stream consumer, which
@@ -29,12 +29,14 @@ export interface DecidedFeatures {
   readonly unchanged: readonly WindowedView[];
   /** Views that the store did not answer for, and why. Those in `readings` all the same were answered from memory. */
   readonly failures: ReadonlyMap<WindowedView, OnlineStoreError>;
-  readonly eventStatus: PredictAnswer['event_status'];
+  readonly eventStatus: EventStatus;
 }
+
+type Standing = ScoredEvent['standing'];
 
 /** What became of one view. */
 type Outcome =
-  | { readonly view: WindowedView; readonly outcome: EventOutcome | undefined; readonly reading: WindowReading }
+  | { readonly view: WindowedView; readonly standing: Standing | undefined; readonly reading: WindowReading }
   | {
       readonly view: WindowedView;
       readonly isCounting: boolean;
@@ -43,8 +45,9 @@ type Outcome =
     };
 
 /**
- * 1. Views that count such events fold it in with one conditional update each, and are read from the item it returns,
- *    so that no two calls see the same state. Read-only, the same happens to a copy.
+ * 1. Views that count such events fold it in with one conditional update each, and are read from the item that it met,
+ *    so that no two calls see the same state; the event itself is inside its windows, or outside of those that exclude
+ *    it. Read-only, the same is read of the item as it is.
  * 2. The other views of the service are read for the entities that the event names, from memory where they allow it.
  * 3. A view that the store does not answer for in time is answered from memory, if it is slow-moving and was read before,
  *    and else missing. Whether a missing view counts the event is not known: the update may have happened, and the
@@ -80,38 +83,45 @@ export async function featuresOfDecided(options: {
         return reading ? [[one.view, reading] as const] : [];
       }),
     ),
-    unchanged: answered.filter(({ outcome }) => outcome === undefined).map(({ view }) => view),
+    unchanged: answered.filter(({ standing }) => standing === undefined).map(({ view }) => view),
     failures: new Map(failed.map(({ view, failure }) => [view, failure])),
-    eventStatus: mode === 'read-only' ? 'read-only' : eventStatusOf(answered, failed),
+    eventStatus: eventStatusOf(event, source, outcomes),
   };
 }
 
 async function applyToView(store: OnlineStore, view: WindowedView, event: WindowEvent) {
   const entityKey = entityKeyOf(view.entity, event.values);
-  const { outcomes, items } = await applyEvents(store, view, entityKey, [event], MAINTENANCE);
-  const outcome = outcomeIn(outcomes, event);
+  const { itemKey, item, scored } = await applyDecidedEvent(store, view, entityKey, event, MAINTENANCE);
   // The update answered with the lane that it changed.
-  const otherLanes = itemKeysOf(view, entityKey).filter((key) => !items.has(key));
-  const others = otherLanes.length > 0 ? await existing(store, otherLanes) : [];
-  const scored = { event, counted: outcome !== 'late' };
-  const reading = readWindows(view.layout, [...items.values(), ...others], event.timeMillis, scored);
-  return { view, outcome, reading };
+  const otherLanes = itemKeysOf(view, entityKey).filter((key) => key !== itemKey);
+  const others = otherLanes.length > 0 ? (await store.get(otherLanes)).filter(isItem) : [];
+  const reading = readWindows(view.layout, [item, ...others], event.timeMillis, scored);
+  return {
+    view,
+    standing: scored.standing,
+    reading: scored.standing === 'next' ? countedInto(reading, event) : reading,
+  };
 }
 
-/** As `applyToView`, to a copy of the item. Freshness is that of what is stored. */
+/** As `applyToView`, without an update. Freshness is that of what is stored. */
 async function applyVirtually(store: OnlineStore, view: WindowedView, event: WindowEvent) {
   const entityKey = entityKeyOf(view.entity, event.values);
   const keys = itemKeysOf(view, entityKey);
   const items = await store.get(keys);
-  const changed = keys.indexOf(itemKeyOf(view, entityKey, laneOf(view, event)));
-  const before = items[changed] ?? {};
-  const { update, outcomes } = planUpdate(view.layout, [event], before);
-  const outcome = outcomeIn(outcomes, event);
-  const after = update ? applyToItem(before, update) : before;
-  const scored = { event, counted: outcome !== 'late' };
-  const virtual = readWindows(view.layout, items.with(changed, after).filter(isItem), event.timeMillis, scored);
-  const stored = readWindows(view.layout, items.filter(isItem), event.timeMillis);
-  return { view, outcome, reading: { ...stored, asOfMillis: virtual.asOfMillis, values: virtual.values } };
+  const own = items[keys.indexOf(itemKeyOf(view, entityKey, laneOf(view, event)))] ?? {};
+  const standing = standingOf(planUpdate(view.layout, [event], own).outcomes, event);
+  const reading = readWindows(view.layout, items.filter(isItem), event.timeMillis, { event, standing });
+  return { view, standing, reading };
+}
+
+/** The freshness of a reading whose items were changed by the event that it was made for. */
+function countedInto(reading: WindowReading, { timeMillis, arrivedAtMillis }: WindowEvent): WindowReading {
+  return {
+    ...reading,
+    found: true,
+    highWaterMillis: Math.max(timeMillis, reading.highWaterMillis ?? timeMillis),
+    arrivedAtMillis: Math.max(arrivedAtMillis, reading.arrivedAtMillis ?? arrivedAtMillis),
+  };
 }
 
 /** A view that this event does not change. Where it does not name the view's entity, that is an unknown one. */
@@ -121,27 +131,20 @@ async function readOtherView(store: OnlineStore, cachedViews: CachedViews, view:
   const reading = isNamed
     ? await cachedViews.read({ store, view, row, instantMillis })
     : readWindows(view.layout, [], instantMillis);
-  return { view, outcome: undefined, reading };
+  return { view, standing: undefined, reading };
 }
 
-function outcomeIn(outcomes: ReadonlyMap<WindowEvent, EventOutcome>, event: WindowEvent): EventOutcome {
-  const outcome = outcomes.get(event);
-  if (outcome === undefined) throw new Error('An update left out the outcome of its event.');
-  return outcome;
-}
+const STATUSES = { next: 'applied', counted: 'applied', repeat: 'duplicate', late: 'late' } as const;
 
-function eventStatusOf(
-  answered: readonly { readonly outcome: EventOutcome | undefined }[],
-  failed: readonly { readonly isCounting: boolean }[],
-): PredictAnswer['event_status'] {
-  if (failed.some(({ isCounting }) => isCounting)) return 'unknown';
-  const outcomes = answered.map(({ outcome }) => outcome).filter((outcome) => outcome !== undefined);
-  if (outcomes.length === 0) return 'unrelated';
-  return outcomes.find((outcome) => outcome !== 'applied') ?? 'applied';
+/** Of several views, the first that did not count the event as new says what became of it. */
+function eventStatusOf(event: WindowEvent, source: EventSource, outcomes: readonly Outcome[]): EventStatus {
+  if (outcomes.some((one) => 'failure' in one && one.isCounting)) return 'unknown';
+  const statuses = outcomes.flatMap((one) => ('standing' in one && one.standing ? [STATUSES[one.standing]] : []));
+  if (statuses.length === 0) return 'unrelated';
+  if (statuses.includes('late')) return 'late';
+  const skewMillis = Math.abs(event.timeMillis - event.arrivedAtMillis);
+  if (skewMillis > Math.max(LIMITS.skewToleranceMillis, source.allowedLatenessMillis)) return 'skewed';
+  return statuses.includes('duplicate') ? 'duplicate' : 'applied';
 }
 
 const isItem = (item: Item | undefined): item is Item => item !== undefined;
-
-async function existing(store: OnlineStore, keys: readonly string[]): Promise<Item[]> {
-  return (await store.get(keys)).filter(isItem);
-}

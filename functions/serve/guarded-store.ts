@@ -7,7 +7,7 @@ import {
   handleWhen,
 } from 'cockatiel';
 import { withRetries } from '../../shared/online/retry.ts';
-import { type OnlineStore, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
+import { type OnlineStore, OnlineStoreNotAskedError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
 
 /**
  * The breaker opens when half of the last 20 tries failed, of at least 10: counted, not timed, because one function
@@ -24,6 +24,8 @@ export interface GuardOptions {
   /** Told whenever the breaker changes its mind. */
   readonly onState?: (state: BreakerState) => void;
   readonly halfOpenAfter?: { readonly initialDelay: number; readonly maxDelay: number };
+  /** Aborts so many milliseconds from now. Default `AbortSignal.timeout`. */
+  readonly timeout?: (millis: number) => AbortSignal;
 }
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
@@ -47,10 +49,12 @@ const STATE_NAMES: Readonly<Record<CircuitState, BreakerState>> = {
  */
 export class GuardedStore {
   readonly #hedged: OnlineStore;
+  readonly #timeout: (millis: number) => AbortSignal;
   readonly #breaker: ReturnType<typeof circuitBreaker>;
 
   constructor(store: OnlineStore, options: GuardOptions) {
     this.#hedged = { update: store.update.bind(store), get: hedged(store, options.hedgeAfterMillis) };
+    this.#timeout = options.timeout ?? AbortSignal.timeout.bind(AbortSignal);
     this.#breaker = circuitBreaker(
       // Not throttles: one busy key is throttled alone, and all others are still answered.
       handleWhen((error) => error instanceof OnlineStoreUnavailableError),
@@ -68,7 +72,7 @@ export class GuardedStore {
 
   /** The store for one request, which ends `deadlineMillis` from now. */
   within(deadlineMillis: number): OnlineStore {
-    const signal = AbortSignal.timeout(deadlineMillis);
+    const signal = this.#timeout(deadlineMillis);
     const broken = this.#broken;
     const retried = withRetries(
       {
@@ -88,7 +92,7 @@ export class GuardedStore {
       return await this.#breaker.execute(call);
     } catch (error) {
       if (!(error instanceof BrokenCircuitError)) throw error;
-      throw new OnlineStoreUnavailableError('the online store failed too often just now and is left alone', {
+      throw new OnlineStoreNotAskedError('the online store failed too often just now and is left alone', {
         cause: error,
       });
     }

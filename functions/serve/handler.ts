@@ -44,7 +44,14 @@ export const handler = createHandler({
   }),
   cachedViews: new CachedViews({ clock }),
   policies: policiesFromEnvironment(),
-  ...(!Number.isNaN(deadlineMillis) && { deadlines: { predictFraud: deadlineMillis, features: deadlineMillis } }),
+  ...(!Number.isNaN(deadlineMillis) && {
+    deadlines: {
+      predictFraud: deadlineMillis,
+      features: deadlineMillis,
+      events: deadlineMillis,
+      probe: deadlineMillis,
+    },
+  }),
   repository,
   stream: new KinesisEventStream({ client: kinesis, streamNames }),
   clock,

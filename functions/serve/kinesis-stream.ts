@@ -1,8 +1,7 @@
-import { type KinesisClient, KinesisServiceException, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { awsErrorKind } from '../../shared/aws-errors.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { type EventRecord, type EventStream, EventStreamUnavailableError } from './ports.ts';
-
-const THROTTLES = new Set(['ProvisionedThroughputExceededException', 'LimitExceededException', 'ThrottlingException']);
 
 /** Events on Kinesis streams, one per source. */
 export class KinesisEventStream implements EventStream {
@@ -24,14 +23,8 @@ export class KinesisEventStream implements EventStream {
       const { Records: answers = [] } = await this.#client.send(command);
       return records.filter((_, index) => answers[index]?.ErrorCode !== undefined || answers[index] === undefined);
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (awsErrorKind(error) === 'final') throw error;
       throw new EventStreamUnavailableError(`the stream of ${source.name} did not take the records`, { cause: error });
     }
   }
-}
-
-/** Throttles, failures of Kinesis itself and of the network pass; a refusal of the request does not. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof KinesisServiceException)) return true;
-  return error.$fault === 'server' || THROTTLES.has(error.name);
 }

@@ -1,4 +1,5 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { EventStatus } from '../../shared/definitions/service.ts';
 import { METRICS_NAMESPACE } from '../constants.ts';
 import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 
@@ -6,8 +7,8 @@ import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 export interface ServingMetrics {
   /** One answered request. `route` is a name of `ROUTES`, or `unknown`. */
   answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void;
-  /** One decision, and whether something was missing that it should have had. */
-  decided(options: { readonly isDegraded: boolean }): void;
+  /** One decision: whether something was missing that it should have had, and what became of its event. */
+  decided(options: { readonly isDegraded: boolean; readonly eventStatus: EventStatus }): void;
   /** Counts the nulls among features. */
   nulls(features: Readonly<Record<string, unknown>>): void;
   /** How old a view's answer was; null when the view did not know the entity. */
@@ -48,6 +49,7 @@ export class EmfServingMetrics implements ServingMetrics {
   readonly #metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVE_SERVICE });
   readonly #routes = new Map<string, RouteValues>();
   readonly #nullCounts = new Map<string, number>();
+  readonly #doubtfulCounts = new Map<EventStatus, number>();
   readonly #ages: Readonly<Record<AgeMetric, Map<string, number[]>>> = {
     featureAge: new Map(),
     configurationAge: new Map(),
@@ -87,8 +89,11 @@ export class EmfServingMetrics implements ServingMetrics {
     this.#routes.clear();
   }
 
-  /** At once: whoever is woken by it wants to know now. A sound decision is worth no line of its own. */
-  decided({ isDegraded }: { readonly isDegraded: boolean }): void {
+  /** Degraded ones at once: whoever is woken by it wants to know now. A sound decision is worth no line of its own. */
+  decided({ isDegraded, eventStatus }: Parameters<ServingMetrics['decided']>[0]): void {
+    if (eventStatus !== 'applied') {
+      this.#doubtfulCounts.set(eventStatus, (this.#doubtfulCounts.get(eventStatus) ?? 0) + 1);
+    }
     if (!isDegraded) return;
     this.#metrics.addMetric(SERVE_METRICS.degradedDecisions, MetricUnit.Count, 1);
     this.#metrics.publishStoredMetrics();
@@ -117,15 +122,21 @@ export class EmfServingMetrics implements ServingMetrics {
 
   #emitGathered(): void {
     const { featureAge, configurationAge } = this.#ages;
-    if (this.#nullCounts.size + featureAge.size + configurationAge.size === 0) return;
+    const counts = this.#nullCounts.size + this.#doubtfulCounts.size;
+    if (counts + featureAge.size + configurationAge.size === 0) return;
     this.#emittedAtMillis = this.#clock();
-    for (const [feature, count] of this.#nullCounts) {
-      this.#metrics.addDimension('feature', feature).addMetric(SERVE_METRICS.nullFeatures, MetricUnit.Count, count);
-      this.#metrics.publishStoredMetrics();
-    }
-    this.#nullCounts.clear();
+    this.#emitCounts(SERVE_METRICS.nullFeatures, 'feature', this.#nullCounts);
+    this.#emitCounts(SERVE_METRICS.doubtfulEvents, 'event_status', this.#doubtfulCounts);
     for (const [view, ages] of featureAge) this.#emitAges('featureAge', view, ages);
     for (const [service, ages] of configurationAge) this.#emitAges('configurationAge', service, ages);
+  }
+
+  #emitCounts(name: string, dimension: string, counts: Map<string, number>): void {
+    for (const [value, count] of counts) {
+      this.#metrics.addDimension(dimension, value).addMetric(name, MetricUnit.Count, count);
+      this.#metrics.publishStoredMetrics();
+    }
+    counts.clear();
   }
 
   #emitAges(metric: AgeMetric, subject: string, ages: readonly number[]): void {

@@ -3,6 +3,7 @@ import type { OnlineStore } from '../../shared/online/store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { RowSink } from '../row-sink.ts';
 import type { CachedViews } from './cached-views.ts';
+import type { SERVE_DEADLINES } from './constants.ts';
 import type { DecisionPolicies } from './decision-policies.ts';
 import type { ServingMetrics } from './metrics.ts';
 
@@ -62,11 +63,13 @@ export interface ServePorts {
   readonly metrics: ServingMetrics;
   readonly probes: readonly HealthProbe[];
   /** Instead of `SERVE_DEADLINES`. */
-  readonly deadlines?: { readonly predictFraud: number; readonly features: number };
+  readonly deadlines?: Partial<Readonly<Record<keyof typeof SERVE_DEADLINES, number>>>;
+  /** Aborts so many milliseconds from now. Default `AbortSignal.timeout`. */
+  readonly timeout?: (millis: number) => AbortSignal;
   /** Where rows of answers are kept, where history is landed. */
   readonly rows?: {
     readonly sink: RowSink;
-    /** Answers wait until their rows are sent: for tests and audits, which want to find every row. */
+    /** Answers wait until their rows are sent, or `deadlines.rows`: for tests and audits, which want to find every row. */
     readonly waits: boolean;
   };
 }

@@ -36,13 +36,17 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
   ]);
   const { readings, eventStatus } = known;
   const servedAtMillis = ports.clock();
+  const missing = service.features
+    .filter(({ view, index }) => readings.get(view)?.missing.includes(index) ?? true)
+    .map(({ name }) => name);
   const decided = decide(active.policy, {
     values: event.values,
-    eventStatus: eventStatus === 'read-only' ? 'applied' : eventStatus,
+    eventStatus,
     windowFeatures: featureValues(service.features, readings),
-    missing: service.features.filter(({ view }) => !readings.has(view)).map(({ name }) => name),
+    missing,
     explained: explain,
   });
+  const answeredStatus = mode === 'read-only' ? mode : eventStatus;
   const degraded = degradationsOf(known, active);
   measure(ports, known, decided, degraded);
   ports.metrics.configurationAge(service.key, active.ageSeconds);
@@ -50,7 +54,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
     service,
     source,
     event,
-    eventStatus,
+    eventStatus: answeredStatus,
     entity: joinKeysOf(service, event),
     readings,
     servedAtMillis,
@@ -72,7 +76,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
     ...(explain > 0 && { contributions: [...decided.contributions] }),
     features: decided.features,
     degraded,
-    event_status: eventStatus,
+    event_status: answeredStatus,
     as_of: isoOf(asOfMillis),
     views: freshnessByView(readings),
     registry_version: ports.repository.registryVersion,
@@ -104,12 +108,20 @@ function requestOf({ repository, clock }: ServePorts, body: unknown): PredictReq
   return { service, source, mode, explain, event: decoded.event };
 }
 
+/** Features that cannot be told though their view answered: the event is a repeat, and they exclude it or it may lie outside. */
+function untoldFeatures({ features }: FeatureService, readings: DecidedFeatures['readings']): Degradation[] {
+  return features
+    .filter(({ view, index }) => readings.get(view)?.missing.includes(index))
+    .map(({ name }) => ({ what: 'feature', name }));
+}
+
 function degradationsOf({ failures, readings }: DecidedFeatures, { policy }: ActivePolicy): Degradation[] {
   const views = [...failures.keys()].map((view): Degradation => {
     const remembered = readings.get(view);
     return { what: 'view', name: view.key, ...(remembered && { remembered_of: isoOf(remembered.asOfMillis) }) };
   });
   return views.concat(
+    untoldFeatures(policy.service, readings),
     policy.problems.map((what) => ({
       what,
       name: (what === 'model' ? policy.configuration.model : undefined) ?? policy.service.key,
@@ -119,7 +131,7 @@ function degradationsOf({ failures, readings }: DecidedFeatures, { policy }: Act
 
 function measure(
   { metrics, logger }: ServePorts,
-  { readings, unchanged, failures }: DecidedFeatures,
+  { readings, unchanged, failures, eventStatus }: DecidedFeatures,
   { features }: Decided,
   degraded: readonly Degradation[],
 ): void {
@@ -128,7 +140,7 @@ function measure(
     const reading = readings.get(view);
     if (reading) metrics.age(view.key, ageSecondsOf(reading));
   }
-  metrics.decided({ isDegraded: degraded.length > 0 });
+  metrics.decided({ isDegraded: degraded.some(({ what }) => what !== 'feature'), eventStatus });
   for (const [view, error] of failures) {
     const details = { view: view.key, error: describeError(error) };
     // What will not pass by itself is somebody's to mend.

@@ -6,7 +6,7 @@ import { canonicalJson } from '../../shared/registry/canonical.ts';
 import { idHashOf } from '../../shared/windows/event.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { findLabelsSource, findSource } from './find.ts';
-import { type EventRecord, type EventStream, EventStreamUnavailableError, type ServePorts } from './ports.ts';
+import { type EventRecord, EventStreamUnavailableError, type ServePorts } from './ports.ts';
 import { invalid, ProblemError } from './problems.ts';
 import type { EventsAnswer, FieldProblem } from './schemas.ts';
 
@@ -34,7 +34,7 @@ async function publish(
   listName: ListName,
 ): Promise<EventsAnswer> {
   const records = recordsOf(source, eventsOf(body, listName), ports.clock());
-  await putAll(ports.stream, source, records);
+  await putAll(ports, source, records);
   return { accepted: records.length, registry_version: ports.repository.registryVersion };
 }
 
@@ -89,7 +89,9 @@ function partitionKeyOf(value: string): string {
 }
 
 /** Sends what was not accepted again, with backoff and full jitter, until the deadline. */
-async function putAll(stream: EventStream, source: EventSource, records: readonly EventRecord[]): Promise<void> {
+async function putAll(ports: ServePorts, source: EventSource, records: readonly EventRecord[]): Promise<void> {
+  const { stream, deadlines, timeout } = ports;
+  const deadlineMillis = deadlines?.events ?? SERVE_DEADLINES.events;
   let remaining = records;
   const policy = retry(
     handleWhen((error) => error instanceof EventStreamUnavailableError).orWhenResult((left) => left !== 0),
@@ -103,7 +105,7 @@ async function putAll(stream: EventStream, source: EventSource, records: readonl
     await policy.execute(async () => {
       remaining = await stream.put(source, remaining);
       return remaining.length;
-    }, AbortSignal.timeout(SERVE_DEADLINES.events));
+    }, timeout?.(deadlineMillis) ?? AbortSignal.timeout(deadlineMillis));
   } catch (error) {
     if (!(error instanceof EventStreamUnavailableError)) throw error;
     cause = error;

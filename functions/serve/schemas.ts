@@ -1,7 +1,7 @@
 /** What requests and answers look like. Every type is inferred from its schema, and the OpenAPI document is made of them. */
 import * as z from 'zod';
 import { eventTime } from '../../shared/definitions/fields.ts';
-import type { FeatureService } from '../../shared/definitions/service.ts';
+import type { DecisionOption, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 
@@ -92,7 +92,7 @@ export const predictOptions = z.object({
     .optional()
     .describe('name or name@version; the only one that decides, by default'),
   explain: z.int().min(0).max(20).default(0).describe('How many inputs to name that moved the score most'),
-});
+} satisfies Record<DecisionOption, z.ZodType>);
 
 export const eventStatus = z
   .enum(['applied', 'duplicate', 'late', 'skewed', 'read-only', 'unrelated', 'unknown'])
@@ -117,8 +117,8 @@ const contribution = z.strictObject({
 });
 
 const degradation = z.strictObject({
-  what: z.enum(['view', 'model', 'configuration']),
-  name: z.string().describe('name@version'),
+  what: z.enum(['view', 'feature', 'model', 'configuration']),
+  name: z.string().describe('name@version, or the name of a feature that cannot be told for a repeated event'),
   remembered_of: instant()
     .optional()
     .describe('The view was answered from memory, as of then; without it, it is missing'),

@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Metrics } from '@aws-lambda-powertools/metrics';
 import type { Context, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { withRetries } from '../../shared/online/retry.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import type { RowSink } from '../row-sink.ts';
+import { type RowSink, sendWithin } from '../row-sink.ts';
 import { TIME_BUDGET } from './constants.ts';
 import { FeatureRows } from './feature-rows.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -43,18 +42,11 @@ export function batchHandler(parts: BatchHandlerParts) {
     });
     const computationMillis = now() - startedAtMillis;
     // The events are counted, so the batch succeeds even if no row is taken.
-    if (rows) await atMost(context.getRemainingTimeInMillis() - TIME_BUDGET.rowsReserveMillis, rows.sink.send());
+    if (rows) await sendWithin(rows.sink, context.getRemainingTimeInMillis() - TIME_BUDGET.rowsReserveMillis);
     measure(metrics, result, computationMillis);
     logTroubles(logger, source, result);
     return { batchItemFailures: result.failedSequenceNumbers.map((itemIdentifier) => ({ itemIdentifier })) };
   };
-}
-
-/** Waits for `work`, no longer than so many milliseconds; then it goes on by itself. */
-async function atMost(millis: number, work: Promise<void>): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, delay(Math.max(0, millis), undefined, { signal: done.signal }).catch(() => {})]);
-  done.abort();
 }
 
 /** Aborts so long before the end of the invocation; half-way to it when the invocation is too short for that. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
-import { PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from 'cockatiel';
+import { awsErrorKind } from '../../shared/aws-errors.ts';
 import type { EventProblem } from '../../shared/definitions/decode-event.ts';
 
 /** A record that cannot become an event however often it is tried, with what is wrong and its original bytes. */
@@ -35,14 +36,18 @@ export class S3Quarantine implements Quarantine {
   async put(records: readonly QuarantinedRecord[]): Promise<void> {
     const { client, bucketName, sourceName, registryVersion, signal } = this.#options;
     const { key, body } = quarantineObject(records, { sourceName, registryVersion });
-    const policy = retry(handleWhen(mayPass), {
-      maxAttempts: Number.POSITIVE_INFINITY,
-      backoff: new ExponentialBackoff({
-        initialDelay: this.#options.initialDelayMillis ?? 50,
-        maxDelay: this.#options.maxDelayMillis ?? 500,
-        generator: fullJitterGenerator,
-      }),
-    });
+    const policy = retry(
+      // A missing bucket or permission does not pass.
+      handleWhen((error) => awsErrorKind(error) !== 'final'),
+      {
+        maxAttempts: Number.POSITIVE_INFINITY,
+        backoff: new ExponentialBackoff({
+          initialDelay: this.#options.initialDelayMillis ?? 50,
+          maxDelay: this.#options.maxDelayMillis ?? 500,
+          generator: fullJitterGenerator,
+        }),
+      },
+    );
     const put = { Bucket: bucketName, Key: key, Body: body, ContentType: 'application/x-ndjson' };
     await policy.execute(() => client.send(new PutObjectCommand(put)), signal);
   }
@@ -58,12 +63,6 @@ export interface S3QuarantineOptions {
   readonly signal: AbortSignal;
   readonly initialDelayMillis?: number;
   readonly maxDelayMillis?: number;
-}
-
-/** Overload, internal errors and lost connections pass; a missing bucket or permission does not. */
-function mayPass(error: Error): boolean {
-  const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
-  return status === undefined || status >= 500 || status === 429;
 }
 
 /** The object for records of one batch: `quarantine/<source>/<yyyy>/<mm>/<dd>/<first sequence number>-<hash>.jsonl`. */

@@ -5,7 +5,7 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import { type Applied, applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
-import { type OnlineStore, OnlineStoreItemTooLargeError } from '../../shared/online/store.ts';
+import { type OnlineStore, OnlineStoreItemRefusedError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { EventOutcome } from '../../shared/windows/plan.ts';
 import type { FeatureLog } from './feature-rows.ts';
@@ -196,14 +196,14 @@ function newGrouper(tally: ViewTally, groups: EntityGroup[]): (event: WindowEven
 async function applyGroup(group: EntityGroup, ports: UpdateWindowsPorts, troubles: Troubles): Promise<void> {
   const { tally, entityKey, events, recordIndexes } = group;
   try {
-    const { outcomes, items } = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
+    const applied = await applyEvents(ports.store, tally.view, entityKey, events, ports.maintenance);
     const visibleAtMillis = ports.now?.();
-    for (const event of events) count(tally, event, outcomes.get(event), visibleAtMillis);
-    logFeatures(group, { outcomes, items }, ports, troubles);
+    for (const event of events) count(tally, event, applied.outcomes.get(event), visibleAtMillis);
+    logFeatures(group, applied, ports, troubles);
   } catch (error) {
-    if (!(error instanceof OnlineStoreItemTooLargeError)) fail(troubles, recordIndexes, error);
+    if (!(error instanceof OnlineStoreItemRefusedError)) fail(troubles, recordIndexes, error);
     else if (events.length > 1) await applyEachAlone(group, ports, troubles);
-    else refuseForSize(group, error, troubles);
+    else refuseEvent(group, error, troubles);
   }
 }
 
@@ -237,7 +237,7 @@ function count(
 }
 
 /**
- * Part of a group that is refused for its size may fit, or may have been stored before the refusal. One by one, only
+ * Part of a group that the store cannot hold may fit, or may have been stored before the refusal. One by one, only
  * events that are not counted end in quarantine; those stored before are duplicates now.
  */
 async function applyEachAlone(group: EntityGroup, ports: UpdateWindowsPorts, troubles: Troubles): Promise<void> {
@@ -247,7 +247,7 @@ async function applyEachAlone(group: EntityGroup, ports: UpdateWindowsPorts, tro
   }
 }
 
-function refuseForSize(group: EntityGroup, error: Error, troubles: Troubles): void {
+function refuseEvent(group: EntityGroup, error: Error, troubles: Troubles): void {
   const { key, entity } = group.tally.view;
   const problems = entity.joinKeys.map((field) => ({ field, problem: `view ${key}: ${error.message}` }));
   for (const index of group.recordIndexes) refuse(troubles, index, problems);

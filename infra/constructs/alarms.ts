@@ -16,7 +16,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { ROUTES } from '../../functions/serve/constants.ts';
-import type { FeatureService } from '../../shared/definitions/service.ts';
+import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import type { Stage } from '../config.ts';
@@ -25,6 +25,7 @@ import {
   configurationAgeMetric,
   consumerMetric,
   degradedDecisionsMetric,
+  doubtfulEventsMetric,
   freshnessMetric,
   landingAgeMetric,
   landingMetric,
@@ -49,9 +50,19 @@ export const THRESHOLDS = {
   computationLatencyMillis: 10_000,
   /** Well before features count as stale, so that there is time to act. */
   iteratorAgeMillis: 60_000,
+  /** In five minutes. One slow network makes a few; more is a clock that is off, or somebody who lies about time. */
+  doubtfulEvents: 10,
+  /** Share of a source's events in a quarter of an hour. */
+  lateEventsRatio: 0.01,
   /** Three times what filling and writing a file takes; a day of it would still be in the stream. */
   landingAgeSeconds: 900,
 } as const;
+
+/** What the time of a decided event may be that is reviewed for it: see `event_status`. */
+const DOUBTFUL = {
+  late: 'that came too late to be counted',
+  skewed: 'whose time is too far from their arrival to be believed',
+} as const satisfies Partial<Record<EventStatus, string>>;
 
 /** Routes whose latency is promised. The others wait for a stream or for dependencies that they check. */
 export const ROUTES_WITH_PROMISED_LATENCY: readonly RouteName[] = ['features', 'predictFraud'];
@@ -120,6 +131,16 @@ export class Alarms extends Construct {
       threshold: 0,
       evaluationPeriods: 2,
     });
+    for (const [status, sentence] of Object.entries(DOUBTFUL)) {
+      this.#add({
+        section: 'decisions-doubtful',
+        subject: status,
+        sentence: `More than ${THRESHOLDS.doubtfulEvents} events in five minutes were decided ${sentence}.`,
+        metric: doubtfulEventsMetric(status as keyof typeof DOUBTFUL, { statistic: Stats.SUM, period: FIVE_MINUTES }),
+        threshold: THRESHOLDS.doubtfulEvents,
+        evaluationPeriods: 1,
+      });
+    }
   }
 
   /** While its age grows, thresholds, rules and lists that are set do not arrive. */
@@ -308,6 +329,23 @@ export class Alarms extends Construct {
       sentence: `Records of ${source.name} are handed back to the stream minute after minute.`,
       metric: consumerMetric('writeFailures', source, sum),
       threshold: 0,
+      evaluationPeriods: 3,
+    });
+    const quarterSum = { statistic: Stats.SUM, period: FIVE_MINUTES };
+    this.#add({
+      section: 'events-late',
+      subject: source.name,
+      sentence: `More than ${THRESHOLDS.lateEventsRatio * 100} % of the events of ${source.name} come too late to be counted.`,
+      metric: new MathExpression({
+        expression: 'IF(FILL(received, 0) > 0, FILL(late, 0) / FILL(received, 1), 0)',
+        usingMetrics: {
+          late: consumerMetric('eventsLate', source, quarterSum),
+          received: consumerMetric('eventsReceived', source, quarterSum),
+        },
+        period: FIVE_MINUTES,
+        label: 'share of late events',
+      }),
+      threshold: THRESHOLDS.lateEventsRatio,
       evaluationPeriods: 3,
     });
     this.#add({

@@ -14,6 +14,7 @@ import {
   configurationAgeMetric,
   consumerMetric,
   degradedDecisionsMetric,
+  doubtfulEventsMetric,
   featureAgeMetric,
   freshnessMetric,
   landingAgeMetric,
@@ -113,9 +114,14 @@ function latencyHistogram(route: RouteName): IMetric[] {
 
 function availabilityWidget(): IWidget {
   return new GraphWidget({
-    title: 'Availability: share of answers below 500, and degraded decisions',
+    title: 'Availability: share of answers below 500; degraded decisions, and doubtful events',
     width: 8,
-    right: [degradedDecisionsMetric(MINUTE)],
+    right: [
+      degradedDecisionsMetric(MINUTE),
+      ...(['late', 'skewed', 'duplicate', 'unknown'] as const).map((status) =>
+        doubtfulEventsMetric(status, { statistic: Stats.SUM, period: MINUTE, label: status }),
+      ),
+    ],
     rightYAxis: { min: 0, showUnits: false },
     leftYAxis: { max: 1, showUnits: false },
     leftAnnotations: [{ value: THRESHOLDS.availabilityRatio, label: 'promised' }],

@@ -7,8 +7,10 @@ export interface Aggregation<
 > {
   readonly aggregate: Name;
   readonly field: FieldName;
+  /** Rank for quantiles, 0 to 1. */
   readonly quantile?: number;
-  readonly excludesCurrent?: boolean;
+  /** As it was given, so that the view can refuse what it does not know, and name the feature. */
+  readonly options?: AggregationOptions | undefined;
 }
 
 /** What every aggregation may be told beside its field. */
@@ -24,52 +26,53 @@ export interface AggregationOptions {
 export function count(options?: AggregationOptions): Aggregation<'count', undefined>;
 export function count<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'count', F>;
 export function count(first?: string | AggregationOptions, options?: AggregationOptions): Aggregation<'count'> {
-  return typeof first === 'string'
-    ? { ...options, aggregate: 'count', field: first }
-    : { ...first, aggregate: 'count', field: undefined };
+  // Whatever is neither options nor a field's name is refused by the view, as a field that the source does not have.
+  return first === undefined || isOptions(first)
+    ? { aggregate: 'count', field: undefined, options: first }
+    : { aggregate: 'count', field: first, options };
 }
 
 /** Sum of a decimal or whole-number field, exact. 0 for an empty window. */
 export function sum<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'sum', F> {
-  return { ...options, aggregate: 'sum', field };
+  return { aggregate: 'sum', field, options };
 }
 
 /** Mean of a decimal or whole-number field. Null for an empty window, like everything below but `distinct`. */
 export function mean<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'mean', F> {
-  return { ...options, aggregate: 'mean', field };
+  return { aggregate: 'mean', field, options };
 }
 
 export function min<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'min', F> {
-  return { ...options, aggregate: 'min', field };
+  return { aggregate: 'min', field, options };
 }
 
 export function max<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'max', F> {
-  return { ...options, aggregate: 'max', field };
+  return { aggregate: 'max', field, options };
 }
 
 /** Sample standard deviation; null for fewer than two values. */
 export function stddev<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'stddev', F> {
-  return { ...options, aggregate: 'stddev', field };
+  return { aggregate: 'stddev', field, options };
 }
 
 /** Sample variance; null for fewer than two values. */
 export function variance<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'variance', F> {
-  return { ...options, aggregate: 'variance', field };
+  return { aggregate: 'variance', field, options };
 }
 
 /** Value in the earliest event of the window; of several at one instant the least. */
 export function first<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'first', F> {
-  return { ...options, aggregate: 'first', field };
+  return { aggregate: 'first', field, options };
 }
 
 /** Value in the latest event of the window; of several at one instant the greatest. */
 export function last<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'last', F> {
-  return { ...options, aggregate: 'last', field };
+  return { aggregate: 'last', field, options };
 }
 
 /** Number of distinct values, exact up to 8,192, then within a standard error of 1.6 %. 0 for an empty window. */
 export function distinct<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'distinct', F> {
-  return { ...options, aggregate: 'distinct', field };
+  return { aggregate: 'distinct', field, options };
 }
 
 /** The value of rank `quantile` (0 to 1), within 1 % of it. */
@@ -78,5 +81,9 @@ export function quantile<const F extends string>(
   rank: number,
   options?: AggregationOptions,
 ): Aggregation<'quantile', F> {
-  return { ...options, aggregate: 'quantile', field, quantile: rank };
+  return { aggregate: 'quantile', field, quantile: rank, options };
+}
+
+function isOptions(value: unknown): value is AggregationOptions {
+  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,5 @@
-import { checkName, DefinitionError } from './error.ts';
+import { checkName } from './error.ts';
+import { optional, TEXT, TEXTS, wholeNumber } from './shape.ts';
 
 /** What views and services have in common: a versioned name, and who answers for it. */
 export interface Described {
@@ -20,16 +21,18 @@ export interface Description {
   readonly tags?: readonly string[];
 }
 
-/** @throws DefinitionError for a name or version that cannot be. */
+/** The options of a `Description`, for the shapes that include it. */
+export const DESCRIPTION = {
+  name: TEXT,
+  version: wholeNumber(1, 1_000_000),
+  description: TEXT,
+  owner: TEXT,
+  tags: optional(TEXTS),
+};
+
+/** @throws DefinitionError for a name that cannot be. */
 export function described(kind: 'view' | 'service', options: Description): Described {
   const { name, version, description, owner, tags = [] } = options;
   checkName(kind, name);
-  requireInteger(`${kind} ${name}`, 'version', version, 1_000_000);
   return { name, version, key: `${name}@${version}`, description, owner, tags };
-}
-
-export function requireInteger(subject: string, what: string, value: number, maximum: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > maximum) {
-    throw new DefinitionError(subject, `${what} is a whole number from 1 to ${maximum}, not ${value}`);
-  }
 }

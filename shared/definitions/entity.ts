@@ -1,26 +1,43 @@
 import { LIMITS } from '../limits.ts';
 import { checkName, DefinitionError } from './error.ts';
 import type { FieldValue } from './fields.ts';
+import { requireShape, subjectOf, TEXT, TEXTS } from './shape.ts';
 
 /** Something that features describe, found by its join keys: a user by `user_id`. */
 export interface Entity<Key extends string = string> {
+  readonly kind: 'entity';
   readonly name: string;
   readonly description: string;
   /** Fields that identify one entity, in the order in which they make up its key. */
   readonly joinKeys: readonly Key[];
 }
 
+const ENTITY = {
+  expected: 'an object with name, description and joinKeys',
+  options: {
+    name: TEXT,
+    description: TEXT,
+    joinKeys: {
+      expected: 'a list of at least one field, such as ["user_id"]',
+      holds: (value: unknown) => Array.isArray(value) && value.length > 0 && TEXTS.holds(value),
+    },
+  },
+};
+
+/** Declares an entity. @throws DefinitionError naming it and the fix. */
 export function entity<const Key extends string>(options: {
   readonly name: string;
   readonly description: string;
   readonly joinKeys: readonly [Key, ...Key[]];
 }): Entity<Key> {
-  checkName('entity', options.name);
-  for (const key of options.joinKeys) checkName(`entity ${options.name}: join key`, key);
-  if (new Set(options.joinKeys).size !== options.joinKeys.length) {
-    throw new DefinitionError(`entity ${options.name}`, 'a join key is named twice');
-  }
-  return options;
+  const subject = subjectOf('entity', options);
+  requireShape(subject, options, ENTITY);
+  const { name, description, joinKeys } = options;
+  checkName('entity', name);
+  for (const key of joinKeys) checkName(`${subject}: join key`, key);
+  const twice = joinKeys.find((key, index) => joinKeys.indexOf(key) !== index);
+  if (twice !== undefined) throw new DefinitionError(subject, `join key "${twice}" is named twice; remove one`);
+  return { kind: 'entity', name, description, joinKeys };
 }
 
 /** Thrown when an entity row lacks a join key or holds one that cannot be a key. `field` names it. */

@@ -4,8 +4,8 @@ export class DefinitionError extends Error {
   /** What was being declared, as `kind name`, for example `view user_transactions`. */
   readonly subject: string;
 
-  constructor(subject: string, problem: string) {
-    super(`${subject}: ${problem}`);
+  constructor(subject: string, problem: string, options?: ErrorOptions) {
+    super(`${subject}: ${problem}`, options);
     this.subject = subject;
   }
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { LIMITS } from '../limits.ts';
 import { DefinitionError } from './error.ts';
+import { NUMBER, optional, requireShape, wholeNumber } from './shape.ts';
 
 /** How a field of an event is understood by the engine. */
 export type FieldType =
@@ -20,6 +21,11 @@ export interface Field {
   readonly optional: boolean;
 }
 
+/** The field of a name, which may be any text. */
+export function fieldNamed(fields: Readonly<Record<string, Field>>, name: string): Field | undefined {
+  return Object.hasOwn(fields, name) ? fields[name] : undefined;
+}
+
 /** Decoded event values: what zod returned. `null` and absent are the same. */
 export type FieldValue = string | number | boolean | null | undefined;
 
@@ -29,6 +35,11 @@ const LATEST_DATE_MILLIS = Date.UTC(9999, 11, 31);
 
 const PLAIN_DECIMAL = /^-?(0|[1-9]\d*)(\.\d+)?$/;
 
+const DECIMAL = {
+  expected: 'an object such as { scale: 2 }',
+  options: { scale: wholeNumber(0, LIMITS.decimalDigits), minimum: optional(NUMBER), maximum: optional(NUMBER) },
+};
+
 /**
  * An exact quantity such as money. Accepts a JSON number or its text; the value is a number.
  *
@@ -37,15 +48,13 @@ const PLAIN_DECIMAL = /^-?(0|[1-9]\d*)(\.\d+)?$/;
  * @param options.maximum largest value allowed; by default what fits 15 digits.
  */
 export function decimal(options: { readonly scale: number; readonly minimum?: number; readonly maximum?: number }) {
+  requireShape('decimal()', options, DECIMAL);
   const { scale } = options;
-  if (!Number.isInteger(scale) || scale < 0 || scale > LIMITS.decimalDigits) {
-    throw new DefinitionError(
-      'decimal field',
-      `scale is a whole number from 0 to ${LIMITS.decimalDigits}, not ${scale}`,
-    );
-  }
   const bound = 10 ** (LIMITS.decimalDigits - scale);
   const { minimum = -bound, maximum = bound } = options;
+  if (minimum > maximum) {
+    throw new DefinitionError('decimal()', `minimum ${minimum} is above maximum ${maximum}; exchange them`);
+  }
   const unit = 10 ** scale;
 
   function problemWith(value: number, text: string): string | undefined {
@@ -121,7 +130,10 @@ export function fieldOf(subject: string, name: string, schema: z.core.$ZodType):
   }
   const registered = fieldTypes.get(inner);
   if (registered) return { type: registered, optional };
-  if (inner instanceof z.ZodString || inner instanceof z.ZodEnum) return { type: { kind: 'text' }, optional };
+  if (inner instanceof z.ZodString) return { type: { kind: 'text' }, optional };
+  if (inner instanceof z.ZodEnum && inner.options.every((option) => typeof option === 'string')) {
+    return { type: { kind: 'text' }, optional };
+  }
   if (inner instanceof z.ZodBoolean) return { type: { kind: 'boolean' }, optional };
   if (inner instanceof z.ZodNumberFormat) {
     return { type: { kind: inner.isInt ? 'integer' : 'double' }, optional };

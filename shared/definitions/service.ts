@@ -12,8 +12,23 @@ import {
   type Value,
   type ValueType,
 } from '../expressions/index.ts';
-import { type Described, type Description, described } from './described.ts';
+import { conditionFrom, expressionFrom } from './callback.ts';
+import { DESCRIPTION, type Described, type Description, described } from './described.ts';
 import { checkName, DefinitionError } from './error.ts';
+import {
+  callback,
+  listOf,
+  made,
+  named,
+  oneOf,
+  optional,
+  requireShape,
+  shown,
+  subjectOf,
+  suggestion,
+  TEXT,
+  TEXTS,
+} from './shape.ts';
 import type { EventSource, RowOf } from './source.ts';
 import { columnTypes, type ViewFeature, type WindowedView } from './view.ts';
 
@@ -33,6 +48,10 @@ export type RuleState = 'on' | 'off' | 'shadow';
  */
 export const EVENT_STATUS = 'event_status';
 export type EventStatus = 'applied' | 'duplicate' | 'late' | 'skewed' | 'unrelated' | 'unknown';
+
+/** What the body of a decision says beside the fields of the event, which therefore cannot have these names. */
+export const DECISION_OPTIONS = ['mode', 'service', 'explain'] as const;
+export type DecisionOption = (typeof DECISION_OPTIONS)[number];
 
 /** A named condition over a decision's features, with the sentence that explains it to people. */
 export interface Rule {
@@ -85,6 +104,46 @@ type InputRow<Views extends readonly AnyView[], Schema extends z.ZodObject> = Un
 > &
   RowOf<Schema>;
 
+/** A rule as a service declares it. */
+interface RuleOptions<RuleColumns> {
+  readonly when: (columns: RuleColumns) => BooleanExpression;
+  readonly reason: string;
+  readonly outcome: RuleOutcome;
+  /** Default: medium for a review, high for a block. */
+  readonly severity?: RuleSeverity;
+  /** Default: on. */
+  readonly state?: RuleState;
+}
+
+const OUTCOMES: readonly RuleOutcome[] = ['review', 'block'];
+const SEVERITIES: readonly RuleSeverity[] = ['low', 'medium', 'high'];
+const STATES: readonly RuleState[] = ['on', 'off', 'shadow'];
+
+const SERVICE = {
+  expected: 'an object with name, views and the other options of a service',
+  options: {
+    ...DESCRIPTION,
+    views: listOf(made('windowedView', 'windowedView')),
+    features: optional(TEXTS),
+    decides: optional(made('eventSource', 'eventSource')),
+    derived: optional(named('{ ratio: ({ amount, avg_amount_1h }) => amount.dividedBy(avg_amount_1h) }')),
+    rules: optional(named('{ LARGE: { when, reason, outcome } }')),
+  },
+};
+
+const RULE = {
+  expected: 'an object with when, reason and outcome',
+  options: {
+    when: callback('({ amount }) => amount.isGreaterThan(1000)'),
+    reason: TEXT,
+    outcome: oneOf(OUTCOMES),
+    severity: optional(oneOf(SEVERITIES)),
+    state: optional(oneOf(STATES)),
+  },
+};
+
+const DERIVED = callback('({ amount }) => amount.floor()');
+
 /** Declares a feature service. @throws DefinitionError naming the service and the fix. */
 export function featureService<
   const Views extends readonly AnyView[],
@@ -103,42 +162,21 @@ export function featureService<
     readonly rules?: Readonly<
       Record<
         string,
-        {
-          readonly when: (
-            columns: Columns<InputRow<Views, Schema>> & Derived & { readonly [EVENT_STATUS]: TextExpression },
-          ) => BooleanExpression;
-          readonly reason: string;
-          readonly outcome: RuleOutcome;
-          /** Default: medium for a review, high for a block. */
-          readonly severity?: RuleSeverity;
-          /** Default: on. */
-          readonly state?: RuleState;
-        }
+        RuleOptions<Columns<InputRow<Views, Schema>> & Derived & { readonly [EVENT_STATUS]: TextExpression }>
       >
     >;
   },
 ): FeatureService {
-  const subject = `service ${options.name}`;
+  const subject = subjectOf('service', options);
+  requireShape(subject, options, SERVICE);
   const description = described('service', options);
   const available = availableFeatures(subject, options.views);
-  const features = options.features?.map((name) => findFeature(subject, available, name)) ?? [...available.values()];
-  const types: Record<string, ValueType> = { ...(options.decides && columnTypes(options.decides.fields)) };
-  for (const { name, type } of available.values()) {
-    if (types[name])
-      throw new DefinitionError(subject, `"${name}" is a field of the event and a feature; rename the feature`);
-    types[name] = type;
-  }
-  if (types[EVENT_STATUS] || options.derived?.[EVENT_STATUS as keyof Derived])
-    throw new DefinitionError(subject, `"${EVENT_STATUS}" is what rules call what became of the event; rename yours`);
+  const features = selectedFeatures(subject, available, options.features);
+  const types = inputTypes(subject, available, options.decides);
   const inputs = columns(types) as unknown as Columns<InputRow<Views, Schema>>;
   const derived = Object.entries<(inputs: Columns<InputRow<Views, Schema>>) => AnyExpression>(
     options.derived ?? {},
-  ).map(([name, build]) => {
-    checkName(`${subject}: derived feature`, name);
-    if (types[name]) throw new DefinitionError(subject, `derived feature "${name}" has the name of one of its inputs`);
-    const { tree } = build(inputs);
-    return { name, type: tree.type, expression: tree, evaluate: compileToJavaScript(tree) };
-  });
+  ).map(([name, build]) => derivedFeature(subject, name, build, inputs));
   // The columns of derived features are built from what their callbacks returned, which is what `Derived` says.
   const derivedColumns = columns(
     Object.fromEntries(derived.map(({ name, type }) => [name, type])),
@@ -148,22 +186,14 @@ export function featureService<
     ...derivedColumns,
     ...columns<{ event_status: string }>({ [EVENT_STATUS]: 'text' }),
   };
-  const rules = Object.entries(options.rules ?? {}).map(([name, rule]): Rule => {
-    if (!/^[A-Z][A-Z0-9_]{0,62}$/.test(name))
-      throw new DefinitionError(subject, `rule "${name}": a rule's name is UPPER_CASE`);
-    const { tree } = rule.when(ruleColumns);
-    const { reason, outcome, severity = outcome === 'block' ? 'high' : 'medium', state = 'on' } = rule;
-    return { name, reason, outcome, severity, state, when: tree, fires: compilePredicate(tree) };
-  });
-  requireKnownInputs(
-    subject,
-    features,
-    [...derived.map(({ expression }) => expression), ...rules.map(({ when }) => when)],
-    {
-      derived,
-      fields: [EVENT_STATUS, ...Object.keys(options.decides?.fields ?? {})],
-    },
+  const rules = Object.entries(options.rules ?? {}).map(([name, rule]) =>
+    declaredRule(`${subject}: rule ${name}`, name, rule, ruleColumns),
   );
+  const fields = Object.keys(options.decides?.fields ?? {});
+  const known = new Set([...features, ...derived].map(({ name }) => name).concat(EVENT_STATUS, fields));
+  for (const { name, expression } of derived)
+    requireKnownInputs(`${subject}: derived feature ${name}`, expression, known);
+  for (const { name, when } of rules) requireKnownInputs(`${subject}: rule ${name}`, when, known);
   return {
     kind: 'featureService',
     ...description,
@@ -175,8 +205,67 @@ export function featureService<
   };
 }
 
+function derivedFeature<Inputs extends object>(
+  service: string,
+  name: string,
+  build: (inputs: Inputs) => AnyExpression,
+  inputs: Inputs,
+): DerivedFeature {
+  checkName(`${service}: derived feature`, name);
+  const subject = `${service}: derived feature ${name}`;
+  if (name === EVENT_STATUS) throw statusClash(service);
+  if (Object.hasOwn(inputs, name)) throw new DefinitionError(subject, 'has the name of one of its inputs; rename it');
+  if (!DERIVED.holds(build)) throw new DefinitionError(subject, `must be ${DERIVED.expected}; got ${shown(build)}`);
+  const { tree } = expressionFrom(subject, build, inputs);
+  return { name, type: tree.type, expression: tree, evaluate: compileToJavaScript(tree) };
+}
+
+function declaredRule<RuleColumns extends object>(
+  subject: string,
+  name: string,
+  rule: RuleOptions<RuleColumns>,
+  ruleColumns: RuleColumns,
+): Rule {
+  if (!/^[A-Z][A-Z0-9_]{0,62}$/.test(name)) {
+    throw new DefinitionError(subject, 'a rule\'s name is UPPER_CASE: a letter, then letters, digits or "_"');
+  }
+  requireShape(subject, rule, RULE);
+  const { tree } = conditionFrom(subject, rule.when, ruleColumns);
+  const { reason, outcome, severity = outcome === 'block' ? 'high' : 'medium', state = 'on' } = rule;
+  return { name, reason, outcome, severity, state, when: tree, fires: compilePredicate(tree) };
+}
+
+const statusClash = (service: string) =>
+  new DefinitionError(service, `"${EVENT_STATUS}" is what rules call what became of the event; rename yours`);
+
+/** Types of the columns that callbacks see: the fields of the decided event and the features. */
+function inputTypes(
+  subject: string,
+  available: ReadonlyMap<string, ServiceFeature>,
+  decides: EventSource | undefined,
+): Record<string, ValueType> {
+  const fields = columnTypes(decides?.fields ?? {});
+  const option = DECISION_OPTIONS.find((name) => Object.hasOwn(fields, name));
+  if (option !== undefined) {
+    throw new DefinitionError(
+      subject,
+      `field "${option}" of source ${decides?.name} could not be sent: it is an option of the decision's body; rename the field`,
+    );
+  }
+  const clash = [...available.keys()].find((name) => Object.hasOwn(fields, name));
+  if (clash !== undefined) {
+    throw new DefinitionError(subject, `"${clash}" is a field of the event and a feature; rename the feature`);
+  }
+  const features = [...available.values()].map(({ name, type }) => [name, type] as const);
+  const types = { ...fields, ...Object.fromEntries(features) };
+  if (Object.hasOwn(types, EVENT_STATUS)) throw statusClash(subject);
+  return types;
+}
+
 function availableFeatures(subject: string, views: readonly AnyView[]): Map<string, ServiceFeature> {
   const available = new Map<string, ServiceFeature>();
+  const twice = views.find((view, index) => views.indexOf(view) !== index);
+  if (twice !== undefined) throw new DefinitionError(subject, `view ${twice.name} is listed twice; remove one`);
   for (const view of views) {
     view.features.forEach((feature, index) => {
       const known = available.get(feature.name);
@@ -192,24 +281,24 @@ function availableFeatures(subject: string, views: readonly AnyView[]): Map<stri
   return available;
 }
 
-function findFeature(subject: string, available: ReadonlyMap<string, ServiceFeature>, name: string): ServiceFeature {
-  const feature = available.get(name);
-  if (!feature) throw new DefinitionError(subject, `no view of it has a feature "${name}"`);
-  return feature;
+function selectedFeatures(
+  subject: string,
+  available: ReadonlyMap<string, ServiceFeature>,
+  names: readonly string[] = [...available.keys()],
+): ServiceFeature[] {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new DefinitionError(subject, `features names "${twice}" twice; remove one`);
+  return names.map((name) => {
+    const feature = available.get(name);
+    if (feature) return feature;
+    const hint = suggestion(name, [...available.keys()], 'features');
+    throw new DefinitionError(subject, `no view of it has a feature "${name}"; ${hint}`);
+  });
 }
 
 /** A derived feature or rule over a feature that the service leaves out would always see null. */
-function requireKnownInputs(
-  subject: string,
-  features: readonly ServiceFeature[],
-  expressions: readonly Expression[],
-  others: { readonly derived: readonly DerivedFeature[]; readonly fields: readonly string[] },
-): void {
-  const known = new Set([...features, ...others.derived].map(({ name }) => name).concat(others.fields));
-  for (const expression of expressions) {
-    for (const name of columnsOf(expression)) {
-      if (!known.has(name))
-        throw new DefinitionError(subject, `an expression uses "${name}"; add it to the service's features`);
-    }
+function requireKnownInputs(subject: string, expression: Expression, known: ReadonlySet<string>): void {
+  for (const name of columnsOf(expression)) {
+    if (!known.has(name)) throw new DefinitionError(subject, `uses "${name}"; add it to the service's features`);
   }
 }

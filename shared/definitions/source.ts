@@ -1,7 +1,8 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { type Duration, parseDuration } from './duration.ts';
 import { checkName, DefinitionError } from './error.ts';
-import { type Field, fieldOf } from './fields.ts';
+import { type Field, fieldNamed, fieldOf } from './fields.ts';
+import { DURATION, optional, requireShape, subjectOf, suggestion, TEXT } from './shape.ts';
 
 /** The decoded fields of one event of a schema. */
 export type RowOf<Schema extends z.ZodObject> = z.output<Schema>;
@@ -36,6 +37,24 @@ export interface EventSource<Schema extends z.ZodObject = z.ZodObject> {
 /** A field of a schema, by name. */
 type FieldName<Schema extends z.ZodObject> = keyof RowOf<Schema> & string;
 
+const SOURCE = {
+  expected: 'an object with name, schema, eventId and the other options of an event source',
+  options: {
+    name: TEXT,
+    description: TEXT,
+    owner: TEXT,
+    schema: {
+      expected: 'a z.strictObject({ … }), because others let unknown fields vanish or through',
+      holds: (value: unknown) => value instanceof z.ZodObject && value.def.catchall instanceof z.ZodNever,
+    },
+    eventId: TEXT,
+    eventTime: TEXT,
+    partitionKey: TEXT,
+    allowedLateness: DURATION,
+    timeResolution: optional(DURATION),
+  },
+};
+
 /** Declares an event source. @throws DefinitionError when a field is missing or has the wrong type for its role. */
 export function eventSource<Schema extends z.ZodObject>(options: {
   readonly name: string;
@@ -50,7 +69,8 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   /** Default `1ms`. Coarser only if the data is: then windows can have coarser hops and stay exact. */
   readonly timeResolution?: Duration;
 }): EventSource<Schema> {
-  const subject = `source ${options.name}`;
+  const subject = subjectOf('source', options);
+  requireShape(subject, options, SOURCE);
   checkName('source', options.name);
   const fields = Object.fromEntries(
     Object.entries(options.schema.shape).map(([name, schema]) => {
@@ -85,8 +105,11 @@ function requireRole(
   role: string,
   kinds: readonly Field['type']['kind'][],
 ): void {
-  const field = fields[name];
-  if (!field) throw new DefinitionError(subject, `${role} names "${name}", which the schema does not have`);
+  const field = fieldNamed(fields, name);
+  if (!field) {
+    const hint = suggestion(name, Object.keys(fields), 'fields');
+    throw new DefinitionError(subject, `${role} names "${name}", which the schema does not have; ${hint}`);
+  }
   if (field.optional) throw new DefinitionError(subject, `${role} "${name}" must not be optional`);
   if (!kinds.includes(field.type.kind)) {
     const wanted =

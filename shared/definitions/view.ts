@@ -8,27 +8,43 @@ import {
   type ValueType,
 } from '../expressions/index.ts';
 import { LIMITS } from '../limits.ts';
-import type { FeatureType } from '../windows/aggregate.ts';
+import type { Aggregate, FeatureType } from '../windows/aggregate.ts';
 import { AGGREGATES } from '../windows/aggregates/index.ts';
 import { layOut, reachMillis, type Window, type WindowFeature, type WindowLayout } from '../windows/layout.ts';
-import type { Aggregation } from './aggregations.ts';
-import { type Described, type Description, described, requireInteger } from './described.ts';
-import { type Duration, defaultHopMillis, formatDuration, parseDuration } from './duration.ts';
+import type { Aggregation, AggregationOptions } from './aggregations.ts';
+import { conditionFrom } from './callback.ts';
+import { DESCRIPTION, type Described, type Description, described } from './described.ts';
+import { type Duration, defaultHopMillis, formatDuration, parseDuration, roundUpDuration } from './duration.ts';
 import type { Entity } from './entity.ts';
 import { checkName, DefinitionError } from './error.ts';
-import type { Field, FieldType } from './fields.ts';
+import { type Field, type FieldType, fieldNamed } from './fields.ts';
+import {
+  callback,
+  DURATION,
+  FLAG,
+  made,
+  NUMBER,
+  named,
+  oneOf,
+  optional,
+  requireShape,
+  subjectOf,
+  suggestion,
+  TEXT,
+  wholeNumber,
+} from './shape.ts';
 import type { EventSource, RowOf } from './source.ts';
 
 /** A window as a view declares it. A bare duration is a window of that length with the default hop. */
-export type WindowDeclaration =
-  | Duration
-  | {
-      readonly length: Duration;
-      /** By how much the window moves at a time; divides the length. Default: the largest round sixtieth of it. */
-      readonly hop?: Duration;
-      /** Shifts the window into the past: what was known that long ago. Needs `hop` equal to the time resolution. */
-      readonly offset?: Duration;
-    };
+export type WindowDeclaration = Duration | WindowOptions;
+
+export interface WindowOptions {
+  readonly length: Duration;
+  /** By how much the window moves at a time; divides the length. Default: the largest round sixtieth of it. */
+  readonly hop?: Duration;
+  /** Shifts the window into the past: what was known that long ago. Needs `hop` equal to the time resolution. */
+  readonly offset?: Duration;
+}
 
 type FieldsOfType<Schema extends z.ZodObject, Type> = {
   [K in keyof RowOf<Schema> & string]: NonNullable<RowOf<Schema>[K]> extends Type ? K : never;
@@ -90,6 +106,39 @@ export interface WindowedView<Row = unknown> extends Described {
   readonly row?: Row;
 }
 
+const VIEW = {
+  expected: 'an object with name, entity, source and the other options of a view',
+  options: {
+    ...DESCRIPTION,
+    entity: made('entity', 'entity'),
+    source: made('eventSource', 'eventSource'),
+    where: optional(callback('({ amount }) => amount.isGreaterThan(0)')),
+    windows: named('{ "1h": "1h", "7d": "7d" }'),
+    features: named('{ tx_count: count(), total_amount: sum("amount") }'),
+    ttl: DURATION,
+    liveFrom: optional(TEXT),
+    cacheFor: optional(DURATION),
+    lanes: optional(wholeNumber(1, LIMITS.lanesPerView)),
+  },
+};
+
+const WINDOW = {
+  expected: 'a duration such as 1h, or { length, hop, offset }',
+  options: { length: DURATION, hop: optional(DURATION), offset: optional(DURATION) },
+};
+
+const AGGREGATION = {
+  expected: 'an aggregation such as count() or sum("amount")',
+  options: {
+    aggregate: oneOf(Object.keys(AGGREGATES)),
+    field: optional({ ...TEXT, expected: 'the name of a field' }),
+    quantile: optional(NUMBER),
+    options: optional(named('{ excludesCurrent: true }')),
+  },
+};
+
+const AGGREGATION_OPTIONS = { expected: 'an object', options: { excludesCurrent: optional(FLAG) } };
+
 /**
  * Declares windowed features: every aggregation over every window, named `<aggregation>_<window>`.
  * @throws DefinitionError naming the view and the fix.
@@ -123,18 +172,11 @@ export function windowedView<
     readonly lanes?: number;
   },
 ): WindowedView<FeatureRow<Schema, Features, keyof Windows & string>> {
-  const subject = `view ${options.name}`;
+  const subject = subjectOf('view', options);
+  requireShape(subject, options, VIEW);
   const description = described('view', options);
   const { source, entity, lanes = 1 } = options;
-  requireInteger(subject, 'lanes', lanes, LIMITS.lanesPerView);
-  for (const joinKey of entity.joinKeys) {
-    if (!source.fields[joinKey]) {
-      throw new DefinitionError(
-        subject,
-        `source ${source.name} has no field "${joinKey}", the join key of ${entity.name}`,
-      );
-    }
-  }
+  for (const joinKey of entity.joinKeys) requireJoinable(subject, entity, source, joinKey);
   const windows = Object.entries(options.windows).map(([name, window]) =>
     declaredWindow(subject, name, window, source),
   );
@@ -150,7 +192,9 @@ export function windowedView<
   requireCoveringTtl(subject, expiresAfterMillis, windows, source);
   // A source has exactly the fields of its schema; its `fields` are a plain record.
   const fields = source.fields as Readonly<Record<keyof RowOf<Schema> & string, Field>>;
-  const where = options.where?.(columns<RowOf<Schema>>(columnTypes(fields))).tree;
+  const where =
+    options.where &&
+    conditionFrom(`${subject}: where`, options.where, columns<RowOf<Schema>>(columnTypes(fields))).tree;
   return {
     kind: 'windowedView',
     ...description,
@@ -189,21 +233,42 @@ export function columnTypes<Name extends string>(fields: Readonly<Record<Name, F
   >;
 }
 
+/** History joins entities by text and by whole numbers: other values are written in more than one way. */
+function requireJoinable(subject: string, entity: Entity, source: EventSource, joinKey: string): void {
+  const field = fieldNamed(source.fields, joinKey);
+  if (!field) {
+    throw new DefinitionError(
+      subject,
+      `source ${source.name} has no field "${joinKey}", the join key of ${entity.name}; ${suggestion(joinKey, Object.keys(source.fields), 'fields')}`,
+    );
+  }
+  const { kind } = field.type;
+  if (kind !== 'text' && kind !== 'integer') {
+    throw new DefinitionError(
+      subject,
+      `join key "${joinKey}" must be text or a whole number; got ${kind}; declare it as identifier() or z.int()`,
+    );
+  }
+}
+
 function requireCoveringTtl(subject: string, ttlMillis: number, windows: readonly Window[], source: EventSource): void {
   const reach = Math.max(...windows.map((window) => reachMillis(window, source.allowedLatenessMillis)));
   if (ttlMillis < reach) {
     throw new DefinitionError(
       subject,
-      `ttl ${formatDuration(ttlMillis)} would forget events that its windows still reach; make it at least ${formatDuration(reach)}`,
+      `ttl ${formatDuration(ttlMillis)} would forget events that its windows still reach; make it at least ${roundUpDuration(reach)}`,
     );
   }
 }
 
-/** Milliseconds since 1970. @throws DefinitionError when it is no instant, or one whose zone has to be guessed. */
+/** Milliseconds since 1970. @throws DefinitionError when it is not an instant, or one whose zone has to be guessed. */
 function parseInstant(subject: string, text: string): number {
   const instant = z.iso.datetime({ offset: true }).safeParse(text);
   if (instant.success) return Date.parse(text);
-  throw new DefinitionError(subject, `liveFrom "${text}" is no instant; write one such as 2026-11-21T06:00:00Z`);
+  throw new DefinitionError(
+    subject,
+    `liveFrom must be an instant with its zone; got "${text}"; write one such as 2026-11-21T06:00:00Z`,
+  );
 }
 
 function membershipTest(entity: Entity, where: WindowedView['where']): WindowedView['includes'] {
@@ -220,7 +285,9 @@ function declaredWindow(subject: string, name: string, declaration: WindowDeclar
       `window name "${name}" ends feature names: 1 to 16 lower-case letters and digits`,
     );
   }
-  const { length, hop, offset } = typeof declaration === 'string' ? { length: declaration } : declaration;
+  const options: WindowOptions = typeof declaration === 'string' ? { length: declaration } : declaration;
+  requireShape(`${subject}: window ${name}`, options, WINDOW);
+  const { length, hop, offset } = options;
   const lengthMillis = parseDuration(subject, length);
   const hopMillis =
     hop === undefined
@@ -255,39 +322,43 @@ function declaredFeature(
   source: EventSource,
 ): WindowFeature {
   checkName(`${subject}: feature`, name);
-  const aggregate = AGGREGATES[aggregation.aggregate];
-  const field = aggregation.field === undefined ? undefined : source.fields[aggregation.field];
-  const call = `${name} = ${aggregation.aggregate}(${aggregation.field ?? ''})`;
-  if (aggregation.field === undefined ? !aggregate.fieldIsOptional : field === undefined) {
-    throw new DefinitionError(
-      subject,
-      `${call}: source ${source.name} has the fields ${Object.keys(source.fields).join(', ')}`,
-    );
+  const { excludesCurrent = false } = aggregationOptions(`${subject}: feature ${name}`, aggregation);
+  const { quantile, field: fieldName } = aggregation;
+  const aggregate: Aggregate = AGGREGATES[aggregation.aggregate];
+  const field = fieldName === undefined ? undefined : fieldNamed(source.fields, fieldName);
+  const refuse = (problem: string) => {
+    throw new DefinitionError(subject, `${name} = ${aggregate.name}(${fieldName ?? ''}): ${problem}`);
+  };
+  if (fieldName === undefined ? !aggregate.fieldIsOptional : field === undefined) {
+    refuse(`source ${source.name} has the fields ${Object.keys(source.fields).join(', ')}`);
   }
   if (field && !aggregate.accepts.includes(field.type.kind)) {
-    throw new DefinitionError(
-      subject,
-      `${call}: ${unacceptableField(aggregate.name, aggregation.field ?? '', field.type)}`,
-    );
+    refuse(unacceptableField(aggregate.name, fieldName ?? '', field.type));
   }
   if (window.offsetMillis > 0 && !aggregate.supportsOffset) {
-    throw new DefinitionError(
-      subject,
-      `${call}: ${aggregate.name} cannot be computed for window ${window.name} with an offset`,
-    );
+    refuse(`${aggregate.name} cannot be computed for window ${window.name} with an offset`);
   }
-  const { quantile, excludesCurrent = false } = aggregation;
-  if (aggregation.aggregate === 'quantile' && !(quantile !== undefined && quantile >= 0 && quantile <= 1)) {
-    throw new DefinitionError(subject, `${call}: the rank of a quantile lies between 0 and 1, not ${quantile}`);
+  if (aggregate.name !== 'quantile') {
+    if (quantile !== undefined) refuse('only quantile() has a rank; leave "quantile" out');
+  } else if (!(quantile !== undefined && quantile >= 0 && quantile <= 1)) {
+    refuse(`the rank of a quantile lies between 0 and 1, not ${quantile}`);
   }
   const scale = field?.type.kind === 'decimal' ? field.type.scale : 0;
   return {
     name: `${name}_${window.name}`,
     window,
     aggregate,
-    input: { fieldName: aggregation.field, field, scale, quantile },
+    input: { fieldName, field, scale, quantile },
     excludesCurrent,
   };
+}
+
+/** What an aggregation is told beside its field. @throws DefinitionError when the aggregation or its options are none. */
+function aggregationOptions(subject: string, aggregation: Aggregation): AggregationOptions {
+  requireShape(subject, aggregation, AGGREGATION);
+  const { options = {} } = aggregation;
+  requireShape(subject, options, AGGREGATION_OPTIONS);
+  return options;
 }
 
 function unacceptableField(aggregate: string, field: string, type: FieldType): string {

@@ -2,10 +2,9 @@
  * The fluent builder. TypeScript refuses a misspelt column and a comparison of different types; what it cannot see
  * (NaN, empty lists, oversized trees, callers without types) is refused by the parser that also reads stored trees.
  */
-import { parseExpression, parseExpressionOf } from './parse.ts';
+import { InvalidExpressionError, parseExpression, parseExpressionOf } from './parse.ts';
 import {
   type ArithmeticOperator,
-  type BooleanTree,
   type ComparisonOperator,
   compareCodePoints,
   type EqualityOperator,
@@ -37,14 +36,28 @@ export type Columns<Row> = { readonly [Name in keyof Row]-?: ExpressionOf<Row[Na
 
 type Table<Key extends string | number, Type extends ValueType> = Readonly<Record<Key, Scalars[Type]>>;
 
-/** What numbers and texts share: they are ordered, and can be the key of a table. */
-abstract class OrderedExpression<Type extends 'number' | 'text', Other extends NumberOperand | TextOperand> {
+/** What every builder has: its tree. */
+abstract class TypedExpression<Type extends ValueType> {
   readonly tree: Trees[Type];
 
   constructor(tree: Trees[Type]) {
     this.tree = tree;
   }
 
+  /** JavaScript would compare and add builders by their names, and say nothing. */
+  [Symbol.toPrimitive](): never {
+    throw new InvalidExpressionError(
+      'expression',
+      'has no value before there is an event: write .isGreaterThan(), .plus() and the like instead of >, + and other operators',
+    );
+  }
+}
+
+/** What numbers and texts share: they are ordered, and can be the key of a table. */
+abstract class OrderedExpression<
+  Type extends 'number' | 'text',
+  Other extends NumberOperand | TextOperand,
+> extends TypedExpression<Type> {
   equals(other: Other): BooleanExpression {
     return this.#comparison('equals', other);
   }
@@ -166,13 +179,7 @@ export class TextExpression extends OrderedExpression<'text', TextOperand> {
 }
 
 /** A truth value with SQL's third state, null for unknown. */
-export class BooleanExpression {
-  readonly tree: BooleanTree;
-
-  constructor(tree: BooleanTree) {
-    this.tree = tree;
-  }
-
+export class BooleanExpression extends TypedExpression<'boolean'> {
   and(...others: readonly [BooleanOperand, ...BooleanOperand[]]): BooleanExpression {
     return this.#joined('and', others);
   }
@@ -275,8 +282,12 @@ function booleanOf(node: object): BooleanExpression {
 }
 
 function treeOf(operand: Operand): Expression {
-  if (typeof operand === 'object') return operand.tree;
-  return parseExpression({ kind: 'literal', type: typeOfValue(operand), value: operand });
+  if (operand instanceof TypedExpression) return operand.tree;
+  const type = typeOfValue(operand);
+  // Declarations are loaded without their types.
+  if (type === undefined)
+    throw new InvalidExpressionError('operand', `must be an expression or a value; got ${operand}`);
+  return parseExpression({ kind: 'literal', type, value: operand });
 }
 
 function typeOfValue(value: Scalars[ValueType] | undefined): ValueType | undefined {

@@ -88,6 +88,7 @@ export const userTransactions = windowedView({
     tx_count: count(),
     total_amount: sum('amount'),
     avg_amount: mean('amount'),
+    avg_amount_before: mean('amount', { excludesCurrent: true }),
     max_amount: max('amount'),
     distinct_merchants: distinct('merchant_id'),
   },
@@ -133,10 +134,15 @@ export const fraudDetection = featureService({
       outcome: 'block',
     },
     AMOUNT_SPIKE: {
-      // `amount > 3 · total / count` in whole cents: exactly three times is not more, and a mean rounds (3 · 0.3 < 0.9).
-      when: ({ amount, tx_count_1h, total_amount_1h }) =>
-        cents(amount).times(tx_count_1h).isGreaterThan(cents(total_amount_1h).times(3)),
-      reason: 'More than three times the average amount of the last hour, this transaction included.',
+      // `amount > 3 · total / count` of what came before, in whole cents: exactly three times is not more, and a mean rounds
+      // (3 · 0.3 < 0.9). Without anything before, the mean is null and the rule does not fire.
+      when: ({ amount, tx_count_1h, avg_amount_before_1h }) => {
+        const countBefore = tx_count_1h.minus(1);
+        return cents(amount)
+          .times(countBefore)
+          .isGreaterThan(cents(avg_amount_before_1h.times(countBefore)).times(3));
+      },
+      reason: 'More than three times the average amount of the hour before it.',
       outcome: 'review',
     },
     MERCHANT_HOPPING: {
@@ -147,6 +153,16 @@ export const fraudDetection = featureService({
     LARGE_FIRST_TX: {
       when: ({ tx_count_1h, amount }) => tx_count_1h.equals(1).and(amount.isGreaterThan(1000)),
       reason: 'The first transaction of the hour, and above 1000.',
+      outcome: 'review',
+    },
+    LATE: {
+      when: ({ event_status }) => event_status.equals('late'),
+      reason: "Too far behind the user's newest transaction to be counted.",
+      outcome: 'review',
+    },
+    SKEWED: {
+      when: ({ event_status }) => event_status.equals('skewed'),
+      reason: 'Its time is too far from its arrival to be believed.',
       outcome: 'review',
     },
   },

@@ -25,6 +25,8 @@ export interface ServedView {
   readonly as_of: number;
   /** Newest event time that the item counted; null without an item. */
   readonly high_water: number | null;
+  /** Features that could not be told because the decided event is a repeat; they stand as null. Absent where there are none. */
+  readonly untold?: readonly string[] | undefined;
 }
 
 /** One entity of one answer. */

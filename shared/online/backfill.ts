@@ -16,6 +16,7 @@ import { itemKeyOf, laneOf } from './item-key.ts';
 import {
   type OnlineStore,
   OnlineStoreContentionError,
+  OnlineStoreItemRefusedError,
   OnlineStoreItemTooLargeError,
   OnlineStoreRequestError,
 } from './store.ts';
@@ -33,14 +34,15 @@ export interface EntityHistory {
 /**
  * What became of one item.
  * `written`: history was merged in. `done`: it was before. `expired`: so old that the item would have been deleted.
- * `tooLarge`: the item would exceed the store's limit; nothing was changed. `failed`: the store did not do it; again may help.
+ * `tooLarge`: the item would exceed the store's limit; nothing was changed. `refused`: the store cannot hold what the item
+ * would become; nothing was changed. `failed`: the store did not do it; again may help.
  */
-export type BackfillOutcome = 'written' | 'done' | 'expired' | 'tooLarge' | 'failed';
+export type BackfillOutcome = 'written' | 'done' | 'expired' | 'tooLarge' | 'refused' | 'failed';
 
 export interface ItemBackfill {
   readonly outcome: BackfillOutcome;
   readonly events: number;
-  /** Why it failed. */
+  /** Why it failed or was refused. */
   readonly error?: unknown;
 }
 
@@ -83,11 +85,15 @@ export async function backfillEntity(
       });
     } catch (error) {
       if (error instanceof OnlineStoreRequestError) throw error;
-      const outcome = error instanceof OnlineStoreItemTooLargeError ? 'tooLarge' : 'failed';
-      items.push({ outcome, events: own.length, error });
+      items.push({ outcome: outcomeOf(error), events: own.length, error });
     }
   }
   return items;
+}
+
+function outcomeOf(error: unknown): BackfillOutcome {
+  if (error instanceof OnlineStoreItemTooLargeError) return 'tooLarge';
+  return error instanceof OnlineStoreItemRefusedError ? 'refused' : 'failed';
 }
 
 /**
@@ -105,14 +111,16 @@ async function backfillItem(
   if (isExpired(layout, end, clock())) return 'expired';
   let [seen = {}]: (Item | undefined)[] = await store.get([key]);
   let image: HistoryImage | undefined;
+  let mayBeOwn = false;
   for (let attempt = 0; attempt < LIMITS.updateAttempts; attempt++) {
-    if (HEADER.backfilled in seen) return 'done';
+    if (HEADER.backfilled in seen) return mayBeOwn ? 'written' : 'done';
     const missing = missingFrom(seen, events);
     // Folding is most of the work, and mostly the same again.
     if (!image || !areSame(image.events, missing)) image = foldHistory(layout, missing);
     const result = await store.update(key, planBackfill(layout, image, end, seen));
     if (result.applied) return 'written';
     seen = result.item;
+    mayBeOwn ||= result.mayBeOwn ?? false;
   }
   throw new OnlineStoreContentionError(
     `writers of view ${view.key} won ${LIMITS.updateAttempts} times in a row; try again when there are fewer`,

@@ -1,9 +1,13 @@
 import type { Item, ItemUpdate } from '../windows/item.ts';
 
-/** `applied` carries the item after the update, or the one before it (`{}` = none), as it was asked for; otherwise the item as it stood when a condition failed. */
+/**
+ * `applied` carries the item after the update, or the one before it (`{}` = none), as it was asked for; otherwise the item
+ * as it stood when a condition failed. `mayBeOwn`: an earlier attempt of the same call had no answer, so what refused this
+ * one may be its own update.
+ */
 export type UpdateResult =
   | { readonly applied: true; readonly item: Item }
-  | { readonly applied: false; readonly item: Item };
+  | { readonly applied: false; readonly item: Item; readonly mayBeOwn?: true };
 
 export interface UpdateOptions {
   readonly returns?: 'after' | 'before';
@@ -36,13 +40,28 @@ export interface OnlineStore {
   get(keys: readonly string[], options?: { readonly consistent?: boolean }): Promise<(Item | undefined)[]>;
 }
 
+/** What a read had learned when it failed, by key; `undefined` for keys without an item. */
+export type AnsweredItems = ReadonlyMap<string, Item | undefined>;
+
 /** Base of everything an online store can throw. */
 export abstract class OnlineStoreError extends Error {
   /** Whether the same call may succeed later. */
   abstract readonly retryable: boolean;
+  // Private, so that nothing that prints errors prints items.
+  readonly #answered: AnsweredItems;
+
+  constructor(message: string, options: ErrorOptions & { readonly answered?: AnsweredItems } = {}) {
+    super(message, options);
+    this.#answered = options.answered ?? new Map();
+  }
+
+  /** Of a read that failed in part: the keys that need not be asked for again. */
+  get answered(): AnsweredItems {
+    return this.#answered;
+  }
 }
 
-/** The store asked us to slow down. Retry with backoff and jitter. */
+/** The store asked us to slow down. What was refused did not happen. Retry with backoff and jitter. */
 export class OnlineStoreThrottledError extends OnlineStoreError {
   override readonly name = 'OnlineStoreThrottledError';
   readonly retryable = true;
@@ -54,10 +73,18 @@ export class OnlineStoreUnavailableError extends OnlineStoreError {
   readonly retryable = true;
 }
 
-/** The item would exceed the store's size limit. Retrying cannot help; spread the entity over `lanes`. */
-export class OnlineStoreItemTooLargeError extends OnlineStoreError {
-  override readonly name = 'OnlineStoreItemTooLargeError';
+/** Nobody asked the store, because it failed too often just now or no time was left. The update did not happen. */
+export class OnlineStoreNotAskedError extends OnlineStoreUnavailableError {}
+
+/** The store cannot hold what this update would make of this one item. Retrying cannot help; other items are not concerned. */
+export class OnlineStoreItemRefusedError extends OnlineStoreError {
+  override readonly name: string = 'OnlineStoreItemRefusedError';
   readonly retryable = false;
+}
+
+/** The item would exceed the store's size limit. Retrying cannot help; spread the entity over `lanes`. */
+export class OnlineStoreItemTooLargeError extends OnlineStoreItemRefusedError {
+  override readonly name = 'OnlineStoreItemTooLargeError';
 }
 
 /** The store refused the request itself (malformed, forbidden, missing table): a defect or a misconfiguration. */

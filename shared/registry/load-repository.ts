@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { DefinitionError } from '../definitions/error.ts';
 import type { FeatureRepository } from './manifest.ts';
 
 /** What ships, by the name under which functions import it: `imports` of `package.json` says where it is. */
@@ -14,17 +16,22 @@ export class FeaturesModuleError extends Error {
  * The declarations of a module that exports `repository`.
  * @param features its file, below the working directory or absolute.
  * @throws FeaturesModuleError when it cannot be loaded or exports no repository.
+ * @throws DefinitionError when one of its declarations cannot be built.
  */
 export async function loadRepository(features: string = SHIPPED_FEATURES): Promise<FeatureRepository> {
+  const file = resolve(features);
+  if (features !== SHIPPED_FEATURES && !existsSync(file)) {
+    throw new FeaturesModuleError(
+      `there is no file ${features}; name the module of your declarations, such as examples/handbook/features.ts`,
+    );
+  }
   let loaded: { readonly repository?: FeatureRepository };
   try {
-    loaded = await import(features === SHIPPED_FEATURES ? features : pathToFileURL(resolve(features)).href);
+    loaded = await import(features === SHIPPED_FEATURES ? features : pathToFileURL(file).href);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new FeaturesModuleError(
-      `the module ${features} cannot be loaded: ${reason}; name a file, such as examples/handbook/features.ts`,
-      { cause: error },
-    );
+    // It names what was declared and the fix; the module's name would add nothing.
+    if (error instanceof DefinitionError) throw error;
+    throw new FeaturesModuleError(`the module ${features} cannot be loaded: ${reasonOf(error)}`, { cause: error });
   }
   if (loaded.repository?.registryVersion === undefined) {
     throw new FeaturesModuleError(
@@ -32,4 +39,12 @@ export async function loadRepository(features: string = SHIPPED_FEATURES): Promi
     );
   }
   return loaded.repository;
+}
+
+/** The first line of an error's message, with the place of a syntax error, which Node writes above the stack. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [reason = error.name] = error.message.split('\n');
+  const [, path, line] = /^(?:file:\/\/)?(\/.+|[A-Z]:.+):(\d+)\n/.exec(error.stack ?? '') ?? [];
+  return path === undefined ? reason : `${path}, line ${line}: ${reason}`;
 }

@@ -4,6 +4,7 @@ import { formatDuration } from '../definitions/duration.ts';
 import type { Entity } from '../definitions/entity.ts';
 import { DefinitionError } from '../definitions/error.ts';
 import type { FeatureService } from '../definitions/service.ts';
+import { listOf, made, requireShape } from '../definitions/shape.ts';
 import type { EventSource } from '../definitions/source.ts';
 import type { WindowedView } from '../definitions/view.ts';
 import { canonicalJson } from './canonical.ts';
@@ -22,11 +23,20 @@ export interface FeatureRepository {
 /** Plain data: what was declared, without the code that declared it. */
 export type Manifest = ReturnType<typeof manifestOf>;
 
+const REPOSITORY = {
+  expected: 'an object with views and services',
+  options: {
+    views: listOf(made('windowedView', 'windowedView')),
+    services: listOf(made('featureService', 'featureService')),
+  },
+};
+
 /** Collects declarations. @throws DefinitionError when two declarations of one kind share a name. */
 export function featureRepository(declared: {
   readonly views: readonly WindowedView[];
   readonly services: readonly FeatureService[];
 }): FeatureRepository {
+  requireShape('feature repository', declared, REPOSITORY);
   const { views, services } = declared;
   const sources = [
     ...new Set([...views.map((view) => view.source), ...services.flatMap(({ decides }) => decides ?? [])]),

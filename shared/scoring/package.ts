@@ -15,6 +15,7 @@ import type { FeatureService } from '../definitions/service.ts';
 import { columnTypes } from '../definitions/view.ts';
 import { columnsOf } from '../expressions/index.ts';
 import { LIMITS } from '../limits.ts';
+import { definitionFingerprints } from '../registry/fingerprints.ts';
 import { definitionVersions, type FeatureRepository } from '../registry/manifest.ts';
 import { MODEL_FORMATS, type Model, ModelError } from './models/model.ts';
 import { parseModel } from './models/parse-model.ts';
@@ -65,13 +66,14 @@ const TrainingSet = z.looseObject({
 });
 
 export const ModelDocument = z.strictObject({
-  packageVersion: z.literal(1),
+  /** 2: `definitions` is by input. 1, as packages were written before: by view and service, and so with all of their features. */
+  packageVersion: z.literal([1, 2]),
   name: z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be snake_case, at most 63 characters'),
   version: z.int().min(1),
   /** `name@version` of the service whose features the model was trained with. */
   service: z.string().min(1),
   registryVersion: z.string().min(1),
-  /** By `definitionVersions` of shared/registry/manifest.ts, when the training set was made. */
+  /** Of each input, by `definitionFingerprints` of shared/registry/fingerprints.ts, when the training set was made. */
   definitions: z.record(z.string(), z.string()),
   /** In the order of the model's vector. */
   inputs: z.array(ModelInput).min(1).max(LIMITS.modelInputs),
@@ -117,6 +119,17 @@ export interface LoadedModel {
   score(vector: Float64Array): number;
   /** The inputs that moved the score most, strongest first. */
   explain(vector: Float64Array, top: number): InputContribution[];
+}
+
+/** `definitions` of a package whose training set was made by what is declared now. */
+export function definitionsOfInputs(service: FeatureService, inputs: readonly ModelInput[]): Record<string, string> {
+  const today = definitionFingerprints(service);
+  return Object.fromEntries(
+    inputs.flatMap(({ feature }) => {
+      const definition = today.get(feature);
+      return definition === undefined ? [] : [[feature, definition] as const];
+    }),
+  );
 }
 
 const PackageFile = ModelDocument.extend({ model: z.string() });
@@ -216,19 +229,54 @@ function requireFittingService(document: ModelDocument, repository: FeatureRepos
       `it is for service ${document.service}, and the declared ones are ` +
         `${repository.services.map(({ key }) => key).join(', ')}; train it for one of these`,
     );
-  const origins = inputOrigins(service);
-  const today = definitionVersions(repository);
+  const types = inputTypes(service);
   for (const { feature, type } of document.inputs) {
-    const origin =
-      origins.get(feature) ??
+    const declared =
+      types.get(feature) ??
       fail(
         `input ${feature} is no field, feature or derived feature of ${service.key}; declare it, or train without it`,
       );
-    if (origin.type !== type) {
-      fail(`input ${feature} is ${origin.type} in ${service.key}, and the package says ${type}; train it again`);
+    if (declared !== type) {
+      fail(`input ${feature} is ${declared} in ${service.key}, and the package says ${type}; train it again`);
     }
-    for (const definition of origin.definitions) {
-      const trainedWith = document.definitions[definition];
+  }
+  if (document.packageVersion === 1) requireSameViews(document, service, definitionVersions(repository), fail);
+  else requireSameInputs(document, service, fail);
+}
+
+function inputTypes({ decides, features, derived }: FeatureService): ReadonlyMap<string, string> {
+  const fields = Object.entries(columnTypes(decides?.fields ?? {}));
+  return new Map([...fields, ...[...features, ...derived].map(({ name, type }) => [name, type] as const)]);
+}
+
+function requireSameInputs({ inputs, definitions }: ModelDocument, service: FeatureService, fail: Fail): void {
+  const today = definitionFingerprints(service);
+  const views = new Map(service.features.map(({ name, view }) => [name, ` of ${view.key}`]));
+  for (const { feature } of inputs) {
+    const trainedWith = definitions[feature];
+    if (trainedWith === today.get(feature)) continue;
+    fail(
+      `input ${feature}${views.get(feature) ?? ''} is computed by definition ${today.get(feature)} today and was by ` +
+        `${trainedWith ?? 'one that is not recorded'} in training; train it again with a new training set, or restore the definition`,
+    );
+  }
+}
+
+/** The first form of packages knows whole views, and derived features by their service, as `definitionVersions` names them. */
+function requireSameViews(
+  { inputs, definitions }: ModelDocument,
+  service: FeatureService,
+  today: Readonly<Record<string, string>>,
+  fail: Fail,
+): void {
+  const origins = new Map(service.features.map(({ name, view }) => [name, [view.key]]));
+  for (const { name, expression } of service.derived) {
+    const views = [...columnsOf(expression)].flatMap((column) => origins.get(column) ?? []);
+    origins.set(name, [`${service.key} derived`, ...new Set(views)]);
+  }
+  for (const { feature } of inputs) {
+    for (const definition of origins.get(feature) ?? []) {
+      const trainedWith = definitions[definition];
       if (trainedWith === today[definition]) continue;
       fail(
         `input ${feature} comes from ${definition}, whose definition is ${today[definition]} today and was ` +
@@ -236,25 +284,6 @@ function requireFittingService(document: ModelDocument, repository: FeatureRepos
       );
     }
   }
-}
-
-/** What an input of a service is, and the definitions by which it is computed, as `definitionVersions` names them. */
-interface InputOrigin {
-  readonly type: string;
-  readonly definitions: readonly string[];
-}
-
-function inputOrigins(service: FeatureService): ReadonlyMap<string, InputOrigin> {
-  const origins = new Map<string, InputOrigin>();
-  for (const [name, type] of Object.entries(columnTypes(service.decides?.fields ?? {}))) {
-    origins.set(name, { type, definitions: [] });
-  }
-  for (const { name, type, view } of service.features) origins.set(name, { type, definitions: [view.key] });
-  for (const { name, type, expression } of service.derived) {
-    const views = [...columnsOf(expression)].flatMap((column) => origins.get(column)?.definitions ?? []);
-    origins.set(name, { type, definitions: [`${service.key} derived`, ...new Set(views)] });
-  }
-  return origins;
 }
 
 function modelOf({ format, inputs, reference }: ModelDocument, text: string, fail: Fail): Model {

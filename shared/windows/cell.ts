@@ -25,6 +25,10 @@ export interface Cell<State> {
   merge(states: readonly State[]): State;
   /** Reads one of the cell's attributes. `undefined` when it is not of this cell's making. */
   decode(attribute: Attribute, counter: string): State | undefined;
+  /** Optional: what takes a contribution back, so that `merge([state, contribution, inverse(contribution)])` reads as `state`. */
+  inverse?(contribution: State): State;
+  /** Optional: whether a contribution may be part of a bucket's state, as far as the state tells; by default it may. */
+  mayHold?(state: State, contribution: State): boolean;
   /**
    * Adds to `update` what folds `state` into the bucket whose attribute is `name`, with the conditions under which that
    * is right. `current` is the item as last seen; `undefined` when it has not been seen.

@@ -13,6 +13,12 @@ export interface Window {
   readonly offsetMillis: number;
 }
 
+/** Bucket starts that are inside a window at an instant: `first ≤ start ≤ last`. */
+export interface Bounds {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** One feature: an aggregate over a window. */
 export interface WindowFeature {
   readonly name: string;

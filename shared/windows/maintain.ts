@@ -121,9 +121,13 @@ function sortAttributes(layout: WindowLayout, item: Item, highWater: number) {
   return { settled, unsettled, expired };
 }
 
-/** Buckets of ids that begin before this may go: their events would be late, and sent again with a new time so too. */
+/**
+ * Buckets of ids that begin before this may go. An event that is sent again in time is not older than the allowed lateness;
+ * its first time may be a retention earlier, and the bucket of that begins up to a span before it.
+ */
 export function idsKeptFrom(layout: WindowLayout, highWater: number): number {
-  return highWater - layout.eventIdRetentionMillis - layout.eventIdSpanMillis;
+  const { allowedLatenessMillis, eventIdRetentionMillis, eventIdSpanMillis } = layout;
+  return highWater - allowedLatenessMillis - eventIdRetentionMillis - eventIdSpanMillis;
 }
 
 /**
@@ -136,7 +140,8 @@ function idsNeededForHistory({ liveFromMillis, eventIdRetentionMillis }: WindowL
   return liveFromMillis + LIMITS.futureToleranceMillis + eventIdRetentionMillis;
 }
 
-function longestReachMillis(layout: WindowLayout): number {
+/** Buckets further behind the high water than this are in no window any more, and may be gone. */
+export function longestReachMillis(layout: WindowLayout): number {
   return Math.max(...layout.windows.map((window) => reachMillis(window, layout.allowedLatenessMillis)));
 }
 

@@ -80,6 +80,19 @@ function headerNumber(item: Item | undefined, name: string): number | undefined 
   return attribute && 'N' in attribute ? Number(attribute.N) : undefined;
 }
 
+/** The attributes that hold the id of an event if it was counted, at its time or up to a retention of ids from it. */
+export function idAttributesOf(layout: WindowLayout, { timeMillis }: WindowEvent): string[] {
+  const { eventIdRetentionMillis } = layout;
+  const ends = [timeMillis - eventIdRetentionMillis, timeMillis + eventIdRetentionMillis];
+  return [...new Set(ends.map((end) => idsAttribute(layout, end)))];
+}
+
+/** Whether one of those attributes has the id. */
+export function holdsId(item: Item | undefined, attributeName: string, { idHash }: WindowEvent): boolean {
+  const stored = item?.[attributeName];
+  return stored !== undefined && 'SS' in stored && stored.SS.includes(idHash);
+}
+
 /**
  * The ids of recent events: what makes an update happen exactly once.
  *
@@ -98,11 +111,9 @@ class EventIds {
   }
 
   has(event: WindowEvent): boolean {
-    return this.#attributes(event).some((name) => {
-      const stored = this.#current?.[name];
-      if (stored && 'SS' in stored && stored.SS.includes(event.idHash)) return true;
-      return this.#planned.get(name)?.has(event.idHash) ?? false;
-    });
+    return idAttributesOf(this.#layout, event).some(
+      (name) => holdsId(this.#current, name, event) || this.#planned.get(name)?.has(event.idHash),
+    );
   }
 
   add(event: WindowEvent): void {
@@ -113,13 +124,8 @@ class EventIds {
 
   store(update: ItemUpdateBuilder, event: WindowEvent): void {
     update.addMembers(idsAttribute(this.#layout, event.timeMillis), [event.idHash]);
-    for (const name of this.#attributes(event)) update.require({ kind: 'lacksMember', name, member: event.idHash });
-  }
-
-  #attributes({ timeMillis }: WindowEvent): string[] {
-    const { eventIdRetentionMillis } = this.#layout;
-    const ends = [timeMillis - eventIdRetentionMillis, timeMillis + eventIdRetentionMillis];
-    return [...new Set(ends.map((end) => idsAttribute(this.#layout, end)))];
+    for (const name of idAttributesOf(this.#layout, event))
+      update.require({ kind: 'lacksMember', name, member: event.idHash });
   }
 }
 

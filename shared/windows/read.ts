@@ -1,11 +1,11 @@
 import type { FeatureValue } from './aggregate.ts';
 import { bucketStart, codeOfAttribute, counterOfAttribute, HEADER, startOfAttribute } from './bucket.ts';
 import type { AnyCell } from './cell.ts';
-import type { WindowEvent } from './event.ts';
 import type { Item } from './item.ts';
-import type { Window, WindowLayout } from './layout.ts';
+import type { Bounds, Window, WindowLayout } from './layout.ts';
 import { type PackedBucket, unpack } from './packed.ts';
 import { arrivedAtOf, highWaterOf } from './plan.ts';
+import { CANNOT_BE_TOLD, type ScoredEvent, scoredStates } from './scored.ts';
 
 /** The features of one entity at one instant. */
 export interface WindowReading {
@@ -19,19 +19,8 @@ export interface WindowReading {
   readonly arrivedAtMillis: number | undefined;
   /** In the order of `layout.features`. */
   readonly values: readonly FeatureValue[];
-}
-
-/** An event that is being decided: it is inside its own windows, once, whatever the item holds. */
-export interface ScoredEvent {
-  readonly event: WindowEvent;
-  /** Whether the items count it already. */
-  readonly counted: boolean;
-}
-
-/** Bucket starts that are inside a window at an instant: `first ≤ start ≤ last`. */
-export interface Bounds {
-  readonly first: number;
-  readonly last: number;
+  /** Indexes of features whose value cannot be told for a repeated event. They stand as null above. */
+  readonly missing: readonly number[];
 }
 
 export function boundsAt(window: Window, instantMillis: number): Bounds {
@@ -59,16 +48,18 @@ export function readWindows(
   const narrowestFirst = [...bounds.keys()].sort((left, right) => compareBounds(bounds[left], bounds[right]));
   // By cell, then by window.
   const states = layout.cells.map((cell, index) => statesOfWindows(cell, buckets[index] ?? [], bounds, narrowestFirst));
-  if (scored) foldScoredEvent(layout, scored, bounds, states);
-
-  const values = layout.features.map(({ aggregate, input, windowIndex, cellIndexes }) =>
-    aggregate.finalise(
-      cellIndexes.map((cellIndex) => states[cellIndex]?.[windowIndex]),
-      input,
-    ),
-  );
+  const told = scored && scoredStates(layout, items, bounds, scored, states);
+  const missing: number[] = [];
+  const values = layout.features.map(({ aggregate, input, windowIndex, cellIndexes, excludesCurrent }, index) => {
+    const ofCells = told
+      ? cellIndexes.map((cell) => told[cell]?.[windowIndex]?.[excludesCurrent ? 'excluding' : 'including'])
+      : cellIndexes.map((cell) => states[cell]?.[windowIndex]);
+    if (!ofCells.includes(CANNOT_BE_TOLD)) return aggregate.finalise(ofCells, input);
+    missing.push(index);
+    return null;
+  });
   const arrivedAtMillis = newestOf(items.map(arrivedAtOf));
-  return { found: items.length > 0, asOfMillis, highWaterMillis: highWater, arrivedAtMillis, values };
+  return { found: items.length > 0, asOfMillis, highWaterMillis: highWater, arrivedAtMillis, values, missing };
 }
 
 function newestOf(times: readonly (number | undefined)[]): number | undefined {
@@ -130,28 +121,4 @@ function statesOfWindows(
     states[windowIndex] = narrowerState;
   }
   return states;
-}
-
-/**
- * Windows without offset end with the scored event. It is missing from them when it came too late to be counted, or when
- * it was counted but the entity's newest event has moved a short window past it.
- */
-function foldScoredEvent(
-  layout: WindowLayout,
-  { event, counted }: ScoredEvent,
-  bounds: readonly Bounds[],
-  states: readonly unknown[][],
-): void {
-  const start = bucketStart(event.timeMillis, layout.baseHopMillis);
-  layout.cells.forEach((cell, cellIndex) => {
-    const contribution = cell.contribution(event.values, event.timeMillis);
-    const ofCell = states[cellIndex];
-    if (contribution === undefined || ofCell === undefined) return;
-    layout.windows.forEach((window, windowIndex) => {
-      const { first = 0 } = bounds[windowIndex] ?? {};
-      if (window.offsetMillis > 0 || (counted && start >= first)) return;
-      const known = ofCell[windowIndex];
-      ofCell[windowIndex] = known === undefined ? contribution : cell.merge([known, contribution]);
-    });
-  });
 }

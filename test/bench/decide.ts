@@ -18,10 +18,14 @@ import { GuardedStore } from '../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../functions/serve/metrics.ts';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { TABLE } from '../../shared/online/table.ts';
-import { definitionVersions } from '../../shared/registry/manifest.ts';
 import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
 import { decisionPolicy } from '../../shared/scoring/decide.ts';
-import { readModelPackage, writeModelPackage } from '../../shared/scoring/package.ts';
+import {
+  definitionsOfInputs,
+  type ModelInput,
+  readModelPackage,
+  writeModelPackage,
+} from '../../shared/scoring/package.ts';
 import { scorerOf } from '../../shared/scoring/scorer.ts';
 import { Random } from '../simulation/random.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
@@ -45,18 +49,19 @@ function scoringPolicies(): DecisionPolicies {
   const random = new Random(1);
   const features = [...service.features, ...service.derived].filter(({ type }) => type === 'number');
   const inputNames = ['amount', ...features.map(({ name }) => name)];
+  const inputs = inputNames.map((feature): ModelInput => ({ feature, type: 'number', imputation: null }));
   const shape = { depth: DEPTH, inputs: inputNames.length };
   const trees = Array.from({ length: TREES }, () => grow(random, shape));
   const statistics = { mean: null, stddev: null, minimum: null, maximum: null, nulls: 0, quantiles: [] };
   const bytes = writeModelPackage(
     {
-      packageVersion: 1,
+      packageVersion: 2,
       name: 'benchmark',
       version: 1,
       service: service.key,
       registryVersion: repository.registryVersion,
-      definitions: { ...definitionVersions(repository) },
-      inputs: inputNames.map((feature) => ({ feature, type: 'number', imputation: null })),
+      definitions: definitionsOfInputs(service, inputs),
+      inputs,
       format: 'sklearn-trees',
       thresholds: {},
       trainingSet: { absentBecause: 'its trees are random' },

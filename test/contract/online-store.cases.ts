@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import { itemKeysOf } from '../../shared/online/item-key.ts';
-import { type OnlineStore, OnlineStoreItemTooLargeError, OnlineStoreRequestError } from '../../shared/online/store.ts';
+import {
+  type OnlineStore,
+  OnlineStoreItemRefusedError,
+  OnlineStoreItemTooLargeError,
+  OnlineStoreRequestError,
+} from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { Attribute, Condition, ItemUpdate } from '../../shared/windows/item.ts';
 import { planMaintenance } from '../../shared/windows/maintain.ts';
@@ -167,9 +172,26 @@ export function describeOnlineStore(name: string, makeStore: () => Promise<Onlin
       await expect(store.update('', update)).rejects.toThrow(OnlineStoreRequestError);
     });
 
-    it('refuses to add to an attribute of another type', async () => {
-      const key = await given({ s: { S: 'text' } });
-      await expect(store.update(key, change({ add: { s: { N: '1' } } }))).rejects.toThrow(OnlineStoreRequestError);
+    it.each<[string, Attribute, Partial<ItemUpdate>]>([
+      ['an addition to text', { S: 'text' }, { add: { a: { N: '1' } } }],
+      ['members for a number', { N: '1' }, { add: { a: { SS: ['x'] } } }],
+      ['a sum of more than 38 digits', { N: '99999999999999999999999999999999999998' }, { add: { a: { N: '3' } } }],
+      ['a sum with digits too far apart', { N: '1e30' }, { add: { a: { N: '0.000000001' } } }],
+      ['a value of more than 38 digits', { N: '1' }, { set: { a: { N: '123456789012345678901234567890123456789' } } }],
+    ])('refuses %s as a fault of the item, which stays as it was', async (_what, before, update) => {
+      const key = await given({ a: before });
+      const [item] = await store.get([key]);
+      const refusal = store.update(key, change({ ...update, remove: ['other'] }));
+      await expect(refusal).rejects.toMatchObject({ name: 'OnlineStoreItemRefusedError', retryable: false });
+      await expect(refusal).rejects.toBeInstanceOf(OnlineStoreItemRefusedError);
+      expect(await store.get([key])).toEqual([item]);
+    });
+
+    it('takes the greatest sums of 38 digits', async () => {
+      const key = await given({ a: { N: '99999999999999999999999999999999999998' } });
+      expect((await store.update(key, change({ add: { a: { N: '1' } } }))).applied).toBe(true);
+      // Its one digit is followed by zeros.
+      expect((await store.update(key, change({ add: { a: { N: '1' } } }))).applied).toBe(true);
     });
 
     it('refuses to let an item grow beyond 400 KB and leaves it as it was', async () => {

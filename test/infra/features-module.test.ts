@@ -66,7 +66,7 @@ describe('a module of declarations', () => {
   });
 
   it.each([
-    ['is not there', 'nowhere/features.ts', 'cannot be loaded'],
+    ['is not there', 'nowhere/features.ts', 'there is no file nowhere/features.ts'],
     ['exports no repository', 'shared/features/fraud.ts', 'add: export const repository = featureRepository('],
   ])('that %s is refused with the fix', async (_, features, message) => {
     await expect(runApp(features)).rejects.toThrow(message);

@@ -79,6 +79,7 @@ group('a source and a view that are declared beside the others', () => {
         'batches-given-up-logins',
         'computation-latency-logins',
         'consumer-silent-logins',
+        'events-late-logins',
         'events-quarantined-logins',
         'features-stale-account_logins-3',
         'function-errors-land-events-logins',

@@ -296,8 +296,9 @@ describe('history on MiniStack', () => {
     // Prepare
     const label = `"it's"; DROP TABLE raw_transactions --`;
     const rows = Array.from({ length: 12 }, (_, index) => {
-      const { user_id, amount, timestamp } = event(index);
-      return { [label]: index % 4 === 0 ? null : `=1${label}`, user_id, amount: Number(amount), timestamp };
+      const { transaction_id, user_id, amount, timestamp } = event(index);
+      const labelled = { [label]: index % 4 === 0 ? null : `=1${label}` };
+      return { ...labelled, transaction_id, user_id, amount: Number(amount), timestamp };
     });
     const spine = [...rows, { ...rows[0], user_id: 'nobody' }].map(({ timestamp, ...row }) => ({
       ...row,

@@ -14,7 +14,12 @@ import { daysOf, tableWithin } from '../../shared/offline/athena/scan.ts';
 import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { DUCKDB, TRINO } from '../../shared/offline/sql/dialect.ts';
 import { historyQuery } from '../../shared/offline/sql/history-query.ts';
-import { everyAggregateView, offsetView, viewChoiceArbitrary } from '../support/arbitraries.ts';
+import {
+  everyAggregateView,
+  excludingChoiceArbitrary,
+  offsetView,
+  viewChoiceArbitrary,
+} from '../support/arbitraries.ts';
 import { athenaTrainingSet } from '../support/athena-on-trino.ts';
 import {
   accountArbitrary,
@@ -33,7 +38,7 @@ const runs = Number(process.env.PROPERTY_RUNS ?? 100);
 
 const HOUR_MILLIS = 3_600_000;
 
-const SPINE_WITHOUT_ARRIVAL = ['account_id', 'timestamp'];
+const SPINE_WITHOUT_ARRIVAL = ['account_id', 'timestamp', 'event_id'];
 
 interface Options {
   readonly mode: HistoryMode;
@@ -68,6 +73,15 @@ function differences(view: WindowedView, tables: Tables, options: Options, answe
   );
 }
 
+/** How many of the oracle's answers the decided events would have changed. */
+function valuesLeftOut(view: WindowedView, tables: Tables, options: Options): number {
+  const nothing = { ...tables, spine: tables.spine.map((row) => ({ ...row, decidedId: null })) };
+  const including = oracleAnswers(view, nothing, options);
+  return oracleAnswers(view, tables, options)
+    .flatMap((values, row) => values.map((value, index) => value !== including[row]?.[index]))
+    .filter(Boolean).length;
+}
+
 describe('DuckDB', () => {
   let connection: DuckDBConnection;
   beforeAll(async () => {
@@ -86,18 +100,21 @@ describe('DuckDB', () => {
     });
     const result = await connection.runAndReadAll(sql);
     expect(differences(view, tables, options, result.getRows())).toEqual([]);
+    return valuesLeftOut(view, tables, options);
   }
 
   const accounts = fc.array(accountArbitrary, { minLength: 1, maxLength: 4 });
 
-  it('equals the oracle for any windows, aggregates and arrivals', { timeout: 120_000 }, async () => {
+  it('equals the oracle for any windows, aggregates, arrivals and decided events', { timeout: 120_000 }, async () => {
+    let leftOut = 0;
     await fc.assert(
-      fc.asyncProperty(viewChoiceArbitrary, accounts, optionsArbitrary, (choice, chosen, options) => {
+      fc.asyncProperty(excludingChoiceArbitrary, accounts, optionsArbitrary, async (choice, chosen, options) => {
         const view = everyAggregateView(choice);
-        return expectOracle(view, tablesOf(view, chosen, 1), options);
+        leftOut += await expectOracle(view, tablesOf(view, chosen, 1), options);
       }),
       { numRuns: runs },
     );
+    expect(leftOut).toBeGreaterThan(runs);
   });
 
   it('equals the oracle where only the days that matter are read', { timeout: 120_000 }, async () => {
@@ -105,7 +122,7 @@ describe('DuckDB', () => {
     let eventsLeftOut = 0;
     await fc.assert(
       fc.asyncProperty(
-        viewChoiceArbitrary,
+        excludingChoiceArbitrary,
         accounts,
         optionsArbitrary,
         daysOfRow,
@@ -155,18 +172,21 @@ describe('DuckDB', () => {
   });
 
   it('equals the oracle for windows with an offset', { timeout: 120_000 }, async () => {
+    let leftOut = 0;
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom<Duration>('1s', '1min', '10min'),
         accounts,
         optionsArbitrary,
-        (offset, chosen, options) => {
-          const view = offsetView(offset);
-          return expectOracle(view, tablesOf(view, chosen, 1_000), options);
+        fc.boolean(),
+        async (offset, chosen, options, excluding) => {
+          const view = offsetView(offset, excluding);
+          leftOut += await expectOracle(view, tablesOf(view, chosen, 1_000), options);
         },
       ),
       { numRuns: runs },
     );
+    expect(leftOut).toBeGreaterThan(runs);
   });
 });
 
@@ -215,12 +235,13 @@ describe.skipIf(noTrino !== undefined)('Trino', () => {
     { mode: 'bitemporal', hasKnownAt: false, decimalType: 'DECIMAL(18, 2)' },
     { mode: 'event-time', hasKnownAt: false, decimalType: 'DOUBLE' },
   ];
+  const EXCLUDING = [true, true, true, false];
   const seed = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31);
 
   it(`equals the oracle for any windows, aggregates and arrivals (PROPERTY_SEED=${seed})`, async () => {
     const samples = fc.sample(fc.tuple(viewChoiceArbitrary, accounts), { seed, numRuns: QUERIES });
     for (const [index, [choice, chosen]] of samples.entries()) {
-      const view = everyAggregateView(choice);
+      const view = everyAggregateView({ ...choice, excluding: EXCLUDING[index % EXCLUDING.length] ?? failed() });
       const options = OPTIONS[index % OPTIONS.length];
       if (options) await expectOracle(`any_${index}`, view, tablesOf(view, chosen, 1), options);
     }
@@ -230,7 +251,7 @@ describe.skipIf(noTrino !== undefined)('Trino', () => {
     const offsets = fc.constantFrom<Duration>('1s', '1min', '10min');
     const samples = fc.sample(fc.tuple(offsets, accounts), { seed, numRuns: OPTIONS.length });
     for (const [index, [offset, chosen]] of samples.entries()) {
-      const view = offsetView(offset);
+      const view = offsetView(offset, true);
       const options = OPTIONS[index % OPTIONS.length];
       if (options) await expectOracle(`offset_${index}`, view, tablesOf(view, chosen, 1_000), options);
     }
@@ -239,7 +260,7 @@ describe.skipIf(noTrino !== undefined)('Trino', () => {
   it(`makes training sets by the adapter for Athena as the oracle (PROPERTY_SEED=${seed})`, async () => {
     const samples = fc.sample(fc.tuple(viewChoiceArbitrary, accounts), { seed, numRuns: OPTIONS.length });
     for (const [index, [choice, chosen]] of samples.entries()) {
-      const view = everyAggregateView(choice);
+      const view = everyAggregateView({ ...choice, excluding: true });
       const options = OPTIONS[index] ?? failed();
       const tables = tablesOf(view, chosen, 1);
       const history = `SELECT *, strftime(make_timestamp("at" * 1000), '%Y-%m-%d') AS event_date FROM (${historySql(tables, options.decimalType)})`;
@@ -264,6 +285,7 @@ function athenaSpine({ spine }: Tables, hasKnownAt: boolean): Column[] {
   return [
     { name: 'account_id', kind: 'text', cells: spine.map(({ account }) => account) },
     { name: 'timestamp', kind: 'instant', cells: millis(spine.map(({ timestampMillis }) => timestampMillis)) },
+    { name: 'event_id', kind: 'text', cells: spine.map(({ decidedId }) => decidedId) },
     ...(hasKnownAt
       ? [
           {

@@ -2,13 +2,19 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fraudDetection } from '../../shared/features/fraud.ts';
 import { repository } from '../../shared/features/index.ts';
-import { definitionVersions } from '../../shared/registry/manifest.ts';
 import { compileForest, MISSING, type SourceTree, sumLeaves } from '../../shared/scoring/models/forest.ts';
 import { ModelError } from '../../shared/scoring/models/model.ts';
 import { parseModel } from '../../shared/scoring/models/parse-model.ts';
 import { TreeExplainer } from '../../shared/scoring/models/tree-shap.ts';
-import { ModelPackageError, readModelPackage, writeModelPackage } from '../../shared/scoring/package.ts';
+import {
+  definitionsOfInputs,
+  type ModelInput,
+  ModelPackageError,
+  readModelPackage,
+  writeModelPackage,
+} from '../../shared/scoring/package.ts';
 import { GOLDEN_NAMES, golden } from '../unit/models/golden.ts';
 
 const INPUTS = 4;
@@ -201,25 +207,24 @@ describe.each(GOLDEN_NAMES)('a file like %s', (name) => {
 
 describe('a package file', () => {
   const { format, model } = golden('xgboost-2.1');
-  const inputs = ['amount', 'tx_count_1h', 'avg_amount_1h', 'is_burst'];
+  const names = ['amount', 'tx_count_1h', 'avg_amount_1h', 'is_burst'];
+  const inputs = names.map(
+    (feature): ModelInput => ({ feature, type: feature === 'is_burst' ? 'boolean' : 'number', imputation: null }),
+  );
   const statistics = { mean: 1, stddev: 1, minimum: 0, maximum: 2, nulls: 0, quantiles: [0, 1, 2] };
   const bytes = writeModelPackage(
     {
-      packageVersion: 1,
+      packageVersion: 2,
       name: 'fuzzed',
       version: 1,
       service: 'fraud_detection@1',
       registryVersion: repository.registryVersion,
-      definitions: definitionVersions(repository),
-      inputs: inputs.map((feature) => ({
-        feature,
-        type: feature === 'is_burst' ? 'boolean' : 'number',
-        imputation: null,
-      })),
+      definitions: definitionsOfInputs(fraudDetection, inputs),
+      inputs,
       format,
       thresholds: { block: 0.5 },
       trainingSet: { absentBecause: 'made up' },
-      reference: { rows: 2, features: Object.fromEntries(inputs.map((input) => [input, statistics])) },
+      reference: { rows: 2, features: Object.fromEntries(names.map((name) => [name, statistics])) },
       createdAt: '2026-01-01T00:00:00Z',
     },
     model.replace(/"feature_names":\[[^\]]*\]/, '"feature_names":[]'),

@@ -1,4 +1,4 @@
-import type { OnlineStore, UpdateResult } from '../../shared/online/store.ts';
+import type { OnlineStore, UpdateOptions, UpdateResult } from '../../shared/online/store.ts';
 import { OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
 import { HEADER } from '../../shared/windows/bucket.ts';
 import type { Item, ItemUpdate } from '../../shared/windows/item.ts';
@@ -90,14 +90,15 @@ export class ActorStore implements OnlineStore {
     });
   }
 
-  async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+  async update(key: string, update: ItemUpdate, options?: UpdateOptions): Promise<UpdateResult> {
     const { store, journal, sabotage } = this.#options;
     await this.#stop();
     const [before = {}] = await store.get([key]);
-    const result = await store.update(key, sabotage?.update(update, before) ?? update);
+    const result = await store.update(key, sabotage?.update(update, before) ?? update, options);
     if (result.applied) {
       journal.record(key, update);
-      if ((highWaterOf(result.item) ?? 0) < (highWaterOf(before) ?? 0)) journal.falls.push(key);
+      const [after] = await store.get([key]);
+      if ((highWaterOf(after) ?? 0) < (highWaterOf(before) ?? 0)) journal.falls.push(key);
     }
     this.lastSeen.set(key, journal.counted(key).length);
     await this.#answer();

@@ -26,7 +26,17 @@ const options = program.opts<{ seeds: number; from: number; break?: Break }>();
 const startedAt = performance.now();
 const progress = new SingleBar({ format: '{bar} {value}/{total} seeds, {differences} differences' });
 progress.start(options.seeds, 0, { differences: 0 });
-const totals = { events: 0, deliveries: 0, decisions: 0, crashes: 0, failedRecords: 0, quarantined: 0, backfilled: 0 };
+const totals = {
+  events: 0,
+  deliveries: 0,
+  decisions: 0,
+  crashes: 0,
+  failedRecords: 0,
+  quarantined: 0,
+  backfilled: 0,
+  compared: 0,
+  untold: 0,
+};
 const failing: { seed: number; differences: readonly string[] }[] = [];
 for (let seed = options.from; seed < options.from + options.seeds; seed++) {
   const { differences, ...counts } = await runWorld(seed, options.break);

@@ -13,6 +13,7 @@
 import { CachedViews } from '../../functions/serve/cached-views.ts';
 import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
 import { predictFraud } from '../../functions/serve/predict-fraud.ts';
+import type { PredictAnswer } from '../../functions/serve/schemas.ts';
 import type { StreamRecord } from '../../functions/update-windows/update-windows.ts';
 import { updateWindows } from '../../functions/update-windows/update-windows.ts';
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
@@ -47,6 +48,9 @@ export interface RunResult {
   readonly quarantined: number;
   /** Items into which history was merged. */
   readonly backfilled: number;
+  /** Features of decisions that were compared, and those of repeated events that could not be told. */
+  readonly compared: number;
+  readonly untold: number;
 }
 
 const MAINTENANCE: MaintenancePolicy = { everyEvents: 1, minimumBytesFreed: -1_000_000 };
@@ -106,6 +110,8 @@ class World {
   #failedRecords = 0;
   #sequence = 0;
   #backfilled = 0;
+  #compared = 0;
+  #untold = 0;
   /** `none` where the view counts all that arrives. */
   #backfill: 'none' | 'waiting' | 'running' | 'done';
 
@@ -157,6 +163,8 @@ class World {
       failedRecords: this.#failedRecords,
       quarantined: this.#quarantined.size,
       backfilled: this.#backfilled,
+      compared: this.#compared,
+      untold: this.#untold,
     };
   }
 
@@ -420,7 +428,7 @@ class World {
   #compareDecision(
     fields: EventFields,
     clockMillis: number,
-    answer: { readonly as_of: string; readonly features: Record<string, unknown>; readonly event_status: string },
+    answer: Pick<PredictAnswer, 'as_of' | 'features' | 'event_status' | 'degraded'>,
     store: ActorStore,
   ): void {
     const scored = [...this.#eventsByHash.values()].find(({ id }) => id === fields.event_id);
@@ -434,7 +442,14 @@ class World {
     // An event that is left to backfill is not put into the windows either.
     const own = countsOnline(this.#view, { ...scored, arrivedAtMillis: clockMillis }) ? scored : undefined;
     const expected = oracleFeatures(this.#view, this.#eventsOf(seen), Date.parse(answer.as_of), own);
+    // Of a repeated event some cannot be told, and the answer says so.
+    const untold = new Set(answer.degraded.map((one) => one.name));
     this.#view.layout.features.forEach(({ name, aggregate }, index) => {
+      if (untold.has(name)) {
+        this.#untold++;
+        return;
+      }
+      this.#compared++;
       const value = answer.features[name] as ReturnType<typeof oracleFeatures>[number];
       if (!agrees(aggregate.name, value, expected[index])) {
         this.#differences.push(

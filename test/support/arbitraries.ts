@@ -23,6 +23,7 @@ import {
   type WindowedView,
   windowedView,
 } from '../../shared/definitions/index.ts';
+import type { AggregationOf } from '../../shared/definitions/view.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 
 export const START_MILLIS = Date.UTC(2026, 0, 1);
@@ -71,6 +72,8 @@ export interface ViewChoice {
   readonly filtered: boolean;
   /** Whether there are `first` and `last`, whose guards would hide that those of other aggregates are missing. */
   readonly endpoints: boolean;
+  /** Whether every feature is there a second time, without the decided event. */
+  readonly excluding?: boolean;
   /** When the stream begins to count; from the beginning if there is none. */
   readonly liveFromMillis?: number | undefined;
 }
@@ -84,6 +87,21 @@ export const viewChoiceArbitrary: fc.Arbitrary<ViewChoice> = fc.record({
   endpoints: fc.boolean(),
 });
 
+/** As above, half of them with features that leave the decided event out. */
+export const excludingChoiceArbitrary: fc.Arbitrary<ViewChoice> = fc
+  .tuple(viewChoiceArbitrary, fc.boolean())
+  .map(([choice, excluding]) => ({ ...choice, excluding }));
+
+type Features = Readonly<Record<string, AggregationOf<ReturnType<typeof testSource>['schema']>>>;
+
+/** Features, and each of them without the decided event. */
+function withExcluding(features: Features): Features {
+  const excluding = Object.entries(features).map(
+    ([name, feature]) => [`${name}_before`, { ...feature, excludesCurrent: true }] as const,
+  );
+  return { ...features, ...Object.fromEntries(excluding) };
+}
+
 /** A view with every aggregate, or all but `first` and `last`, over one to four windows. */
 export function everyAggregateView({
   windows,
@@ -91,6 +109,7 @@ export function everyAggregateView({
   lanes,
   filtered,
   endpoints,
+  excluding = false,
   liveFromMillis,
 }: ViewChoice): WindowedView {
   const features = {
@@ -107,6 +126,7 @@ export function everyAggregateView({
     high: quantile('ratio', 0.95),
   } as const;
   const withEndpoints = { ...features, first: first('label'), last: last('amount'), last_flag: last('flag') } as const;
+  const chosen: Features = endpoints ? withEndpoints : features;
   return windowedView({
     name: 'test_view',
     version: 1,
@@ -116,7 +136,7 @@ export function everyAggregateView({
     source: testSource(lateness),
     where: ({ amount }) => amount.isAtLeast(filtered ? 0 : -1e9),
     windows: Object.fromEntries(windows.map((window, index) => [`w${index}`, window])),
-    features: endpoints ? withEndpoints : features,
+    features: excluding ? withExcluding(chosen) : chosen,
     ttl: '7d',
     lanes,
     ...(liveFromMillis !== undefined && { liveFrom: new Date(liveFromMillis).toISOString() }),
@@ -124,7 +144,18 @@ export function everyAggregateView({
 }
 
 /** A view whose windows ended `offset` ago, at the resolution of its data. */
-export function offsetView(offset: Duration): WindowedView {
+export function offsetView(offset: Duration, excluding = false): WindowedView {
+  const features: Features = {
+    count: count(),
+    sum: sum('amount'),
+    mean: mean('quantity'),
+    max: max('amount'),
+    min: min('ratio'),
+    spread: stddev('amount'),
+    median: quantile('amount', 0.5),
+    first: first('flag'),
+    last: last('label'),
+  };
   return windowedView({
     name: 'offset_view',
     version: 1,
@@ -137,7 +168,7 @@ export function offsetView(offset: Duration): WindowedView {
       long: { length: '30min', hop: '1s', offset },
       now: '10min',
     },
-    features: { count: count(), sum: sum('amount'), mean: mean('quantity'), max: max('amount'), last: last('label') },
+    features: excluding ? withExcluding(features) : features,
     ttl: '7d',
   });
 }

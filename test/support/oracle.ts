@@ -78,16 +78,20 @@ function compute(aggregate: string, values: [number, Value][], total: number, sc
 /**
  * Every feature of a view over `events` (the ones that count, of one entity) at an instant, in the view's order.
  * @param scored an event that is being decided: inside every window that ends now, whether or not it counts.
+ * @param decidedId the event that features with `excludesCurrent` leave out.
  */
 export function oracleFeatures(
   view: WindowedView,
   events: readonly WindowEvent[],
   instantMillis: number,
   scored?: WindowEvent,
+  decidedId: string | null | undefined = scored?.id,
 ): Value[] {
-  return view.layout.features.map(({ window, aggregate, input }) => {
-    const within = inside(events, window, instantMillis);
-    if (scored && window.offsetMillis === 0 && !within.some(({ id }) => id === scored.id)) within.push(scored);
+  return view.layout.features.map(({ window, aggregate, input, excludesCurrent }) => {
+    const counted = excludesCurrent ? events.filter(({ id }) => id !== decidedId) : events;
+    const within = inside(counted, window, instantMillis);
+    if (scored && !excludesCurrent && window.offsetMillis === 0 && !within.some(({ id }) => id === scored.id))
+      within.push(scored);
     const field = input.fieldName;
     const values = within
       .map((event): [number, Value] => [event.timeMillis, field === undefined ? 1 : (event.values[field] ?? null)])
@@ -142,8 +146,17 @@ function distinctInOrder(view: WindowedView, deliveries: readonly WindowEvent[])
 export function oracleHistoricalFeatures(
   view: WindowedView,
   deliveries: readonly WindowEvent[],
-  at: { readonly timestampMillis: number; readonly knownAtMillis: number; readonly mode: 'bitemporal' | 'event-time' },
+  at: {
+    readonly timestampMillis: number;
+    readonly knownAtMillis: number;
+    readonly mode: 'bitemporal' | 'event-time';
+    /** The decided event. */
+    readonly decidedId?: string | null;
+  },
 ): Value[] {
-  if (at.mode === 'event-time') return oracleFeatures(view, distinctInOrder(view, deliveries), at.timestampMillis);
-  return oracleFeatures(view, countedInHistory(view, deliveries, at.knownAtMillis + 1), at.timestampMillis);
+  const counted =
+    at.mode === 'event-time'
+      ? distinctInOrder(view, deliveries)
+      : countedInHistory(view, deliveries, at.knownAtMillis + 1);
+  return oracleFeatures(view, counted, at.timestampMillis, undefined, at.decidedId);
 }

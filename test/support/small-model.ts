@@ -1,5 +1,10 @@
-import { definitionVersions, type FeatureRepository } from '../../shared/registry/manifest.ts';
-import { type ModelDocument, writeModelPackage } from '../../shared/scoring/package.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import {
+  definitionsOfInputs,
+  type ModelDocument,
+  type ModelInput,
+  writeModelPackage,
+} from '../../shared/scoring/package.ts';
 
 const NO_STATISTICS = { mean: null, stddev: null, minimum: null, maximum: null, nulls: 0, quantiles: [] };
 
@@ -14,31 +19,33 @@ export function smallModelPackage(
     readonly model?: object;
   } = {},
 ): Uint8Array {
-  const inputs = ['amount', 'tx_count_1min'];
+  const names = ['amount', 'tx_count_1min'];
+  const inputs = names.map((feature): ModelInput => ({ feature, type: 'number', imputation: 0 }));
   const text = JSON.stringify({
     format: 'logistic-regression',
     formatVersion: 1,
     estimator: 'by hand',
-    inputNames: inputs,
+    inputNames: names,
     coefficients: [0.001, 0.5],
     intercept: options.intercept ?? -5,
     standardisation: null,
     ...options.model,
   });
   const [service] = repository.services;
+  if (service === undefined) throw new Error('the repository has no service to score for');
   return writeModelPackage(
     {
-      packageVersion: 1,
+      packageVersion: 2,
       name: options.name ?? 'small',
       version: options.version ?? 1,
-      service: service?.key ?? '',
+      service: service.key,
       registryVersion: repository.registryVersion,
-      definitions: { ...definitionVersions(repository) },
-      inputs: inputs.map((feature) => ({ feature, type: 'number', imputation: 0 })),
+      definitions: definitionsOfInputs(service, inputs),
+      inputs,
       format: 'logistic-regression',
       thresholds: {},
       trainingSet: { absentBecause: 'written by hand for a test' },
-      reference: { rows: 0, features: Object.fromEntries(inputs.map((feature) => [feature, NO_STATISTICS])) },
+      reference: { rows: 0, features: Object.fromEntries(names.map((feature) => [feature, NO_STATISTICS])) },
       createdAt: '2026-01-01T00:00:00Z',
       ...options.document,
     },

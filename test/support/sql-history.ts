@@ -16,7 +16,34 @@ export interface Account {
   readonly delays: readonly number[];
   /** Puts events at this millisecond of their second, so that some lie at the very edge of a bucket. */
   readonly millisecond: number | undefined;
-  readonly asked: readonly { readonly event: number; readonly shift: number; readonly known: number }[];
+  readonly asked: readonly {
+    readonly event: number;
+    readonly shift: number;
+    readonly known: number;
+    readonly decides: Decides;
+  }[];
+}
+
+/** What a row decides: the event that it asks about, another one, one of another account, one that is not there, or nothing. */
+export const decidesArbitrary = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('asked' as const) },
+  { weight: 2, arbitrary: fc.nat(60) },
+  { weight: 1, arbitrary: fc.constantFrom('of another' as const, 'nowhere' as const) },
+  { weight: 2, arbitrary: fc.constant(null) },
+);
+export type Decides = typeof decidesArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** The id of the event that a row decides. */
+export function decidedIdOf(
+  decides: Decides,
+  own: readonly WindowEvent[],
+  asked: number,
+  others: readonly WindowEvent[] = [],
+): string | null {
+  if (decides === null) return null;
+  if (decides === 'nowhere') return 'nowhere';
+  if (decides === 'of another') return others[0]?.id ?? 'nowhere';
+  return own[(decides === 'asked' ? asked : decides) % own.length]?.id ?? null;
 }
 
 const delayArbitrary = fc.oneof(
@@ -51,6 +78,7 @@ export const accountArbitrary: fc.Arbitrary<Account> = fc.record({
         fc.integer({ min: -60_000, max: 60_000 }),
         fc.integer({ min: -HOUR, max: 10 * HOUR }),
       ),
+      decides: decidesArbitrary,
     }),
     { minLength: 1, maxLength: 6 },
   ),
@@ -60,6 +88,7 @@ export interface SpineRow {
   readonly account: string;
   readonly timestampMillis: number;
   readonly knownAtMillis: number;
+  readonly decidedId: string | null;
 }
 
 /** Rows of history and of a spine, and which deliveries belong to which account. */
@@ -90,12 +119,14 @@ export function tablesOf(
       return { ...event, id, idHash: idHashOf(id), timeMillis, arrivedAtMillis };
     });
     deliveries.set(name, events);
-    for (const { event, shift, known } of asked) {
+    const others = deliveries.get(`${prefix}-${index - 1}`);
+    for (const { event, shift, known, decides } of asked) {
       const timeMillis = events[event % events.length]?.timeMillis ?? 0;
       const timestampMillis = Math.floor((timeMillis + shift) / resolutionMillis) * resolutionMillis;
       // Every few rows ask about nobody.
       const account = shift % 10 === 7 ? `${name}-unknown` : name;
-      spine.push({ account, timestampMillis, knownAtMillis: timestampMillis + known });
+      const decidedId = decidedIdOf(decides, events, event, others);
+      spine.push({ account, timestampMillis, knownAtMillis: timestampMillis + known, decidedId });
     }
   });
   return { deliveries, spine };
@@ -132,7 +163,13 @@ export function historyColumns(decimalType: DecimalType) {
   };
 }
 
-export const SPINE_COLUMNS = { row: 'BIGINT', account_id: 'VARCHAR', timestamp: 'BIGINT', known_at: 'BIGINT' };
+export const SPINE_COLUMNS = {
+  row: 'BIGINT',
+  account_id: 'VARCHAR',
+  timestamp: 'BIGINT',
+  event_id: 'VARCHAR',
+  known_at: 'BIGINT',
+};
 
 /** DuckDB's query for the rows of history. */
 export function historySql({ deliveries }: Tables, decimalType: DecimalType): string {
@@ -147,17 +184,27 @@ export function historySql({ deliveries }: Tables, decimalType: DecimalType): st
 
 /** DuckDB's query for the rows of the spine. */
 export function spineSql({ spine }: Tables): string {
-  const rows = spine.map(({ account, timestampMillis, knownAtMillis }, index) => [
+  const rows = spine.map(({ account, timestampMillis, knownAtMillis, decidedId }, index) => [
     index,
     account,
     timestampMillis,
+    decidedId,
     knownAtMillis,
   ]);
   return valuesSql(SPINE_COLUMNS, rows);
 }
 
+/** A service that decides the events of its views. */
 export function serviceOf(...views: readonly WindowedView[]) {
-  return featureService({ name: 'test_service', version: 1, description: 'All.', owner: 'tests', views });
+  const [decides] = views.map(({ source }) => source);
+  return featureService({
+    name: 'test_service',
+    version: 1,
+    description: 'All.',
+    owner: 'tests',
+    views,
+    ...(decides && { decides }),
+  });
 }
 
 /** What the oracle answers for every row of a spine, in the view's order of features. */
@@ -166,9 +213,10 @@ export function oracleAnswers(
   { deliveries, spine }: Tables,
   options: { readonly mode: HistoryMode; readonly hasKnownAt: boolean },
 ) {
-  return spine.map(({ account, timestampMillis, knownAtMillis }) =>
+  return spine.map(({ account, timestampMillis, knownAtMillis, decidedId }) =>
     oracleHistoricalFeatures(view, deliveries.get(account) ?? [], {
       timestampMillis,
+      decidedId,
       knownAtMillis: options.hasKnownAt ? knownAtMillis : timestampMillis,
       mode: options.mode,
     }),

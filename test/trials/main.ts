@@ -5,9 +5,11 @@
  */
 import { InvalidArgumentError, program } from 'commander';
 import { configuration } from './configuration.ts';
+import { evasion } from './evasion.ts';
+import { spike } from './spike.ts';
 import type { Trial } from './trial.ts';
 
-const TRIALS: readonly Trial[] = [configuration];
+const TRIALS: readonly Trial[] = [configuration, evasion, spike];
 
 function wholeNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);

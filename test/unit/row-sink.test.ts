@@ -14,10 +14,15 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** What is waited for comes, however busy the machine is. */
+const PATIENT = { timeout: 60_000 };
+
 const PARTITION = { event_date: '2026-03-01', event_hour: '12' };
 const row = (number: number, padding = '') => ({ ...PARTITION, number, padding });
 
-function sinkOver(options: { readonly waitingBytesMax?: number } = {}) {
+function sinkOver(
+  options: { readonly waitingBytesMax?: number; readonly timeout?: (millis: number) => AbortSignal } = {},
+) {
   const reports: unknown[][] = [];
   const sink = new FirehoseRowSink({
     client: new FirehoseClient({ region: 'eu-central-1' }),
@@ -88,13 +93,13 @@ describe('sending', () => {
     const { sink } = sinkOver();
     sink.add('served_rows', row(0));
     const first = sink.send();
-    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    await vi.waitFor(() => expect(answers).toHaveLength(1), PATIENT);
     sink.add('served_rows', row(1));
     const second = sink.send();
     sink.add('served_rows', row(2));
     expect(puts()).toEqual([[0]]);
     answers[0]?.();
-    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    await vi.waitFor(() => expect(answers).toHaveLength(2), PATIENT);
     answers[1]?.();
     await Promise.all([first, second]);
     expect(puts()).toEqual([[0], [1, 2]]);
@@ -132,6 +137,29 @@ describe('what is refused', () => {
     expect(reports).toEqual([['refused', 'served_rows', 1, 'TimeoutError']]);
     await sink.send();
     expect(puts()).toEqual([[0], [0]]);
+  });
+
+  it('is what a put that never ended would have taken; later sends go on', async () => {
+    const deadlines: AbortController[] = [];
+    firehose
+      .on(PutRecordBatchCommand)
+      .callsFakeOnce(() => new Promise(() => {}))
+      .callsFake((input: { Records?: unknown[] }) => answering(input.Records));
+    const { sink, reports } = sinkOver({
+      timeout: () => {
+        const deadline = new AbortController();
+        deadlines.push(deadline);
+        return deadline.signal;
+      },
+    });
+    sink.add('served_rows', row(0));
+    const [first, second] = [sink.send(), sink.send()];
+    deadlines[0]?.abort();
+    await Promise.all([first, second]);
+    expect(reports).toEqual([['refused', 'served_rows', 1, 'AbortError']]);
+    sink.add('served_rows', row(1));
+    await sink.send();
+    expect(puts()).toEqual([[0], [0, 1]]);
   });
 
   it('does not keep the rows of other tables', async () => {
@@ -178,7 +206,7 @@ describe('what is lost', () => {
     const { sink, reports } = sinkOver({ waitingBytesMax: 3 * bytes });
     for (let number = 0; number < 2; number++) sink.add('served_rows', row(number));
     const sent = sink.send();
-    await vi.waitFor(() => expect(puts()).toHaveLength(1));
+    await vi.waitFor(() => expect(puts()).toHaveLength(1), PATIENT);
     for (let number = 2; number < 4; number++) sink.add('served_rows', row(number));
     refuse();
     await sent;

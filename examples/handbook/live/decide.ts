@@ -29,7 +29,7 @@ const CONCURRENCY = 4;
  * What may become of a transaction here. `duplicate` is one whose first try was counted, though its answer was lost on the way. Any other
  * answer is one without its features.
  */
-const KNOWN: ReadonlySet<string> = new Set(['applied', 'duplicate', 'late']);
+const KNOWN: ReadonlySet<string> = new Set(['applied', 'skewed', 'duplicate', 'late']);
 
 /** Rounds of calls that nothing is kept of, side by side, until the functions of a new deployment have all started. */
 const WARM_UP_ROUNDS = 5;

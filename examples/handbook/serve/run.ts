@@ -17,8 +17,12 @@ import { type Deployment, deployLocally } from '../../../localstack/deploy.ts';
 import { startMiniStack } from '../../../localstack/ministack.ts';
 import { count, step } from '../../../localstack/report.ts';
 import { textLiteral } from '../../../shared/offline/sql/dialect.ts';
-import { definitionVersions } from '../../../shared/registry/manifest.ts';
-import { ModelDocument, readModelPackage, writeModelPackage } from '../../../shared/scoring/package.ts';
+import {
+  definitionsOfInputs,
+  ModelDocument,
+  readModelPackage,
+  writeModelPackage,
+} from '../../../shared/scoring/package.ts';
 import { firstLineOf, runCommand } from '../../command-line.ts';
 import { preparePython } from '../../python-environment.ts';
 import { handbookService, handbookTransactions } from '../declarations.ts';
@@ -112,18 +116,19 @@ async function tune(sets: TuningSetFiles, folder: string): Promise<Result> {
 /** The package, read back as a deployment will read it. @returns its file. */
 async function packageModel(folder: string, { chosen, format, reference }: Result): Promise<string> {
   const manifest: unknown = JSON.parse(await readFile(join(folder, 'train.manifest.json'), 'utf8'));
+  const inputs = Object.keys(reference.features).map((feature) => {
+    const isFlag = handbookService.derived.some(({ name, type }) => name === feature && type === 'boolean');
+    // An average of nothing is as good as none: only then is it null.
+    return { feature, type: isFlag ? ('boolean' as const) : ('number' as const), imputation: 0 };
+  });
   const document: Omit<ModelDocument, 'modelSha256'> = {
-    packageVersion: 1,
+    packageVersion: 2,
     name: MODEL.name,
     version: MODEL.version,
     service: handbookService.key,
     registryVersion: repository.registryVersion,
-    definitions: { ...definitionVersions(repository) },
-    inputs: Object.keys(reference.features).map((feature) => {
-      const isFlag = handbookService.derived.some(({ name, type }) => name === feature && type === 'boolean');
-      // An average of nothing is as good as none: only then is it null.
-      return { feature, type: isFlag ? ('boolean' as const) : ('number' as const), imputation: 0 };
-    }),
+    definitions: definitionsOfInputs(handbookService, inputs),
+    inputs,
     format,
     thresholds: {},
     trainingSet: ModelDocument.shape.trainingSet.parse(manifest),

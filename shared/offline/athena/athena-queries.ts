@@ -1,13 +1,13 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import {
   type AthenaClient,
-  AthenaServiceException,
   GetQueryExecutionCommand,
   paginateGetQueryResults,
   type QueryExecution,
   StartQueryExecutionCommand,
   StopQueryExecutionCommand,
 } from '@aws-sdk/client-athena';
+import { awsErrorKind } from '../../aws-errors.ts';
 import { AthenaQueryCancelledError, AthenaQueryError, AthenaThrottledError, AthenaUnavailableError } from './errors.ts';
 
 export interface AthenaQueriesOptions {
@@ -138,19 +138,19 @@ function endedBadly(queryId: string, { Status }: QueryExecution): AthenaQueryErr
   return new AthenaQueryError(`the query failed: ${reason}`, { queryId, retryable: Status?.AthenaError?.Retryable });
 }
 
-const THROTTLES: readonly string[] = ['TooManyRequestsException', 'ThrottlingException', 'Throttling'];
-
 /** What the SDK throws, as an error of ours. */
 async function translated<Answer>(queryId: string | undefined, call: () => Promise<Answer>): Promise<Answer> {
   try {
     return await call();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const isRefusal = cause instanceof AthenaServiceException && cause.$fault === 'client';
-    if (cause instanceof AthenaServiceException && THROTTLES.includes(cause.name)) {
-      throw new AthenaThrottledError(`Athena is busy: ${reason}`, { queryId, retryable: true, cause });
+    switch (awsErrorKind(cause)) {
+      case 'throttled':
+        throw new AthenaThrottledError(`Athena is busy: ${reason}`, { queryId, retryable: true, cause });
+      case 'passing':
+        throw new AthenaUnavailableError(`Athena does not answer: ${reason}`, { queryId, retryable: true, cause });
+      case 'final':
+        throw new AthenaQueryError(`Athena refuses the query: ${reason}`, { queryId, cause });
     }
-    if (isRefusal) throw new AthenaQueryError(`Athena refuses the query: ${reason}`, { queryId, cause });
-    throw new AthenaUnavailableError(`Athena does not answer: ${reason}`, { queryId, retryable: true, cause });
   }
 }

@@ -7,6 +7,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { AsyncBuffer } from 'hyparquet';
+import { awsErrorKind } from '../../aws-errors.ts';
 import { SpineError } from '../offline-store.ts';
 
 /** Where an object is. */
@@ -58,7 +59,7 @@ async function head(client: S3Client, { bucket, key }: S3Place) {
   } catch (error) {
     const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
     // Without the permission to list, what does not exist is forbidden.
-    if (status !== 404 && status !== 403) throw error;
+    if ((status !== 404 && status !== 403) || awsErrorKind(error) !== 'final') throw error;
     throw new SpineError(`the spine ${locationOf({ bucket, key })} does not exist, or may not be read`, {
       cause: error,
     });

@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Field } from '../../definitions/fields.ts';
 import type { FeatureService } from '../../definitions/service.ts';
+import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf as columnsOfExpression } from '../../expressions/index.ts';
+import { decidedEventsOf } from '../decided-events.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   INSTANT_TYPES,
   namedLikeFeature,
+  noDecidedEvent,
   noJoinKey,
   noTimestamp,
   ROW_PROBLEMS,
@@ -33,8 +36,8 @@ export interface Spine {
   readonly columns: readonly Column[];
   readonly rowCount: number;
   /**
-   * What a query needs, under the same names: join keys of the type of their fields, instants in milliseconds, and the
-   * inputs of derived features. No other column leaves this process, whatever its name.
+   * What a query needs, under the same names: join keys and ids of decided events of the type of their fields, instants in
+   * milliseconds, and the inputs of derived features. No other column leaves this process, whatever its name.
    */
   readonly needed: readonly Column[];
   /** 0 for a spine without rows. */
@@ -66,8 +69,10 @@ export function checkedSpine(columns: readonly Column[], { service, mode, nowMil
   const needed = new Map<string, Column>();
   for (const column of inputsOf(service, columns)) needed.set(column.name, column);
   for (const view of service.views) {
-    for (const joinKey of view.entity.joinKeys) needed.set(joinKey, keysOf(view, joinKey, columns));
+    for (const joinKey of view.entity.joinKeys) needed.set(joinKey, joinKeysOf(view, joinKey, columns));
   }
+  const decidedIds = decidedIdsOf(service, columns);
+  if (decidedIds !== undefined) needed.set(decidedIds.name, decidedIds);
   // As doubles, because derived features calculate with them.
   needed.set(SPINE.timestamp, { name: SPINE.timestamp, kind: 'double', cells: timestamp });
   if (asked !== undefined) needed.set(SPINE.knownAt, { name: SPINE.knownAt, kind: 'double', cells: asked });
@@ -83,10 +88,12 @@ export function checkedSpine(columns: readonly Column[], { service, mode, nowMil
 }
 
 /** The columns that a spine has at least. */
-export function leastColumnsOf({ views }: FeatureService): Column[] {
-  const keys = views.flatMap((view) =>
-    view.entity.joinKeys.map((name) => ({ name, kind: keyKindOf(view, name), cells: [] })),
+export function leastColumnsOf(service: FeatureService): Column[] {
+  const keys = service.views.flatMap(({ entity, source }) =>
+    entity.joinKeys.map((name) => ({ name, kind: keyKindOf(source, name), cells: [] })),
   );
+  const { source } = decidedEventsOf(service) ?? {};
+  if (source) keys.push({ name: source.eventId, kind: keyKindOf(source, source.eventId), cells: [] });
   const columns = [...keys, { name: SPINE.timestamp, kind: 'integer' as const, cells: [] }];
   return [...new Map(columns.map((column) => [column.name, column])).values()];
 }
@@ -143,11 +150,11 @@ function millisOfText(text: string): number {
   return Date.parse(text.includes('T') && !HAS_OFFSET.test(text) ? `${text}Z` : text);
 }
 
-function keyKindOf(view: WindowedView, joinKey: string): ColumnKind {
-  return view.source.fields[joinKey]?.type.kind === 'integer' ? 'integer' : 'text';
+function keyKindOf({ fields }: EventSource, name: string): ColumnKind {
+  return fields[name]?.type.kind === 'integer' ? 'integer' : 'text';
 }
 
-function keysOf(view: WindowedView, joinKey: string, columns: readonly Column[]): Column {
+function joinKeysOf(view: WindowedView, joinKey: string, columns: readonly Column[]): Column {
   const column = columns.find(({ name }) => name === joinKey);
   if (column === undefined)
     throw noJoinKey(
@@ -155,12 +162,33 @@ function keysOf(view: WindowedView, joinKey: string, columns: readonly Column[])
       view,
       columns.map(({ name }) => name),
     );
-  const kind = keyKindOf(view, joinKey);
+  const keys = keysOf(column, keyKindOf(view.source, joinKey));
+  refuseRows(keys.cells, isMissing, ROW_PROBLEMS.joinKey(joinKey, view));
+  return keys;
+}
+
+/** The ids of decided events; `undefined` where no feature leaves them out. */
+function decidedIdsOf(service: FeatureService, columns: readonly Column[]): Column | undefined {
+  const decided = decidedEventsOf(service);
+  if (decided === undefined) return undefined;
+  const { source } = decided;
+  const column = columns.find(({ name }) => name === source.eventId);
+  if (column === undefined) throw noDecidedEvent(decided);
+  const ids = keysOf(column, keyKindOf(source, source.eventId));
+  const idsOrNothing = ids.cells.map((id, row) => (column.cells[row] === null ? 'nothing' : id));
+  refuseRows(idsOrNothing, isMissing, ROW_PROBLEMS.decidedEvent(source));
+  return ids;
+}
+
+/** A column as texts or whole numbers; null where a cell is none. */
+function keysOf(column: Column, kind: ColumnKind): Column {
   const isKey = column.kind === 'integer' || column.kind === 'text' || (kind === 'text' && column.kind === 'boolean');
-  if (!isKey) throw wrongType(joinKey, SQL_TYPES[column.kind], 'text or whole numbers');
-  const cells = column.cells.map((cell) => (kind === 'text' ? textOf(cell) : wholeOf(cell)));
-  refuseRows(cells, isMissing, ROW_PROBLEMS.joinKey(joinKey, view));
-  return { name: joinKey, kind, cells };
+  if (!isKey) throw wrongType(column.name, SQL_TYPES[column.kind], 'text or whole numbers');
+  return {
+    name: column.name,
+    kind,
+    cells: column.cells.map((cell) => (kind === 'text' ? textOf(cell) : wholeOf(cell))),
+  };
 }
 
 function textOf(cell: Cell): string | null {

@@ -63,7 +63,7 @@ export async function audit(options: AuditOptions): Promise<SkewReport> {
 }
 
 function isCounted({ eventStatus }: ServedRecord): boolean {
-  return eventStatus === 'applied' || eventStatus === 'duplicate';
+  return eventStatus === 'applied' || eventStatus === 'duplicate' || eventStatus === 'skewed';
 }
 
 /** A row may land twice; both copies are the same. */

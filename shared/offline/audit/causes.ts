@@ -12,7 +12,8 @@ import { valuesAgree } from './agree.ts';
  * `late arrival`: an event was counted earlier, or later, than history says that it arrived.
  * `in flight`: events had arrived, and the consumer had not yet counted them.
  * `other definition version`: the feature was declared otherwise then; it is not recomputed.
- * `not answered`: the online store did not answer, and the decision was made without the view; nothing to compare.
+ * `not answered`: the online store did not answer, and the decision was made without the view; or the decided event was a
+ *   repeat, and the feature could not be told. Nothing to compare.
  * `unexplained`: none of these; a defect, or history lacks events.
  */
 export type Cause = 'late arrival' | 'in flight' | 'other definition version' | 'not answered' | 'unexplained';

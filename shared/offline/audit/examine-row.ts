@@ -31,7 +31,7 @@ export interface FeatureFinding {
   readonly declaredBy: string;
   readonly feature: string;
   readonly served: FeatureValue;
-  /** Absent where the definition was another one, or the view did not answer. */
+  /** Absent where the definition was another one, or neither view nor feature was answered. */
   readonly recomputed?: FeatureValue;
   /** What everything that is in history today makes of it. Absent as above, and of derived features. */
   readonly hindsight?: FeatureValue;
@@ -75,7 +75,7 @@ export function examineRow(
         servedAtMillis: record.servedAtMillis,
         highWaterMillis: state.high_water,
         scored: scoredIn(record, view, service),
-        served,
+        served: new Map([...served].filter(([index]) => !isUntold(record, view, index))),
         // What is answered from memory may be as much older.
         inFlightMillis: inFlightMillis + (view.cacheForMillis ?? 0),
         ...history,
@@ -85,7 +85,7 @@ export function examineRow(
     }
   }
   return [
-    ...[...placed.byView].flatMap(([view, served]) => viewFindings(view, served, findings.get(view))),
+    ...[...placed.byView].flatMap(([view, served]) => viewFindings(record, view, served, findings.get(view))),
     ...placed.derived.map((feature) => derivedFinding(record, declared, service, feature, findings)),
     ...placed.unknown.map(
       (feature): FeatureFinding => ({
@@ -141,7 +141,7 @@ function isSameDefinition({ definitions }: ServedRecord, { versions }: Declared,
   return definitions[subject] !== undefined && definitions[subject] === versions[subject];
 }
 
-/** The decided event, where it is one of the view's: then it is inside its own windows. */
+/** The decided event, where it is one of the view's: then it is inside its own windows, or left out of them. */
 function scoredIn(
   { event, eventStatus, servedAtMillis }: ServedRecord,
   view: WindowedView,
@@ -157,7 +157,13 @@ function scoredIn(
   return countsOnline(view, decided) ? { event: decided, status: eventStatus } : undefined;
 }
 
+/** Whether a feature was missing in an answer of its view. */
+function isUntold({ views }: ServedRecord, view: WindowedView, index: number): boolean {
+  return views[view.key]?.untold?.includes(view.features[index]?.name ?? '') ?? false;
+}
+
 function viewFindings(
+  record: ServedRecord,
   view: WindowedView,
   served: ReadonlyMap<number, FeatureValue>,
   finding: ViewFinding | Cause | undefined,
@@ -165,6 +171,7 @@ function viewFindings(
   return [...served].map(([index, value]) => {
     const common = { declaredBy: view.key, feature: view.features[index]?.name ?? '', served: value };
     if (finding === undefined || typeof finding === 'string') return { ...common, cause: finding };
+    if (isUntold(record, view, index)) return { ...common, cause: NOT_ANSWERED };
     return {
       ...common,
       recomputed: finding.recomputed[index] ?? null,
@@ -192,8 +199,8 @@ function derivedFinding(
   const inputs = (service?.features ?? []).filter((feature) => columnsOf(expression).has(feature.name));
   if (!isSameDefinition(record, declared, `${service?.key} derived`)) return { ...common, cause: OTHER_DEFINITION };
   const examined = new Map<WindowedView, ViewFinding>();
-  for (const { view } of inputs) {
-    const finding = findings.get(view) ?? NOT_ANSWERED;
+  for (const { view, index } of inputs) {
+    const finding = isUntold(record, view, index) ? NOT_ANSWERED : (findings.get(view) ?? NOT_ANSWERED);
     if (typeof finding === 'string') return { ...common, cause: finding };
     examined.set(view, finding);
   }

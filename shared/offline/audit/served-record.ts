@@ -42,7 +42,12 @@ const storedRecord = z.object({
   event_id: z.string().nullable(),
   event: jsonText(z.record(z.string(), value)).nullable(),
   event_status: z.string().nullable(),
-  views: jsonText(z.record(z.string(), z.object({ as_of: instant, high_water: instant.nullable() }))),
+  views: jsonText(
+    z.record(
+      z.string(),
+      z.object({ as_of: instant, high_water: instant.nullable(), untold: z.array(z.string()).optional() }),
+    ),
+  ),
   definitions: jsonText(z.record(z.string(), z.string())),
   features: jsonText(z.record(z.string(), value)),
 });

@@ -47,7 +47,7 @@ export async function withBackfillHistory<Result>(
     const connection = await connect();
     const table = await typedHistory(connection, view, path, liveFromMillis);
     await connection.run(
-      `CREATE TABLE ${EVENTS} AS WITH ${eventsSql({ view, mode: 'bitemporal', dialect: DUCKDB, table, identified: true })}
+      `CREATE TABLE ${EVENTS} AS WITH ${eventsSql({ view, mode: 'bitemporal', dialect: DUCKDB, table, identified: true, laned: true })}
        ${reachedSql(view)}`,
     );
     const keys = keyNames(view).join(', ');

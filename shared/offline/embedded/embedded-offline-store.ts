@@ -13,7 +13,7 @@ import { columnNamed, fieldOf } from './column-types.ts';
 import { type DuckDbOptions, quoted, streamChunks, withDuckDb } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
 import { FeatureTable } from './feature-table.ts';
-import { historyQuery } from './history.ts';
+import { historyQuery, idHashSql } from './history.ts';
 import { HistoryReader } from './history-reader.ts';
 import { hashSpine, loadSpine, SPINE_TABLE, type Spine, spineKeysOf } from './spine.ts';
 import { SpineReader } from './spine-reader.ts';
@@ -41,7 +41,8 @@ export interface EmbeddedOptions extends DuckDbOptions {
  *     history/*     ──▶ (entity, time, arrival, fields …)  ─┴▶ sweep ──▶ (row, features …) ──▶ output.parquet
  *
  * Derived features see the window features and, where the service decides events, the spine's columns of those names;
- * the event's time is the row's timestamp, unless the spine has a column for it. What the spine lacks is null.
+ * the event's time is the row's timestamp, unless the spine has a column for it. What the spine lacks is null. Only the
+ * column that names decided events must be there, where features leave them out.
  */
 export class EmbeddedOfflineStore implements OfflineStore {
   readonly engine = 'sweep';
@@ -162,7 +163,12 @@ async function sweepScan(options: {
   });
   // A connection answers one query at a time.
   const events = new HistoryReader(query, streamChunks(await options.connect(), query.sql, query.parameters));
-  const rows = new SpineReader(streamChunks(await options.connect(), rowsInOrder(spine, entityTable, keys)));
+  // Ids of another source are those of other events.
+  const decidedId = source === request.service.decides ? spine.decidedId : undefined;
+  const rowsSql = rowsInOrder(spine, { entityTable, keys, decidedId });
+  const rows = new SpineReader(streamChunks(await options.connect(), rowsSql), {
+    namesDecided: decidedId !== undefined,
+  });
   for (let entity = await rows.next(); entity !== undefined; entity = await rows.next()) {
     const columns = await events.read(entity.code);
     for (const [position, { sweep }] of sweeps.entries()) {
@@ -183,10 +189,16 @@ async function numberEntities(connection: DuckDBConnection, table: string, keys:
   );
 }
 
-function rowsInOrder(spine: Spine, entityTable: string, keys: readonly string[]): string {
+/** Its columns are `SPINE_COLUMNS`. */
+function rowsInOrder(
+  spine: Spine,
+  scan: { readonly entityTable: string; readonly keys: readonly string[]; readonly decidedId: string | undefined },
+): string {
+  const { entityTable, keys, decidedId } = scan;
+  const decided = decidedId === undefined ? '' : `, (${decidedId})::VARCHAR, ${idHashSql(decidedId)}`;
   const sameKeys = keys.map((key, index) => `${key} = e.key${index}`);
   return `
-    SELECT e.code, ${spine.timestamp} AS instant, ${spine.knownAt} AS known, s.rowid::INTEGER AS number
+    SELECT e.code, ${spine.timestamp} AS instant, ${spine.knownAt} AS known, s.rowid::INTEGER AS number${decided}
     FROM ${SPINE_TABLE} s JOIN ${entityTable} e ON ${sameKeys.join(' AND ')}
     ORDER BY e.code, instant, known`;
 }

@@ -44,6 +44,11 @@ export interface HistoryScope {
   readonly latestMillis: number;
 }
 
+/** A number that differs for most different ids, of events as of the spine's rows. */
+export function idHashSql(id: string): string {
+  return `(hash(${id}) >> 33)::INTEGER`;
+}
+
 /**
  * Builds the query of one source's events. Text is replaced by places in a dictionary, which is made here.
  * @throws HistoryError naming what the files lack.
@@ -87,7 +92,7 @@ export async function historyQuery(
   });
   const latest = scope.mode === 'bitemporal' ? arrival : time;
   const sql = `
-    SELECT e.code, ${[time, arrival, `(hash(${id}) >> 33)::INTEGER`, `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
+    SELECT e.code, ${[time, arrival, idHashSql(id), `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
     FROM read_parquet($1, union_by_name = true) h
     JOIN ${scope.entityTable} e ON ${keys.join(' AND ')}
     ${fields.map((field) => field.join).join('\n')}

@@ -2,10 +2,12 @@ import { hash } from 'node:crypto';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { WindowedView } from '../../definitions/view.ts';
+import { type DecidedEvents, decidedEventsOf } from '../decided-events.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   INSTANT_TYPES,
   namedLikeFeature,
+  noDecidedEvent,
   noJoinKey,
   noTimestamp,
   ROW_PROBLEMS,
@@ -25,6 +27,8 @@ export interface Spine {
   /** SQL of a row's instants, milliseconds as doubles. `s` is the table. */
   readonly timestamp: string;
   readonly knownAt: string;
+  /** SQL of the id of the event that a row decides; absent where no feature leaves it out. */
+  readonly decidedId?: string;
   readonly earliestMillis: number;
   readonly latestMillis: number;
   readonly latestKnownMillis: number;
@@ -44,6 +48,8 @@ export async function loadSpine(
   await refuseRowsWithout(connection, timestamp, ROW_PROBLEMS.timestamp);
   if (knownAt !== timestamp) await refuseRowsWithout(connection, knownAt, ROW_PROBLEMS.knownAt);
   for (const view of request.service.views) await refuseRowsWithoutKeys(connection, view, columns);
+  const decided = decidedEventsOf(request.service);
+  const decidedId = decided && (await decidedIdOf(connection, decided, columns));
   const [[rowCount, earliest, latest, latestKnown] = []] = await queryRows(
     connection,
     `SELECT count(*), min(${timestamp}), max(${timestamp}), max(${knownAt}) FROM ${SPINE_TABLE} s`,
@@ -53,6 +59,7 @@ export async function loadSpine(
     rowCount: Number(rowCount),
     timestamp,
     knownAt,
+    ...(decidedId !== undefined && { decidedId }),
     earliestMillis: Number(earliest ?? 0),
     latestMillis: Number(latest ?? 0),
     latestKnownMillis: Number(latestKnown ?? 0),
@@ -123,6 +130,22 @@ async function refuseRowsWithoutKeys(
     const joinKey = view.entity.joinKeys[index] ?? '';
     await refuseRowsWithout(connection, `nullif((${key})::VARCHAR, '')`, ROW_PROBLEMS.joinKey(joinKey, view));
   }
+}
+
+/** SQL of the ids of decided events. @throws SpineError where there is no such column, or a row has what is no id. */
+async function decidedIdOf(
+  connection: DuckDBConnection,
+  decided: DecidedEvents,
+  columns: readonly ColumnInfo[],
+): Promise<string> {
+  const { source } = decided;
+  const column = columnNamed(columns, source.eventId, 's');
+  if (column === undefined) throw noDecidedEvent(decided);
+  const id = keyOf(source.fields[source.eventId], column.info, column.sql);
+  if (id === undefined) throw wrongType(source.eventId, column.info.type, 'text or whole numbers');
+  const idOrNothing = `CASE WHEN ${column.sql} IS NULL THEN 'nothing' ELSE nullif((${id})::VARCHAR, '') END`;
+  await refuseRowsWithout(connection, idOrNothing, ROW_PROBLEMS.decidedEvent(source));
+  return id;
 }
 
 /** Rows whose text is hashed together, so that no text is longer than DuckDB likes. */

@@ -12,8 +12,10 @@ export interface EventsTable {
   readonly dialect: SqlDialect;
   /** History of the view's source. */
   readonly table: string;
-  /** Whether the table has the ids of events and their lanes: `EVENT_ID` and `LANE`. For bitemporal ones alone. */
+  /** Whether the table has the ids of events: `EVENT_ID`. */
   readonly identified?: boolean;
+  /** Whether it has their lanes: `LANE`. For identified ones alone. */
+  readonly laned?: boolean;
 }
 
 /** A column of the events table: what it is called, and its SQL over history. */
@@ -110,7 +112,8 @@ export function eventsSql(options: EventsTable): string {
     ...view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name),
     EVENT_TIME,
     ...(isBitemporal ? [ARRIVAL] : []),
-    ...(options.identified ? [EVENT_ID, `${laneSql(options)} AS ${LANE}`] : []),
+    ...(options.identified ? [EVENT_ID] : []),
+    ...(options.laned ? [`${laneSql(options)} AS ${LANE}`] : []),
     ...inputColumns(view, dialect).map(({ name }) => name),
   ].join(', ');
   const inTime = `SELECT ${columns}\nFROM (\n${indent(withNewestSql(options, distinctEvents))}\n) AS "events"\nWHERE "newest before" IS NULL OR ${EVENT_TIME} >= "newest before" - ${view.layout.allowedLatenessMillis}`;
@@ -119,7 +122,7 @@ export function eventsSql(options: EventsTable): string {
 }
 
 /** History with typed columns, and for each delivery the how many-th of its event it is. */
-function deliveriesSql({ view, mode, dialect, table }: EventsTable): string {
+function deliveriesSql({ view, mode, dialect, table, identified = false }: EventsTable): string {
   const { eventId, eventTime } = view.source;
   const id = `CAST(${quoteName(eventId)} AS VARCHAR)`;
   const wanted = [...(view.where === undefined ? [] : columnsOf(view.where))].map((name) => valueColumn(view, name));
@@ -131,9 +134,8 @@ function deliveriesSql({ view, mode, dialect, table }: EventsTable): string {
       return `${cast(quoteName(joinKey))} AS ${name}`;
     }),
     `CAST(${quoteName(eventTime)} AS BIGINT) AS ${EVENT_TIME}`,
-    ...(mode === 'bitemporal'
-      ? [`CAST(${quoteName(ARRIVED_AT)} AS BIGINT) AS ${ARRIVAL}`, `${id} AS ${EVENT_ID}`]
-      : []),
+    ...(mode === 'bitemporal' ? [`CAST(${quoteName(ARRIVED_AT)} AS BIGINT) AS ${ARRIVAL}`] : []),
+    ...(mode === 'bitemporal' || identified ? [`${id} AS ${EVENT_ID}`] : []),
     ...[...values.values()].map(({ name, sql }) => `${sql} AS ${name}`),
     `row_number() OVER (PARTITION BY ${id} ORDER BY ${order}) AS "delivery"`,
   ];

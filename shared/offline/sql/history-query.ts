@@ -15,9 +15,13 @@
  * 4. `features`: the rows whose frame was not exact, and only they, are joined with the events of their entity.
  *
  * With `mode: 'event-time'` frames are always exact, and 4 is left out.
+ *
+ * Features that leave the decided event out have a timeline of their own. The spine is joined with the events by key and
+ * id; where a row knows the event that it names, and its windows reach it, no frame is exact.
  */
 import type { FeatureService, ServiceFeature } from '../../definitions/service.ts';
 import type { WindowedView } from '../../definitions/view.ts';
+import { leavesOutDecided } from '../decided-events.ts';
 import { type HistoryMode, SPINE } from '../offline-store.ts';
 import { quoteName, type SqlDialect } from './dialect.ts';
 import { eventsSql, indent } from './events.ts';
@@ -34,11 +38,12 @@ export interface HistoryQuery {
   readonly history: Readonly<Record<string, string>>;
 }
 
-/** The features of a service that are computed over one timeline: those of one view with one offset. */
+/** The features of a service that are computed over one timeline: of one view, with one offset, all events or all but one. */
 function unitsOf({ service, spine, mode, dialect }: HistoryQuery): Unit[] {
   const groups = Map.groupBy(service.features, (feature) => {
-    const { window } = placed(feature);
-    return `${feature.view.key}${window.offsetMillis === 0 ? '' : ` ${window.offsetMillis} ms earlier`}`;
+    const { offsetMillis } = placed(feature).window;
+    const offset = offsetMillis === 0 ? '' : ` ${offsetMillis} ms earlier`;
+    return `${feature.view.key}${offset}${leavesOutDecided(service, feature) ? ' before' : ''}`;
   });
   return [...groups].map(([name, features]) => {
     const [{ view }] = features as [ServiceFeature];
@@ -49,6 +54,7 @@ function unitsOf({ service, spine, mode, dialect }: HistoryQuery): Unit[] {
       features: layoutFeatures,
       windows: [...new Set(layoutFeatures.map(({ window }) => window))],
       offsetMillis: layoutFeatures[0]?.window.offsetMillis ?? 0,
+      leavesOut: features.some((feature) => leavesOutDecided(service, feature)),
       spine,
       mode,
       dialect,
@@ -74,7 +80,8 @@ export function historyQuery(query: HistoryQuery): string {
     ...service.views.map((view) => {
       const table = history[view.source.name];
       if (table === undefined) throw new Error(`the history of source ${view.source.name} is missing`);
-      return eventsSql({ ...query, view, table });
+      const identified = units.some((unit) => unit.view === view && unit.leavesOut);
+      return eventsSql({ ...query, view, table, identified });
     }),
     ...units.flatMap(unitSql),
   ];

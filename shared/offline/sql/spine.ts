@@ -1,6 +1,8 @@
 /** The spine as the query sees it. */
 import type { FeatureService } from '../../definitions/service.ts';
+import { decidedEventsOf } from '../decided-events.ts';
 import { SPINE, SpineError } from '../offline-store.ts';
+import { noDecidedEvent } from '../spine-problems.ts';
 
 /** The rows for which features are wanted. */
 export interface SpineTable {
@@ -16,7 +18,7 @@ export interface SpineTable {
 }
 
 /**
- * Refuses a spine that lacks a column, or has one with the name of a feature.
+ * Refuses a spine that lacks a column, be it the one that names decided events, or has one with the name of a feature.
  * @throws SpineError
  */
 export function checkSpine(service: FeatureService, spine: SpineTable): void {
@@ -26,6 +28,8 @@ export function checkSpine(service: FeatureService, spine: SpineTable): void {
       throw new SpineError(`the spine has no column "${name}"; it needs ${[...needed].join(', ')}`);
     }
   }
+  const decided = decidedEventsOf(service);
+  if (decided && !spine.columns.includes(decided.source.eventId)) throw noDecidedEvent(decided);
   // Names of columns do not differ by case in SQL, even when they are quoted.
   const seen = new Set([...service.features, ...service.derived].map(({ name }) => name));
   for (const name of spine.columns) {

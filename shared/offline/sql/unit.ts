@@ -1,10 +1,20 @@
-/** The features of one view with one offset: timeline, frames, and the join for what frames cannot say. */
+/** The features of one view with one offset, over all events or all but the decided one: timeline, frames, and the join for what frames cannot say. */
+import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import type { AggregateSql } from '../../windows/aggregate.ts';
 import type { Window, WindowFeature } from '../../windows/layout.ts';
 import { type HistoryMode, SPINE } from '../offline-store.ts';
 import { quoteName, type SqlDialect } from './dialect.ts';
-import { ARRIVAL, EVENT_TIME, type EventColumn, indent, inputColumns, keyColumn, unitsColumn } from './events.ts';
+import {
+  ARRIVAL,
+  EVENT_ID,
+  EVENT_TIME,
+  type EventColumn,
+  indent,
+  inputColumns,
+  keyColumn,
+  unitsColumn,
+} from './events.ts';
 import type { SpineTable } from './spine.ts';
 
 export interface Unit {
@@ -15,6 +25,8 @@ export interface Unit {
   /** Of those features. They all have the offset. */
   readonly windows: readonly Window[];
   readonly offsetMillis: number;
+  /** Whether those features leave out the event that a spine row names. */
+  readonly leavesOut: boolean;
   readonly spine: SpineTable;
   readonly mode: HistoryMode;
   readonly dialect: SqlDialect;
@@ -26,8 +38,13 @@ export function unitSql(unit: Unit): string[] {
   return [
     table('timeline', timelineSql(unit)),
     table('frames', framesSql(unit)),
-    table('features', unit.mode === 'event-time' ? exactFeaturesSql(unit) : featuresSql(unit)),
+    table('features', isAlwaysExact(unit) ? exactFeaturesSql(unit) : featuresSql(unit)),
   ];
+}
+
+/** Frames are the answer where only event time counts, and nothing is left out. */
+function isAlwaysExact({ mode, leavesOut }: Unit): boolean {
+  return mode === 'event-time' && !leavesOut;
 }
 
 // Names with a space cannot be those of fields or features.
@@ -37,6 +54,10 @@ const KNOWN_AT = '"known at"';
 const AXIS = '"axis of time"';
 const POSITION = '"position"';
 const IS_EXACT = '"is exact"';
+/** Of a spine row: the id of the event that it names. */
+const NAMED = '"named"';
+/** Of a spine row: the id of the event that it names, where its windows would otherwise hold it. */
+const LEFT_OUT = '"left out"';
 const startOf = ({ name }: Window) => quoteName(`start of ${name}`);
 const frameOf = ({ name }: Window) => quoteName(`frame of ${name}`);
 const REACH = quoteName('frame of all');
@@ -78,12 +99,12 @@ function timelineSql(unit: Unit): string {
     axesOf(unit).length > 1 ? `${events} ${bothAxes}` : events,
     'UNION ALL',
     select('ofSpine'),
-    `FROM (\n${indent(spineSql(unit))}\n) AS "spine"`,
+    `FROM (\n${indent(unit.leavesOut ? spineWithLeftOutSql(unit) : spineSql(unit))}\n) AS "spine"`,
   ].join('\n');
 }
 
 function timelineColumns(unit: Unit): TimelineColumn[] {
-  const { view, windows, mode, dialect } = unit;
+  const { view, windows, mode, dialect, leavesOut } = unit;
   const isBitemporal = mode === 'bitemporal';
   const position = positionSql(unit);
   const ofEvents = ({ name, type }: Pick<EventColumn, 'name' | 'type'>): TimelineColumn => ({
@@ -91,9 +112,9 @@ function timelineColumns(unit: Unit): TimelineColumn[] {
     ofEvent: `"event".${name}`,
     ofSpine: `CAST(NULL AS ${type})`,
   });
-  const ofSpine = (name: string): TimelineColumn => ({
+  const ofSpine = (name: string, type = 'BIGINT'): TimelineColumn => ({
     name,
-    ofEvent: 'CAST(NULL AS BIGINT)',
+    ofEvent: `CAST(NULL AS ${type})`,
     ofSpine: `"spine".${name}`,
   });
   return [
@@ -104,7 +125,9 @@ function timelineColumns(unit: Unit): TimelineColumn[] {
     }),
     ...(axesOf(unit).length > 1 ? [{ name: AXIS, ofEvent: `"axes".${AXIS}`, ofSpine: `"spine".${AXIS}` }] : []),
     { name: POSITION, ...position },
-    ...(isBitemporal ? [ofSpine(INSTANT), ofSpine(KNOWN_AT)] : []),
+    ...(isAlwaysExact(unit) ? [] : [ofSpine(INSTANT)]),
+    ...(isBitemporal ? [ofSpine(KNOWN_AT)] : []),
+    ...(leavesOut ? [ofSpine(LEFT_OUT, 'VARCHAR')] : []),
     // The frame of an event is never looked at: it is as short as can be.
     ...windows.map((window) => ({
       name: startOf(window),
@@ -138,9 +161,31 @@ function startSql({ lengthMillis, hopMillis }: Window): string {
   return `${instant} - ${sinceHop} - ${lengthMillis - hopMillis}`;
 }
 
+/** The spine, and of the events that its rows name those that the windows would otherwise hold. */
+function spineWithLeftOutSql(unit: Unit): string {
+  const { view, windows, mode } = unit;
+  const isInReach = [
+    `"event".${EVENT_TIME} >= ${earliestStart(windows.map(startSql))}`,
+    `"event".${EVENT_TIME} <= "spine".${INSTANT}`,
+    ...(mode === 'bitemporal' ? [`"event".${ARRIVAL} <= "spine".${KNOWN_AT}`] : []),
+  ];
+  const isNamed = [
+    ...view.entity.joinKeys.map((joinKey) => {
+      const { name } = keyColumn(view, joinKey);
+      return `"spine".${name} = "event".${name}`;
+    }),
+    `"spine".${NAMED} = "event".${EVENT_ID}`,
+  ];
+  return [
+    `SELECT "spine".*, CASE WHEN ${isInReach.join(' AND ')} THEN "event".${EVENT_ID} END AS ${LEFT_OUT}`,
+    `FROM (\n${indent(spineSql(unit))}\n) AS "spine"`,
+    `LEFT JOIN ${quoteName(`${view.key} events`)} AS "event"\n${indent(`ON ${isNamed.join('\nAND ')}`)}`,
+  ].join('\n');
+}
+
 /** The spine with its keys, the end of its windows, and the instant until which events are known. */
 function spineSql(unit: Unit): string {
-  const { spine, view, offsetMillis, mode } = unit;
+  const { spine, view, offsetMillis, mode, leavesOut } = unit;
   const timestamp = `CAST(${quoteName(SPINE.timestamp)} AS BIGINT)`;
   const hasKnownAt = spine.columns.includes(SPINE.knownAt);
   const knownAt = hasKnownAt ? `coalesce(CAST(${quoteName(SPINE.knownAt)} AS BIGINT), ${timestamp})` : timestamp;
@@ -157,20 +202,35 @@ function spineSql(unit: Unit): string {
     ...(axesOf(unit).length > 1
       ? [`CASE WHEN ${isSettled} THEN ${AXES.eventTime} ELSE ${AXES.arrival} END AS ${AXIS}`]
       : []),
+    ...(leavesOut ? [`${namedSql(view.source)} AS ${NAMED}`] : []),
   ];
   return `SELECT\n${indent(columns.join(',\n'))}\nFROM ${spine.table} AS "spine"`;
 }
 
+/** The id that a row names, as the text that history has of it, however the spine stores it. */
+function namedSql({ eventId, fields }: EventSource): string {
+  const id = quoteName(eventId);
+  const whole = `CAST(${id} AS BIGINT)`;
+  return `CAST(${fields[eventId]?.type.kind === 'integer' ? whole : id} AS VARCHAR)`;
+}
+
 /** Every feature over its frame, of spine rows and (to be left out) of events. */
 function framesSql(unit: Unit): string {
-  const { windows, features, mode, view } = unit;
+  const { windows, features, mode, view, leavesOut } = unit;
   const isBitemporal = mode === 'bitemporal';
   const keys = view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name);
   const columns = [
     ROW_NUMBER,
-    ...(isBitemporal
-      ? [...keys, INSTANT, KNOWN_AT, ...windows.map(startOf), `${isExactSql(unit)} AS ${IS_EXACT}`]
-      : []),
+    ...(isAlwaysExact(unit)
+      ? []
+      : [
+          ...keys,
+          INSTANT,
+          ...(isBitemporal ? [KNOWN_AT] : []),
+          ...(leavesOut ? [LEFT_OUT] : []),
+          ...windows.map(startOf),
+          `${isExactSql(unit)} AS ${IS_EXACT}`,
+        ]),
     ...features.map(
       (feature) =>
         `${aggregateSql(unit, feature, (call) => `${call} OVER ${frameOf(feature.window)}`)} AS ${quoteName(feature.name)}`,
@@ -196,6 +256,8 @@ function earliestStart(starts: readonly string[]): string {
 /** Whether every event in the frames of a row belongs there: it happened inside the window and had arrived. */
 function isExactSql(unit: Unit): string {
   const axes = axesOf(unit);
+  const nothingLeftOut = unit.leavesOut ? [`${LEFT_OUT} IS NULL`] : [];
+  if (unit.mode === 'event-time') return nothingLeftOut.join();
   const conditions = [
     `max(${ARRIVAL}) OVER ${REACH} <= ${KNOWN_AT}`,
     // On the axis of event time the frame itself sees to these.
@@ -207,7 +269,7 @@ function isExactSql(unit: Unit): string {
       : []),
   ];
   // Without events the condition is null, and the frame is right.
-  return conditions.map((condition) => `coalesce(${condition}, TRUE)`).join(' AND ');
+  return [...nothingLeftOut, ...conditions.map((condition) => `coalesce(${condition}, TRUE)`)].join(' AND ');
 }
 
 function aggregateSql({ view, dialect }: Unit, feature: WindowFeature, over: AggregateSql['over']): string {
@@ -218,7 +280,6 @@ function aggregateSql({ view, dialect }: Unit, feature: WindowFeature, over: Agg
   return aggregate.sql({ time, value, units: units ? `"event".${units.name}` : value, over, dialect }, input);
 }
 
-/** Frames are the answer where only event time counts. */
 function exactFeaturesSql({ name, features }: Unit): string {
   const columns = [ROW_NUMBER, ...features.map((feature) => quoteName(feature.name))];
   return `SELECT ${columns.join(', ')}\nFROM ${quoteName(`${name} frames`)}\nWHERE ${ROW_NUMBER} IS NOT NULL`;
@@ -226,7 +287,7 @@ function exactFeaturesSql({ name, features }: Unit): string {
 
 /** The answer of the frame where it is exact, and otherwise of a join with what was known. */
 function featuresSql(unit: Unit): string {
-  const { view, features, windows } = unit;
+  const { view, features, windows, mode, leavesOut } = unit;
   const columns = features.map((feature) => {
     const name = quoteName(feature.name);
     const joined = aggregateSql(
@@ -234,7 +295,7 @@ function featuresSql(unit: Unit): string {
       feature,
       (call) => `${call} FILTER (WHERE "event".${EVENT_TIME} >= "frame".${startOf(feature.window)})`,
     );
-    return `CASE WHEN "frame".${IS_EXACT} THEN any_value("frame".${name}) ELSE ${joined} END AS ${name}`;
+    return `CASE WHEN "frame".${IS_EXACT} THEN arbitrary("frame".${name}) ELSE ${joined} END AS ${name}`;
   });
   const [firstKey, ...otherKeys] = view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name);
   const conditions = [
@@ -243,7 +304,8 @@ function featuresSql(unit: Unit): string {
     ...otherKeys.map((key) => `"frame".${key} = "event".${key}`),
     `"event".${EVENT_TIME} >= ${earliestStart(windows.map((window) => `"frame".${startOf(window)}`))}`,
     `"event".${EVENT_TIME} <= "frame".${INSTANT}`,
-    `"event".${ARRIVAL} <= "frame".${KNOWN_AT}`,
+    ...(mode === 'bitemporal' ? [`"event".${ARRIVAL} <= "frame".${KNOWN_AT}`] : []),
+    ...(leavesOut ? [`"event".${EVENT_ID} IS DISTINCT FROM "frame".${LEFT_OUT}`] : []),
   ];
   return [
     `SELECT\n${indent([`"frame".${ROW_NUMBER}`, ...columns].join(',\n'))}`,

@@ -1,7 +1,7 @@
 import type { FieldValue } from '../../definitions/fields.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
-import type { WindowEvent } from '../../windows/event.ts';
+import { idHashOf, type WindowEvent } from '../../windows/event.ts';
 
 /** Numbers, NaN for null: no field has NaN for a value. */
 export interface NumberColumn {
@@ -40,6 +40,14 @@ export interface SpineRows {
   readonly length: number;
   readonly timestamps: Float64Array;
   readonly knownAts: Float64Array;
+  /** The events that rows decide, of the source whose events are swept. Absent where none does. */
+  readonly decided?: DecidedIds;
+}
+
+/** Ids by row, null where nothing was decided, and the numbers that `EventColumns` has for them. */
+export interface DecidedIds {
+  readonly ids: readonly (string | null)[];
+  readonly idHashes: Int32Array;
 }
 
 export function valueAt(column: FieldColumn | undefined, position: number): FieldValue {
@@ -62,10 +70,19 @@ export function columnsOfEvents(events: readonly WindowEvent[], fields: readonly
     length: inOrder.length,
     times: Float64Array.from(inOrder, ({ timeMillis }) => timeMillis),
     arrivals: Float64Array.from(inOrder, ({ arrivedAtMillis }) => arrivedAtMillis),
-    idHashes: Int32Array.from(inOrder, ({ idHash }) => Buffer.from(idHash, 'base64url').readInt32BE(0)),
+    idHashes: Int32Array.from(inOrder, ({ idHash }) => numberOfHash(idHash)),
     idAt: (position) => inOrder[position]?.id ?? '',
     fields: Object.fromEntries(fields.map((field) => [field, columnOf(inOrder.map(({ values }) => values[field]))])),
   };
+}
+
+/** The ids of decided events, for rows over `columnsOfEvents`. */
+export function decidedIdsOf(ids: readonly (string | null)[]): DecidedIds {
+  return { ids, idHashes: Int32Array.from(ids, (id) => (id === null ? 0 : numberOfHash(idHashOf(id)))) };
+}
+
+function numberOfHash(idHash: string): number {
+  return Buffer.from(idHash, 'base64url').readInt32BE(0);
 }
 
 function columnOf(values: readonly FieldValue[]): FieldColumn {

@@ -1,13 +1,13 @@
 import type { WindowedView } from '../../definitions/view.ts';
 import type { FeatureValue } from '../../windows/aggregate.ts';
-import { bucketStart } from '../../windows/bucket.ts';
 import type { AnyCell } from '../../windows/cell.ts';
 import type { WindowEvent } from '../../windows/event.ts';
 import type { Window, WindowFeature } from '../../windows/layout.ts';
 import { boundsAt } from '../../windows/read.ts';
 import type { HistoryMode } from '../offline-store.ts';
 import { type Contributions, contributionsTo } from './contributions.ts';
-import { columnsOfEvents, type EventColumns, fieldsOf, type SpineRows } from './event-columns.ts';
+import { columnsOfEvents, decidedIdsOf, type EventColumns, fieldsOf, type SpineRows } from './event-columns.ts';
+import { NOWHERE, placesOfDecided } from './places.ts';
 import { Selection } from './selection.ts';
 import type { Slider } from './sliders.ts';
 
@@ -19,7 +19,8 @@ import type { Slider } from './sliders.ts';
  *    of, and an event that no row sees is never touched. A row that does not know some event of the window is rare and
  *    near its end: the window then slides up to that event, and what the row knows beyond is merged in for this row only.
  *    In a lane, an event that counts though another was known before it lies within the allowed lateness of that other
- *    one, so there is little beyond.
+ *    one, so there is little beyond. The event that a row decides is such an event for the windows that leave it out,
+ *    which are windows of their own. Mostly it is the newest one; rows that ask long after what they decide are slow.
  * 3. The view's aggregates make the answers of the states, as they do online.
  *
  *     events   ── Selection ──▶   contributions      ── SlidingWindow ──▶  states       ── finalise ──▶  values
@@ -27,8 +28,8 @@ import type { Slider } from './sliders.ts';
  */
 export class ViewSweep {
   readonly #selection: Selection;
-  readonly #mode: HistoryMode;
-  readonly #baseHopMillis: number;
+  readonly #knowsAll: boolean;
+  readonly #leavesOut: boolean;
   readonly #contributions: readonly Contributions[];
   readonly #windows: readonly SlidingWindow[];
   readonly #features: readonly { readonly feature: WindowFeature; readonly sources: readonly StateSource[] }[];
@@ -38,15 +39,16 @@ export class ViewSweep {
   /** @param featureIndexes into `view.features`: what to compute, in which order. */
   constructor(view: WindowedView, mode: HistoryMode, featureIndexes: readonly number[]) {
     this.#selection = new Selection(view, mode);
-    this.#mode = mode;
-    this.#baseHopMillis = view.layout.baseHopMillis;
-    const contributions = new Map<number, Contributions>();
-    const windows = new Map<number, SlidingWindow>();
     const knowsAll = mode === 'event-time';
+    this.#knowsAll = knowsAll;
+    const contributions = new Map<number, Contributions>();
+    const windows = new Map<string, SlidingWindow>();
     const features = featureIndexes.flatMap((index) => view.layout.features[index] ?? []);
+    this.#leavesOut = features.some(({ excludesCurrent }) => excludesCurrent);
     this.#features = features.map((feature) => {
-      const window = windows.get(feature.windowIndex) ?? new SlidingWindow(feature.window, knowsAll, view);
-      windows.set(feature.windowIndex, window);
+      const key = `${feature.windowIndex} ${feature.excludesCurrent}`;
+      const window = windows.get(key) ?? new SlidingWindow(feature, knowsAll, view);
+      windows.set(key, window);
       const sources = feature.cellIndexes.flatMap((cellIndex) => {
         const cell = view.layout.cells[cellIndex];
         if (cell === undefined) return [];
@@ -65,7 +67,8 @@ export class ViewSweep {
   /**
    * Computes the features of every row of one entity.
    * @param visit is told the row's index and its values, which are valid until it returns.
-   * @param scored an event that all these rows decide: as online (`ScoredEvent`), it is inside its own windows, once.
+   * @param scored the event that all these rows decide, which `rows.decided` names: as online, it is inside its own
+   *   windows, once, but for those that leave it out.
    */
   sweep(
     events: EventColumns,
@@ -76,22 +79,16 @@ export class ViewSweep {
     for (const window of this.#windows) window.reset();
     this.#selection.select(events);
     for (const contributions of this.#contributions) contributions.load(events, this.#selection);
+    const isAsked = this.#leavesOut || scored !== undefined;
+    const places = isAsked && rows.decided ? placesOfDecided(events, this.#selection, rows.decided) : undefined;
     for (let row = 0; row < rows.length; row++) {
       const timestamp = rows.timestamps[row] ?? 0;
       const knownAt = rows.knownAts[row] ?? 0;
-      for (const window of this.#windows) window.slide(this.#selection, timestamp, knownAt);
-      this.#finalise(scored && { event: scored, timestamp, counted: this.#counts(events, scored, knownAt) });
+      const place = places?.[row] ?? NOWHERE;
+      for (const window of this.#windows) window.slide(this.#selection, timestamp, knownAt, place);
+      this.#finalise(scored && { event: scored, timestamp, knownAt, place });
       visit(row, this.#values);
     }
-  }
-
-  #counts(events: EventColumns, { id }: WindowEvent, knownAt: number): boolean {
-    const { positions, arrivals, length } = this.#selection;
-    const knowsAll = this.#mode === 'event-time';
-    for (let index = 0; index < length; index++) {
-      if ((knowsAll || (arrivals[index] ?? 0) <= knownAt) && events.idAt(positions[index] ?? 0) === id) return true;
-    }
-    return false;
   }
 
   #finalise(scored: ScoredAtRow | undefined): void {
@@ -101,15 +98,23 @@ export class ViewSweep {
       if (placed === undefined || states === undefined) continue;
       const { feature, sources } = placed;
       for (let cell = 0; cell < sources.length; cell++) states[cell] = sources[cell]?.state();
-      if (scored && this.#lacks(feature.window, scored)) fold(scored.event, sources, states);
+      if (scored && !feature.excludesCurrent && this.#lacks(feature.window, scored))
+        fold(scored.event, sources, states);
       this.#values[index] = feature.aggregate.finalise(states, feature.input);
     }
   }
 
-  /** Whether a window that ends with the scored event is without it: it is late, or the row's instant has moved past it. */
-  #lacks(window: Window, { event, timestamp, counted }: ScoredAtRow): boolean {
+  /**
+   * Whether a window that ends with the scored event is without it: it does not count, or it counts at a time that is not
+   * in the window. That time is history's: who sends an event again may claim another one.
+   */
+  #lacks(window: Window, { timestamp, knownAt, place }: ScoredAtRow): boolean {
     if (window.offsetMillis > 0) return false;
-    return !counted || bucketStart(event.timeMillis, this.#baseHopMillis) < boundsAt(window, timestamp).first;
+    const { times, arrivals } = this.#selection;
+    const time = times[place];
+    if (time === undefined || !(this.#knowsAll || (arrivals[place] ?? 0) <= knownAt)) return true;
+    const { first, last } = boundsAt(window, timestamp);
+    return time < first || time > last;
   }
 }
 
@@ -121,11 +126,12 @@ function fold({ values, timeMillis }: WindowEvent, sources: readonly StateSource
   }
 }
 
-/** The decided event of a row, and whether the row counts it. */
+/** The decided event of a row, and where the selection has what history says of it. */
 interface ScoredAtRow {
   readonly event: WindowEvent;
   readonly timestamp: number;
-  readonly counted: boolean;
+  readonly knownAt: number;
+  readonly place: number;
 }
 
 /** The state of one cell in one window, as the row that was slid to sees it. */
@@ -137,6 +143,8 @@ interface StateSource {
 /** One window of a view, and what its cells hold. */
 class SlidingWindow {
   readonly #window: Window;
+  /** Whether it leaves out the event that a row decides. */
+  readonly #leavesOut: boolean;
   readonly #knowsAll: boolean;
   /** From the first event that a row does not know, nothing newer by more than this is known. */
   readonly #beyondMillis: number;
@@ -151,8 +159,9 @@ class SlidingWindow {
   /** Events that the row knows beyond `#to`. */
   #beyond: number[] = [];
 
-  constructor(window: Window, knowsAll: boolean, view: WindowedView) {
+  constructor({ window, excludesCurrent }: WindowFeature, knowsAll: boolean, view: WindowedView) {
     this.#window = window;
+    this.#leavesOut = excludesCurrent;
     this.#knowsAll = knowsAll;
     this.#beyondMillis = view.lanes === 1 ? view.layout.allowedLatenessMillis : Number.POSITIVE_INFINITY;
   }
@@ -184,7 +193,8 @@ class SlidingWindow {
     this.#beyond = [];
   }
 
-  slide(selection: Selection, timestamp: number, knownAt: number): void {
+  /** @param place where the event lies that the row decides. */
+  slide(selection: Selection, timestamp: number, knownAt: number, place: number): void {
     const { times, length } = selection;
     const bounds = boundsAt(this.#window, timestamp);
     let end = this.#end;
@@ -195,8 +205,19 @@ class SlidingWindow {
     this.#end = end;
     if (this.#beyond.length > 0) this.#beyond = [];
     const firstUnknown = this.#knowsAll ? end : this.#firstUnknown(selection, knownAt);
-    this.#moveTo(first, firstUnknown);
-    if (firstUnknown < end) this.#lookBeyond(selection, firstUnknown, knownAt);
+    const leftOut = this.#leavesOut && place >= first && place < end ? place : NOWHERE;
+    if (leftOut === NOWHERE || leftOut >= firstUnknown) this.#moveTo(first, firstUnknown);
+    else this.#moveToBefore(selection, leftOut, firstUnknown);
+    if (firstUnknown < end) this.#lookBeyond(selection, { firstUnknown, knownAt, leftOut });
+  }
+
+  /** Up to an event of the window that is left out, and of those beyond it what is known to be counted. */
+  #moveToBefore({ times }: Selection, leftOut: number, firstUnknown: number): void {
+    let to = leftOut;
+    // Rows decide the events of one instant in any order, and the window must not slide back.
+    while (to > this.#first && times[to - 1] === times[leftOut]) to--;
+    this.#moveTo(this.#first, to);
+    for (let index = to; index < firstUnknown; index++) if (index !== leftOut) this.#beyond.push(index);
   }
 
   /** The first event of the window that arrived after `knownAt`, or the window's end. */
@@ -215,10 +236,13 @@ class SlidingWindow {
     return index;
   }
 
-  #lookBeyond({ times, arrivals }: Selection, firstUnknown: number, knownAt: number): void {
+  #lookBeyond(
+    { times, arrivals }: Selection,
+    { firstUnknown, knownAt, leftOut }: Readonly<Record<'firstUnknown' | 'knownAt' | 'leftOut', number>>,
+  ): void {
     const lastTime = (times[firstUnknown] ?? 0) + this.#beyondMillis;
     for (let index = firstUnknown + 1; index < this.#end && (times[index] ?? 0) <= lastTime; index++) {
-      if ((arrivals[index] ?? 0) <= knownAt) this.#beyond.push(index);
+      if (index !== leftOut && (arrivals[index] ?? 0) <= knownAt) this.#beyond.push(index);
     }
   }
 
@@ -248,7 +272,12 @@ class SlidingWindow {
 export function sweepEntity(
   view: WindowedView,
   events: readonly WindowEvent[],
-  rows: readonly { readonly timestampMillis: number; readonly knownAtMillis: number }[],
+  rows: readonly {
+    readonly timestampMillis: number;
+    readonly knownAtMillis: number;
+    /** Id of the event that the row decides. */
+    readonly decidedId?: string | null;
+  }[],
   mode: HistoryMode,
   scored?: WindowEvent,
 ): FeatureValue[][] {
@@ -261,6 +290,7 @@ export function sweepEntity(
     length: rows.length,
     timestamps: Float64Array.from(order, (row) => rows[row]?.timestampMillis ?? 0),
     knownAts: Float64Array.from(order, (row) => rows[row]?.knownAtMillis ?? 0),
+    decided: decidedIdsOf(order.map((row) => scored?.id ?? rows[row]?.decidedId ?? null)),
   };
   const answers: FeatureValue[][] = rows.map(() => []);
   const visit = (row: number, values: readonly FeatureValue[]) => {

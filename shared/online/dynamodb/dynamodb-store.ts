@@ -3,16 +3,18 @@ import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
   type DynamoDBClient,
-  DynamoDBServiceException,
   type ConsumedCapacity as DynamoDbConsumedCapacity,
   GetItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { awsErrorKind } from '../../aws-errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Item, ItemUpdate } from '../../windows/item.ts';
 import {
+  type AnsweredItems,
   type ConsumedCapacity,
   type OnlineStore,
+  OnlineStoreItemRefusedError,
   OnlineStoreItemTooLargeError,
   OnlineStoreRequestError,
   OnlineStoreThrottledError,
@@ -64,19 +66,24 @@ export class DynamoDbOnlineStore implements OnlineStore {
   ): Promise<(Item | undefined)[]> {
     const distinct = [...new Set(keys)];
     const [only] = distinct;
+    const answered = new Map<string, Item | undefined>();
     try {
       if (only !== undefined && distinct.length === 1) {
         const item = await this.#getOne(only, consistent);
         return keys.map(() => item);
       }
-      const found = new Map<string, Item>();
       for (let first = 0; first < distinct.length; first += LIMITS.itemsPerBatchGet) {
-        await this.#getMany(distinct.slice(first, first + LIMITS.itemsPerBatchGet), consistent, found);
+        await this.#getMany(distinct.slice(first, first + LIMITS.itemsPerBatchGet), consistent, answered);
       }
-      return keys.map((key) => found.get(key));
     } catch (error) {
-      throw storeErrorOf(error);
+      throw storeErrorOf(error, answered);
     }
+    const unprocessed = distinct.length - answered.size;
+    if (unprocessed > 0) {
+      // Asking for the rest is the caller's business, who knows how long to wait and until when.
+      throw new OnlineStoreThrottledError(`DynamoDB left ${unprocessed} keys unprocessed`, { answered });
+    }
+    return keys.map((key) => answered.get(key));
   }
 
   async #getOne(key: string, consistent: boolean): Promise<Item | undefined> {
@@ -92,24 +99,22 @@ export class DynamoDbOnlineStore implements OnlineStore {
     return output.Item && itemOf(output.Item);
   }
 
-  async #getMany(keys: readonly string[], consistent: boolean, found: Map<string, Item>): Promise<void> {
-    let wanted = keys.map((key) => ({ [TABLE.partitionKey]: { S: key } as AttributeValue }));
-    while (wanted.length > 0) {
-      const output = await this.#client.send(
-        new BatchGetItemCommand({
-          RequestItems: { [this.#tableName]: { Keys: wanted, ConsistentRead: consistent } },
-          ...this.#costQuestion,
-        }),
-      );
-      for (const consumed of output.ConsumedCapacity ?? []) this.#tellCost('read', consumed);
-      for (const attributes of output.Responses?.[this.#tableName] ?? []) {
-        const key = attributes[TABLE.partitionKey]?.S;
-        if (key !== undefined) found.set(key, itemOf(attributes));
-      }
-      const unprocessed = output.UnprocessedKeys?.[this.#tableName]?.Keys ?? [];
-      if (unprocessed.length === wanted.length)
-        throw new OnlineStoreThrottledError('DynamoDB processed none of the keys');
-      wanted = unprocessed.map((key) => key as (typeof wanted)[number]);
+  /** One request. Keys that DynamoDB does not process, as it may under load, are not in `answered` after it. */
+  async #getMany(keys: readonly string[], consistent: boolean, answered: Map<string, Item | undefined>): Promise<void> {
+    const Keys = keys.map((key) => ({ [TABLE.partitionKey]: { S: key } }));
+    const output = await this.#client.send(
+      new BatchGetItemCommand({
+        RequestItems: { [this.#tableName]: { Keys, ConsistentRead: consistent } },
+        ...this.#costQuestion,
+      }),
+    );
+    for (const consumed of output.ConsumedCapacity ?? []) this.#tellCost('read', consumed);
+    const unprocessed = output.UnprocessedKeys?.[this.#tableName]?.Keys ?? [];
+    const left = new Set(unprocessed.map((key) => key[TABLE.partitionKey]?.S));
+    for (const key of keys) if (!left.has(key)) answered.set(key, undefined);
+    for (const attributes of output.Responses?.[this.#tableName] ?? []) {
+      const key = attributes[TABLE.partitionKey]?.S;
+      if (key !== undefined) answered.set(key, itemOf(attributes));
     }
   }
 
@@ -131,25 +136,36 @@ function itemOf(attributes: Record<string, AttributeValue>): Item {
   return attributes as Item;
 }
 
-const THROTTLES = new Set([
-  'ProvisionedThroughputExceededException',
-  'RequestLimitExceeded',
-  'ThrottlingException',
-  'ReplicatedWriteConflictException',
-]);
+/**
+ * What DynamoDB says when it cannot hold what an update would make of one item. Whatever else it refuses may concern the
+ * table or every update of a view, and must not be taken for a fault of the event.
+ */
+const ITEM_REFUSALS = [
+  /more than 38 significant digits/i,
+  // The same of DynamoDB Local.
+  /precision up to 38 digits/i,
+  /magnitude (larger|smaller) than supported range/i,
+  /operand in the update expression has an incorrect data type/i,
+];
 
-function storeErrorOf(error: unknown): Error {
-  if (!(error instanceof Error)) return new OnlineStoreUnavailableError('the online store failed', { cause: error });
-  if (error instanceof OnlineStoreThrottledError) return error;
-  const options = { cause: error };
-  if (THROTTLES.has(error.name)) return new OnlineStoreThrottledError('DynamoDB throttled the request', options);
-  if (error instanceof DynamoDBServiceException && error.$fault === 'client') {
-    return /item size/i.test(error.message)
-      ? new OnlineStoreItemTooLargeError(
+function storeErrorOf(error: unknown, answered?: AnsweredItems): Error {
+  const { name, message } = error instanceof Error ? error : { name: typeof error, message: '' };
+  const options = { cause: error, ...(answered && { answered }) };
+  switch (awsErrorKind(error)) {
+    case 'throttled':
+      return new OnlineStoreThrottledError('DynamoDB throttled the request', options);
+    case 'passing':
+      return new OnlineStoreUnavailableError(`DynamoDB did not answer: ${name}`, options);
+    case 'final':
+      if (/item size/i.test(message)) {
+        return new OnlineStoreItemTooLargeError(
           `the item would exceed ${LIMITS.itemBytes} bytes; give its view lanes`,
           options,
-        )
-      : new OnlineStoreRequestError(`DynamoDB refused the request: ${error.name}: ${error.message}`, options);
+        );
+      }
+      if (ITEM_REFUSALS.some((refusal) => refusal.test(message))) {
+        return new OnlineStoreItemRefusedError(`DynamoDB cannot hold what the item would become: ${message}`, options);
+      }
+      return new OnlineStoreRequestError(`DynamoDB refused the request: ${name}: ${message}`, options);
   }
-  return new OnlineStoreUnavailableError(`DynamoDB did not answer: ${error.name}`, options);
 }

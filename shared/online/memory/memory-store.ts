@@ -4,6 +4,7 @@ import { attributeBytes, itemBytes } from '../../windows/item-size.ts';
 import { type AttributeChange, attributeChanges, changeItem } from '../../windows/update-builder.ts';
 import {
   type OnlineStore,
+  OnlineStoreItemRefusedError,
   OnlineStoreItemTooLargeError,
   OnlineStoreRequestError,
   type UpdateOptions,
@@ -64,11 +65,29 @@ function requireKey(key: string): void {
 }
 
 function changesOrThrow(item: Item, update: ItemUpdate): AttributeChange[] {
+  let changes: AttributeChange[];
   try {
-    return attributeChanges(item, update);
+    changes = attributeChanges(item, update);
   } catch (error) {
-    throw new OnlineStoreRequestError('the update does not fit the item', { cause: error });
+    throw new OnlineStoreItemRefusedError('the update does not fit the item', { cause: error });
   }
+  for (const [, after] of changes) {
+    // The length is looked at first: nearly all numbers are short.
+    if (
+      after &&
+      'N' in after &&
+      after.N.length > LIMITS.storedDigits &&
+      significantDigits(after.N) > LIMITS.storedDigits
+    ) {
+      throw new OnlineStoreItemRefusedError(`a number of the item would have more than ${LIMITS.storedDigits} digits`);
+    }
+  }
+  return changes;
+}
+
+function significantDigits(number: string): number {
+  const digits = number.replace(/e.*$/i, '').replace(/\D/g, '');
+  return digits.replace(/^0+|0+$/g, '').length;
 }
 
 function bytesAdded(item: Item, changes: readonly AttributeChange[]): number {

@@ -8,6 +8,7 @@ function additive(identity: string, letter: string, contribution: Cell<Exact>['c
     code: cellCode(letter, identity),
     contribution,
     merge: (states) => states.reduce(addExact),
+    inverse: (contribution) => multiplyExact(-1, contribution),
     slides: 'total',
     decode: (attribute) => ('N' in attribute ? parseExact(attribute.N) : undefined),
     conditionOperators: 0,

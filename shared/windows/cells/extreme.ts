@@ -7,6 +7,7 @@ import { type Cell, cellCode } from '../cell.ts';
 export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<number> {
   const isMaximum = side === 'maximum';
   const identity = `${side}(${field})`;
+  const more = (left: number, right: number) => (isMaximum ? Math.max(left, right) : Math.min(left, right));
   return {
     identity,
     code: cellCode(isMaximum ? 'X' : 'N', identity),
@@ -14,7 +15,8 @@ export function extremeCell(field: string, side: 'minimum' | 'maximum'): Cell<nu
       const value = values[field];
       return typeof value === 'number' ? value : undefined;
     },
-    merge: (states) => states.reduce((left, right) => (isMaximum ? Math.max(left, right) : Math.min(left, right))),
+    merge: (states) => states.reduce(more),
+    mayHold: (state, contribution) => more(state, contribution) === state,
     slides: isMaximum ? 'greatest' : 'least',
     decode: (attribute) => ('N' in attribute ? Number(attribute.N) : undefined),
     pack: (state, writer) => writer.number(state),

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../limits.ts';
 import { type Cell, cellCode } from '../cell.ts';
-import { addExact, type Exact, parseExact } from '../exact.ts';
+import { addExact, type Exact, multiplyExact, parseExact } from '../exact.ts';
 
 /**
  * A DDSketch (Masson, Rim, Lee, "DDSketch", VLDB 2019): the number of values per logarithmic bin. Every bin is a counter
@@ -57,6 +57,8 @@ export function logarithmicCell(field: string): Cell<LogarithmicCounts> {
       }
       return merged;
     },
+    inverse: (contribution) => new Map([...contribution].map(([bin, count]) => [bin, multiplyExact(-1, count)])),
+    mayHold: (state, contribution) => [...contribution.keys()].every((bin) => state.has(bin)),
     slides: 'counts',
     decode: (attribute, counter) =>
       'N' in attribute && counter !== '' && Number.isInteger(Number(counter))

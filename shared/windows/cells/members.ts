@@ -92,6 +92,8 @@ export function membersCell(field: string): Cell<Members> {
       return value === null || value === undefined ? undefined : { level: 0, hashes: [memberHash(value)] };
     },
     merge,
+    mayHold: ({ level, hashes }, contribution) =>
+      atLevel(contribution, level).every((member) => hashes.includes(member)),
     slides: 'set',
     decode: (attribute) => ('SS' in attribute ? { level: 0, hashes: attribute.SS.map(fromBase64) } : undefined),
     pack: ({ level, hashes }, writer) => {

@@ -91,7 +91,7 @@ describe('an audit of files', () => {
     ['an instant that is none', ['--from', 'yesterday'], '--from yesterday: write a date such as'],
     ['a time that ends before it begins', ['--to', '2026-11-19'], '--from must lie before --to'],
     ['a sample of nothing', ['--sample', '0'], '--sample 0: write how many rows'],
-    ['a duration without a unit', ['--in-flight', '5'], '"5" is no duration'],
+    ['a duration without a unit', ['--in-flight', '5'], '"5" is not a duration'],
     ['a source that is not declared', ['--history', 'payments=x'], 'there is no source "payments"'],
     ['files that are not there', ['--served', '/nowhere/*.parquet'], 'served rows, /nowhere/*.parquet, cannot be read'],
   ])('%s is refused with one sentence and code 2', async (_case, options, message) => {

@@ -67,7 +67,7 @@ it.each([
 
 it('sums up what became of the items, and names what is left', () => {
   const summary = { entities: 5_000, events: 499_000, seconds: 12.34, writeUnits: 5_100, error: undefined };
-  const items = { written: 4_990, done: 0, expired: 0, tooLarge: 0, failed: 0 };
+  const items = { written: 4_990, done: 0, expired: 0, tooLarge: 0, refused: 0, failed: 0 };
   expect(backfillText({ ...summary, items })).toBe(
     '4,990 items written, with 499,000 events; 5,000 entities in history; 12.3 s, 5,100 write units',
   );

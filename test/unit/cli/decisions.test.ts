@@ -118,11 +118,11 @@ describe('config', () => {
     ['an unknown member', { threshold: 0.5 }, 'threshold'],
     ['a model that is not there', { model: 'small@7' }, 'there is no model small@7 of fraud_detection@1; put it there'],
     ['a challenger that is not there', { challengers: ['small@8'] }, 'there is no model small@8'],
-    ['a model that no longer fits', { model: 'old@1' }, 'whose definition is'],
+    ['a model that no longer fits', { model: 'old@1' }, 'is computed by definition'],
     ['a broken package', { model: 'broken@1' }, 'not gzip'],
     ['a package of another model', { model: 'other@1' }, 'what lies in the place of model other@1'],
   ])('refuses %s, and writes nothing', async (_what, configuration, message) => {
-    const definitions = { 'user_transactions@1': 'another', 'fraud_detection@1 derived': 'another' };
+    const definitions = { amount: 'another', tx_count_1min: 'another' };
     const place = (key: string, content: Uint8Array) => bucket.put(`models/fraud_detection@1/${key}`, content);
     await place('old@1', smallModelPackage(repository, { name: 'old', document: { definitions } }));
     await place('broken@1', Buffer.from('broken'));

@@ -75,7 +75,7 @@ describe('what TypeScript refuses', () => {
     const service = {
       name: 'decisions',
       version: 1,
-      description: '',
+      description: 'For tests.',
       owner: 'tests',
       views: [view],
       decides: payments,
@@ -87,7 +87,7 @@ describe('what TypeScript refuses', () => {
         ...service,
         rules: {
           // @ts-expect-error a number is compared with text
-          R: { when: ({ total_1h }) => total_1h.equals('1'), reason: '', outcome: 'block' },
+          R: { when: ({ total_1h }) => total_1h.equals('1'), reason: 'For tests.', outcome: 'block' },
         },
       }),
     ).toThrow();
@@ -97,7 +97,7 @@ describe('what TypeScript refuses', () => {
       rules: {
         HIGH: {
           when: ({ ratio, amount }) => ratio.isGreaterThan(0.5).and(amount.isAtLeast(1)),
-          reason: '',
+          reason: 'For tests.',
           outcome: 'block',
         },
       },
@@ -126,7 +126,7 @@ describe('a view that cannot be built', () => {
       { liveFrom: '2026-11-21T06:00:00' },
       /liveFrom .* write one such as 2026-/,
     ],
-    ['a TTL shorter than what its windows reach', { ttl: '30min' }, /ttl 30min would forget events .* at least 3665s/],
+    ['a TTL shorter than what its windows reach', { ttl: '30min' }, /ttl 30min would forget events .* at least 62min/],
     [
       'a sum of floating-point numbers',
       { features: { total: sum('score') } },
@@ -143,11 +143,11 @@ describe('a view that cannot be built', () => {
     ['a name that is no identifier', { name: 'User Payments' }, /a name is snake_case/],
     ['a feature name that is no identifier', { features: { 'Total!': sum('amount') } }, /a name is snake_case/],
     ['a window name with a capital', { windows: { Hour: '1h' } }, /1 to 16 lower-case letters and digits/],
-    ['a fractional version', { version: 1.5 }, /version is a whole number/],
-    ['no lanes', { lanes: 0 }, /lanes is a whole number from 1 to 64/],
+    ['a fractional version', { version: 1.5 }, /version must be a whole number from 1 to 1000000; got 1.5/],
+    ['no lanes', { lanes: 0 }, /lanes must be a whole number from 1 to 64; got 0/],
     [
       'a join key that the source lacks',
-      { entity: entity({ name: 'shop', description: '', joinKeys: ['shop_id'] }) },
+      { entity: entity({ name: 'shop', description: 'For tests.', joinKeys: ['shop_id'] }) },
       /source payments has no field "shop_id", the join key of shop/,
     ],
   ])('says what is wrong with %s', (_, changes, message) => {
@@ -165,7 +165,7 @@ describe('a source that cannot be built', () => {
   });
   const options = {
     name: 's',
-    description: '',
+    description: 'For tests.',
     owner: 'tests',
     schema,
     eventId: 'id',
@@ -180,7 +180,11 @@ describe('a source that cannot be built', () => {
     ['an event time that is text', { eventTime: 'note' }, /eventTime "note" must not be optional/],
     ['an event time that is an id', { eventTime: 'id' }, /eventTime "id" is text; declare it as eventTime\(\)/],
     ['an unknown event id', { eventId: 'nope' }, /eventId names "nope"/],
-    ['a lateness without a unit', { allowedLateness: '5' as Duration }, /"5" is no duration/],
+    [
+      'a lateness without a unit',
+      { allowedLateness: '5' as Duration },
+      /allowedLateness must be a duration such as .*; got "5"/,
+    ],
     [
       'a field of a shape that features cannot use',
       { schema: schema.extend({ nested: z.object({}) }) },
@@ -196,7 +200,7 @@ describe('a service that cannot be built', () => {
   const options = {
     name: 'decisions',
     version: 1,
-    description: '',
+    description: 'For tests.',
     owner: 'tests',
     views: [view],
     decides: payments,
@@ -225,11 +229,11 @@ describe('a service that cannot be built', () => {
     const rules = {
       high: {
         when: ({ total_1h }: { total_1h: { isGreaterThan(n: number): never } }) => total_1h.isGreaterThan(1),
-        reason: '',
+        reason: 'For tests.',
         outcome: 'block',
       },
     };
-    expect(() => featureService({ ...options, rules } as never)).toThrow(/rule "high": a rule's name is UPPER_CASE/);
+    expect(() => featureService({ ...options, rules } as never)).toThrow(/rule high: a rule's name is UPPER_CASE/);
   });
 });
 

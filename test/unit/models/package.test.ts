@@ -1,69 +1,31 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import {
-  count,
-  decimal,
-  entity,
-  eventSource,
-  eventTime,
-  featureService,
-  identifier,
-  last,
-  mean,
-  windowedView,
-} from '../../../shared/definitions/index.ts';
+import { decodeEvent } from '../../../shared/definitions/decode-event.ts';
+import { count, decimal, distinct, mean } from '../../../shared/definitions/index.ts';
+import type { NumberExpression } from '../../../shared/expressions/index.ts';
 import { LIMITS } from '../../../shared/limits.ts';
-import { definitionVersions, featureRepository } from '../../../shared/registry/manifest.ts';
+import { applyEvents } from '../../../shared/online/apply-events.ts';
+import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
+import { derivedValues, featureValues, readViews } from '../../../shared/online/read-features.ts';
+import { definitionVersions } from '../../../shared/registry/manifest.ts';
 import {
+  definitionsOfInputs,
+  type LoadedModel,
   type ModelDocument,
   ModelPackageError,
   readModelPackage,
   writeModelPackage,
 } from '../../../shared/scoring/package.ts';
+import { type PaymentChanges, paymentsOf } from '../../support/payments.ts';
 
-function repositoryWith({ hop = '1min', threshold = 3 }: { hop?: '1min' | '30s'; threshold?: number } = {}) {
-  const account = entity({ name: 'account', description: 'Who pays.', joinKeys: ['account_id'] });
-  const payments = eventSource({
-    name: 'payments',
-    description: 'Payments.',
-    owner: 'payments',
-    schema: z.strictObject({
-      payment_id: identifier(),
-      account_id: identifier(),
-      amount: decimal({ scale: 2 }),
-      is_abroad: z.boolean().optional(),
-      paid_at: eventTime(),
-    }),
-    eventId: 'payment_id',
-    eventTime: 'paid_at',
-    partitionKey: 'account_id',
-    allowedLateness: '5s',
-  });
-  const view = windowedView({
-    name: 'account_payments',
-    version: 1,
-    description: 'How often an account pays.',
-    owner: 'fraud',
-    entity: account,
-    source: payments,
-    windows: { '1h': { length: '1h', hop } },
-    features: { payments: count(), avg_amount: mean('amount'), last_account: last('account_id') },
-    ttl: '1d',
-  });
-  const service = featureService({
-    name: 'payment_fraud',
-    version: 2,
-    description: 'Decides payments.',
-    owner: 'fraud',
-    views: [view],
-    decides: payments,
-    derived: { is_burst: ({ payments_1h }) => payments_1h.isGreaterThan(threshold) },
-  });
-  return featureRepository({ views: [view], services: [service] });
-}
+const { repository, service } = paymentsOf();
+const repositoryWith = (changes: PaymentChanges) => paymentsOf(changes).repository;
+const HOP: PaymentChanges = { windows: { '1h': { length: '1h', hop: '30s' } } };
+const THRESHOLD: PaymentChanges = {
+  derived: { is_burst: (row: { payments_1h: NumberExpression }) => row.payments_1h.isGreaterThan(4) },
+};
 
-const repository = repositoryWith();
 const MODEL = {
   format: 'logistic-regression',
   formatVersion: 1,
@@ -84,12 +46,12 @@ function documentWith(changes: Partial<ModelDocument> = {}): Omit<ModelDocument,
     { feature: 'is_abroad', type: 'boolean', imputation: 0 },
   ];
   return {
-    packageVersion: 1,
+    packageVersion: 2,
     name: 'payments_baseline',
     version: 3,
     service: 'payment_fraud@2',
     registryVersion: repository.registryVersion,
-    definitions: definitionVersions(repository),
+    definitions: definitionsOfInputs(service, changes.inputs ?? inputs),
     inputs,
     format: 'logistic-regression',
     thresholds: { review: 0.5, block: 0.9 },
@@ -157,7 +119,6 @@ describe('a package that fits', () => {
   });
 
   it('keeps fitting when only words change', () => {
-    expect(definitionVersions(repositoryWith())).toEqual(definitionVersions(repository));
     expect(readModelPackage(packageWith({ registryVersion: 'another' }), repository).key).toBe('payments_baseline@3');
   });
 
@@ -186,34 +147,78 @@ describe('a package that fits', () => {
   });
 });
 
-describe('a package whose features are not what they were', () => {
-  it('is refused when a view computes differently, naming the input and the view', () => {
-    expectRefusal(
-      packageWith(),
-      /model payments_baseline@3: input payments_1h comes from account_payments@1, whose definition is \w{16} today and was \w{16}/,
-      repositoryWith({ hop: '30s' }),
-    );
+/** What the model says of the last of an account's payments, each counted before the next. */
+async function scoreAfterPayments(changes: PaymentChanges): Promise<{ score: number; vector: Float64Array }> {
+  const { payments, view, service: declared, repository: declaredToday } = paymentsOf(changes);
+  const loaded: LoadedModel = readModelPackage(packageWith(), declaredToday);
+  const store = new MemoryOnlineStore();
+  const start = Date.UTC(2026, 10, 21);
+  const events = [12.5, 80, 0.07, 33.33, 12.5].map((amount, index) => {
+    const paid_at = start + index * 7_001;
+    const payment = { payment_id: `p${index}`, account_id: 'a', card_id: `c${index % 2}`, amount, paid_at };
+    const decoded = decodeEvent(payments, payment, paid_at);
+    if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+    return decoded.event;
   });
+  for (const event of events) await applyEvents(store, view, 'a', [event]);
+  const last = events.at(-1);
+  const [readings = new Map()] = await readViews(store, [view], [{ account_id: 'a' }], last?.timeMillis ?? 0);
+  const row = { ...last?.values, ...featureValues(declared.features, readings) };
+  const vector = loaded.vector({ ...row, ...derivedValues(declared, row) });
+  return { score: loaded.score(vector), vector };
+}
 
-  it('is refused when a derived feature computes differently', () => {
-    expectRefusal(
-      packageWith(),
-      'input is_burst comes from payment_fraud@2 derived, whose definition is',
-      repositoryWith({ threshold: 4 }),
-    );
-  });
+describe('a package when something is declared that it does not use', () => {
+  it.each<[string, PaymentChanges]>([
+    ['another aggregation', { features: { cards: distinct('card_id'), total: mean('amount') } }],
+    ['another window', { windows: { '1d': '1d' } }],
+    ['another optional field', { fields: { ip: z.string().optional() } }],
+  ])('scores to the bit as before with %s', async (_, changes) => {
+    const [before, after] = [await scoreAfterPayments({}), await scoreAfterPayments(changes)];
 
-  it('is refused when it does not say by which definition an input was computed', () => {
-    expectRefusal(packageWith({ definitions: {} }), 'was not recorded in training');
+    expect(before.vector).toEqual(Float64Array.of(12.5, 5, 27.68, 1, 0));
+    expect(after.vector).toEqual(before.vector);
+    expect(Object.is(after.score, before.score)).toBe(true);
   });
 
   it('fits when only what it does not use has changed', () => {
     const inputs: ModelDocument['inputs'] = [{ feature: 'amount', type: 'number', imputation: 0 }];
     const model = { ...MODEL, inputNames: ['amount'], coefficients: [1] };
 
-    expect(readModelPackage(packageWith({ inputs }, model), repositoryWith({ hop: '30s' })).key).toBe(
-      'payments_baseline@3',
+    expect(readModelPackage(packageWith({ inputs }, model), repositoryWith(HOP)).key).toBe('payments_baseline@3');
+  });
+});
+
+describe('a package whose features are not what they were', () => {
+  const ofTheView = 'input payments_1h of account_payments@1 is computed by definition';
+
+  it.each<[string, PaymentChanges, string]>([
+    ['another lateness', { source: { allowedLateness: '6s' } }, ofTheView],
+    ['another window', { windows: { '1h': { length: '2h', hop: '1min' } } }, ofTheView],
+    ['another hop', HOP, ofTheView],
+    ['another filter', { view: { where: undefined } }, ofTheView],
+    ['another entity', { entity: { joinKeys: ['card_id'] } }, ofTheView],
+    ['another scale', { fields: { amount: decimal({ scale: 3 }) } }, 'input amount is computed by definition'],
+    [
+      'another aggregate',
+      { features: { avg_amount: count('amount') } },
+      'input avg_amount_1h of account_payments@1 is computed by definition',
+    ],
+    ['another derived feature', THRESHOLD, 'input is_burst is computed by definition'],
+  ])('is refused for %s, naming the input', (_, changes, message) => {
+    const declared = repositoryWith(changes);
+
+    expectRefusal(packageWith(), `model payments_baseline@3: ${message}`, declared);
+    expectRefusal(
+      packageWith(),
+      /by definition \w{16} today and was by \w{16} in training; train it again with a new training set, or restore the definition$/,
+      declared,
     );
+  });
+
+  it('is refused when it does not say by which definition an input was computed', () => {
+    expectRefusal(packageWith({ definitions: {} }), 'input amount is computed by definition');
+    expectRefusal(packageWith({ definitions: {} }), 'today and was by one that is not recorded in training');
   });
 
   it.each([
@@ -253,6 +258,37 @@ describe('a package whose features are not what they were', () => {
   });
 });
 
+describe('a package of the first form', () => {
+  const first: Partial<ModelDocument> = { packageVersion: 1, definitions: definitionVersions(repository) };
+
+  it('decides as before while its view is what it was', () => {
+    const vector = Float64Array.of(2, 12, 2, 1, 0);
+    const loaded = readModelPackage(packageWith(first), repository);
+
+    expect(loaded.score(vector)).toBe(readModelPackage(packageWith(), repository).score(vector));
+  });
+
+  it.each<[string, PaymentChanges, RegExp]>([
+    [
+      'its view computes differently',
+      HOP,
+      /input payments_1h comes from account_payments@1, whose definition is \w{16} today and was \w{16}/,
+    ],
+    ['its view has one more feature', { features: { cards: distinct('card_id') } }, /comes from account_payments@1/],
+    [
+      'a derived feature computes differently',
+      THRESHOLD,
+      /input is_burst comes from payment_fraud@2 derived, whose definition is/,
+    ],
+  ])('is refused when %s', (_, changes, message) => {
+    expectRefusal(packageWith(first), message, repositoryWith(changes));
+  });
+
+  it('is refused when it does not say by which definition an input was computed', () => {
+    expectRefusal(packageWith({ ...first, definitions: {} }), 'was not recorded in training');
+  });
+});
+
 describe('a package that is damaged', () => {
   it.each([
     ['no gzip', () => new TextEncoder().encode('{}'), 'the package is not gzip'],
@@ -260,7 +296,7 @@ describe('a package that is damaged', () => {
     ['no UTF-8', () => gzipSync(Uint8Array.of(0x22, 0xff, 0x22)), 'the package is not JSON in UTF-8'],
     ['a field missing', () => tampered((file) => delete file.service), 'the package: service: '],
     ['an unknown field', () => tampered((file) => (file.comment = '')), 'comment'],
-    ['another version of packages', () => tampered((file) => (file.packageVersion = 2)), 'packageVersion'],
+    ['another version of packages', () => tampered((file) => (file.packageVersion = 3)), 'packageVersion'],
     ['an unknown format', () => tampered((file) => (file.format = 'onnx')), 'format'],
     ['a threshold above 1', () => tampered((file) => (file.thresholds = { block: 85 })), 'thresholds.block'],
     ['another model than was packaged', () => tampered((file) => (file.model = '{}')), 'modelSha256'],

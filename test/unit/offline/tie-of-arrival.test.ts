@@ -36,7 +36,7 @@ describe('two events that arrived at one instant, so far apart that the second t
   ])('where %s, in every computation', async (_, older, newer, counted) => {
     const row = { timestampMillis: START_MILLIS + 60_000, knownAtMillis: START_MILLIS + 60_000 };
     const deliveries = [event(older, 0), event(newer, 30)];
-    const tables = { deliveries: new Map([['acc', deliveries]]), spine: [{ account: 'acc', ...row }] };
+    const tables = { deliveries: new Map([['acc', deliveries]]), spine: [{ account: 'acc', decidedId: null, ...row }] };
     const connection = await (await DuckDBInstance.create()).connect();
     const queried = await connection.runAndReadAll(
       historyQuery({

@@ -46,13 +46,28 @@ describe('a decision by rules', () => {
   it.each([
     ['5 transactions within a minute', event({ tx_count_1min: 5 }), []],
     ['6 transactions within a minute', event({ tx_count_1min: 6 }), ['HIGH_VELOCITY']],
-    ['exactly three times the average', event({ tx_count_1h: 4, total_amount_1h: 80 }, { amount: 60 }), []],
-    ['a cent more', event({ tx_count_1h: 4, total_amount_1h: 80.01 }, { amount: 60.01 }), ['AMOUNT_SPIKE']],
-    // As a double, three times the mean of 0.1, 0.1, 0.1 and 0.9 is less than 0.9.
-    ['exactly three times 0.3', event({ tx_count_1h: 4, total_amount_1h: 1.2 }, { amount: 0.9 }), []],
+    ['exactly three times the average before', event({ tx_count_1h: 4, avg_amount_before_1h: 20 }, { amount: 60 }), []],
+    ['a cent more', event({ tx_count_1h: 4, avg_amount_before_1h: 20 }, { amount: 60.01 }), ['AMOUNT_SPIKE']],
+    // As a double, three times 0.1 is more than 0.3.
+    ['exactly three times 0.1', event({ tx_count_1h: 4, avg_amount_before_1h: 0.1 }, { amount: 0.3 }), []],
+    // The mean of 10.01, 10.02 and 10.02 is rounded.
     [
-      'a cent more than three times 0.3',
-      event({ tx_count_1h: 4, total_amount_1h: 1.21 }, { amount: 0.91 }),
+      'exactly three times a rounded mean',
+      event({ tx_count_1h: 4, avg_amount_before_1h: 30.05 / 3 }, { amount: 30.05 }),
+      [],
+    ],
+    [
+      'a cent more than three times a rounded mean',
+      event({ tx_count_1h: 4, avg_amount_before_1h: 30.05 / 3 }, { amount: 30.06 }),
+      ['AMOUNT_SPIKE'],
+    ],
+    ['a large amount with nothing before it', event({ tx_count_1h: 1 }, { amount: 1_000 }), []],
+    ['a late event', { ...event(), eventStatus: 'late' as const }, ['LATE']],
+    ['a skewed event', { ...event(), eventStatus: 'skewed' as const }, ['SKEWED']],
+    ['a repeated event', { ...event(), eventStatus: 'duplicate' as const }, []],
+    [
+      'a cent more than three times 0.1',
+      event({ tx_count_1h: 4, avg_amount_before_1h: 0.1 }, { amount: 0.31 }),
       ['AMOUNT_SPIKE'],
     ],
     ['10 merchants within an hour', event({ distinct_merchants_1h: 10 }), []],
@@ -72,7 +87,7 @@ describe('a decision by rules', () => {
   });
 
   it('is the severest of those that fired, and calls fraud what it blocks', () => {
-    const decided = decide(policy(), event({ tx_count_1min: 6, tx_count_1h: 9, total_amount_1h: 28 }));
+    const decided = decide(policy(), event({ tx_count_1min: 6, tx_count_1h: 9, avg_amount_before_1h: 1 }));
     expect(decided).toMatchObject({ decision: 'block', isFraud: true, score: null });
     expect(decided.rules).toMatchObject([{ severity: 'high' }, { severity: 'medium' }]);
   });
@@ -163,8 +178,9 @@ describe('a list of entities with several join keys', () => {
   const common = { version: 1, description: 'A view.', owner: 'test', windows: { '1h': '1h' }, ttl: '2d' } as const;
   const pair = entity({ name: 'pair', description: 'An account on a device.', joinKeys: ['account', 'device'] });
   const elsewhere = eventSource({
-    ...source,
     name: 'shops',
+    description: 'Shops.',
+    owner: 'test',
     schema: z.strictObject({ id: identifier(), shop: identifier(), at: eventTime() }),
     eventId: 'id',
     eventTime: 'at',

@@ -239,6 +239,13 @@ describe('sending', () => {
     await predict(transaction());
     expect(isSent).toBe(true);
   });
+
+  it('is not waited for longer than an answer may take', async () => {
+    const { predict, sink } = keeping({ deadlines: { rows: 0 } });
+    sink.sent = new Promise(() => {});
+    expect((await predict(transaction())).status).toBe(200);
+    expect(sink.sends).toBe(1);
+  });
 });
 
 function twoEntities() {

@@ -279,8 +279,8 @@ describe('policies from a store', () => {
     ['has another order', other({ model: { inputNames: ['tx_count_1min', 'amount'] } }), /its file says tx_count_1min/],
     [
       'has another definition',
-      other({ definitions: { 'user_transactions@1': '0' } }),
-      /tx_count_1min comes from user_transactions@1/,
+      other({ definitions: { amount: '0' } }),
+      /input amount is computed by definition \w{16} today and was by 0 in training/,
     ],
     ['is for another version', other({ service: 'fraud_detection@2' }), /for service fraud_detection@2/],
     ['has weights that are not finite', other({ model: { intercept: '__infinite__' } }), /intercept/],

@@ -56,7 +56,10 @@ export class RecordedMetrics implements ServingMetrics {
 
   degradedCount = 0;
 
-  decided({ isDegraded }: { readonly isDegraded: boolean }): void {
+  readonly statuses: string[] = [];
+
+  decided({ isDegraded, eventStatus }: Parameters<ServingMetrics['decided']>[0]): void {
+    this.statuses.push(eventStatus);
     if (isDegraded) this.degradedCount++;
   }
 
@@ -115,6 +118,8 @@ export function serve(
     readonly rows?: ServePorts['rows'];
     readonly policies?: ServePorts['policies'];
     readonly deadlines?: NonNullable<ServePorts['deadlines']>;
+    /** Default: unless `deadlines` are given, none ever passes, so that no answer depends on the speed of the machine. */
+    readonly timeout?: NonNullable<ServePorts['timeout']>;
   } = {},
 ) {
   const store = options.store ?? new MemoryOnlineStore();
@@ -123,11 +128,14 @@ export function serve(
   const logged: Logged[] = [];
   const log = (message: string, details: Logged['details']) => logged.push({ message, details });
   const clock = { nowMillis: NOW_MILLIS };
+  const never = () => new AbortController().signal;
+  const timeout = options.timeout ?? (options.deadlines ? AbortSignal.timeout.bind(AbortSignal) : never);
   const handler = createHandler({
-    store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
+    store: new GuardedStore(store, { hedgeAfterMillis: 2 ** 31 - 1, timeout }),
     cachedViews: new CachedViews({ clock: () => clock.nowMillis }),
     policies: options.policies ?? new DefaultPolicies(),
-    deadlines: options.deadlines ?? { predictFraud: 1_000, features: 1_000 },
+    ...(options.deadlines && { deadlines: options.deadlines }),
+    timeout,
     repository: options.repository ?? shippedRepository,
     stream,
     clock: () => clock.nowMillis,

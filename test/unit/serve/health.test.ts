@@ -34,12 +34,11 @@ describe('GET /health', () => {
   });
 
   it('does not wait for a check that never ends', async () => {
-    const startedAt = performance.now();
     const { status, body } = await serve({
       probes: [works, { name: 'stuck', check: () => new Promise(() => undefined) }],
+      timeout: () => AbortSignal.timeout(0),
     }).get('/health');
     expect(status).toBe(503);
     expect(body.checks.stuck.status).toBe('failed');
-    expect(performance.now() - startedAt).toBeLessThan(1_800);
   });
 });

@@ -63,8 +63,12 @@ const metricsOf = (lines: readonly Line[], name: string): Line[] => lines.filter
 describe('metrics', () => {
   it('of a request that comes alone are one line', async () => {
     const written = capture();
-    const { post } = deployed();
+    const { post, clock } = deployed();
+    // The first one has no average before it, which is a line for each window.
     await post('/predict_fraud', transaction());
+    clock.nowMillis += 20_000;
+    written.length = 0;
+    await post('/predict_fraud', transaction({ timestamp: clock.nowMillis }));
     const lines = linesOf(written);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({
@@ -92,6 +96,8 @@ describe('metrics', () => {
       ({ window, emptyValue }) => window === '1min' && emptyValue === null,
     );
     const nulls = metricsOf(linesOf(written), 'NullFeatures').map((line) => [line.feature, line.NullFeatures]);
+    const firstTime = nulls.splice(0, 5);
+    expect(firstTime.every(([feature]) => String(feature).startsWith('avg_amount_before_'))).toBe(true);
     expect(nulls).toEqual(emptyFeatures.map(({ name }) => [name, 1]));
     expect(metricsOf(linesOf(written), 'FeatureAge')).toMatchObject([{ view: 'user_transactions@1', FeatureAge: 60 }]);
     written.length = 0;

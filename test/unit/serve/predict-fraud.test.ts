@@ -115,10 +115,10 @@ describe('POST /predict_fraud, the rules', () => {
   });
 
   it('fires AMOUNT_SPIKE above three times the average, not at exactly that', async () => {
-    // With this transaction inside: (10 + 10 + 10 + x) / 4 · 3 = x has the solution 90.
     for (const [amount, rules] of [
-      [90, []],
-      [90.01, ['AMOUNT_SPIKE']],
+      [30, []],
+      [30.01, ['AMOUNT_SPIKE']],
+      [1_000_000, ['AMOUNT_SPIKE']],
     ] as const) {
       const { predict } = serve();
       for (let number = 0; number < 3; number++) await predict(transaction({ amount: 10 }));
@@ -129,11 +129,10 @@ describe('POST /predict_fraud, the rules', () => {
   });
 
   it('fires MERCHANT_HOPPING at 11 merchants within an hour, not at 10', async () => {
-    const { predict } = serve();
+    const { predict, clock } = serve();
     for (let number = 1; number <= 11; number++) {
-      const answer = await predict(
-        transaction({ merchant_id: `merchant-${number}`, timestamp: NOW_MILLIS - 55 * MINUTE + number * 4 * MINUTE }),
-      );
+      clock.nowMillis += 4 * MINUTE;
+      const answer = await predict(transaction({ merchant_id: `merchant-${number}`, timestamp: clock.nowMillis }));
       expect(answer.body.features.distinct_merchants_1h).toBe(number);
       expect(ruleNames(answer)).toEqual(number === 11 ? ['MERCHANT_HOPPING'] : []);
     }
@@ -157,13 +156,70 @@ describe('POST /predict_fraud, exactly once', () => {
     expect(second.body.features).toEqual(first.body.features);
   });
 
+  it.each([
+    ['later, when the first time has left the window', 60_000],
+    ['later', 1_000],
+    ['at once', 0],
+    ['earlier', -2_000],
+  ])('has a repeated event inside its own windows once when it is told again %s', async (_, shift) => {
+    const { predict, clock } = serve();
+    const event = transaction({ amount: 20 });
+    await predict(event);
+    clock.nowMillis += Math.max(0, shift);
+    const { body } = await predict({ ...event, timestamp: NOW_MILLIS + shift });
+    expect(body).toMatchObject({
+      event_status: 'duplicate',
+      decision: 'approve',
+      degraded: [],
+      features: {
+        tx_count_1min: 1,
+        max_amount_1min: 20,
+        distinct_merchants_1h: 1,
+        total_amount_7d: 20,
+        avg_amount_before_1h: null,
+      },
+    });
+  });
+
+  it('decides by `degraded` where an id comes again with contents that cannot be those that were counted', async () => {
+    const { predict } = serve();
+    const event = transaction({ amount: 20 });
+    await predict(event);
+    for (const other of [{ merchant_id: 'another' }, { amount: 20.01 }]) {
+      const { body } = await predict({ ...event, ...other });
+      expect(body).toMatchObject({ event_status: 'duplicate', decision: 'review', features: { tx_count_1min: null } });
+      expect(body.degraded).toContainEqual({ what: 'feature', name: 'tx_count_1min' });
+    }
+  });
+
+  it.each([
+    ['behind', -5_001, 'skewed'],
+    ['just believably behind', -5_000, 'applied'],
+    ['just believably ahead', 5_000, 'applied'],
+    ['ahead', 5_001, 'skewed'],
+    ['minutes ahead', 299_000, 'skewed'],
+  ])('reviews an event whose time lies %s its arrival, and counts it', async (_, shift, status) => {
+    const { predict } = serve();
+    const event = transaction({ timestamp: NOW_MILLIS + shift });
+    const { body } = await predict(event);
+    expect(body).toMatchObject({ event_status: status, features: { tx_count_1min: 1 } });
+    expect(ruleNames({ body, status: 200, headers: {} })).toEqual(status === 'skewed' ? ['SKEWED'] : []);
+    const readOnly = await predict({ ...event, transaction_id: 'other', mode: 'read-only' });
+    expect(readOnly.body.decision).toBe(body.decision);
+  });
+
   it('puts a late event inside its own windows, once, and leaves no trace of it', async () => {
     const { predict } = serve();
     await predict(transaction());
     const late = transaction({ timestamp: NOW_MILLIS - 6_000, amount: 30 });
     for (let time = 0; time < 2; time++) {
       const { body } = await predict(late);
-      expect(body).toMatchObject({ event_status: 'late', as_of: '2026-01-31T12:00:00.000Z' });
+      expect(body).toMatchObject({
+        event_status: 'late',
+        decision: 'review',
+        rules: [{ name: 'LATE' }],
+        as_of: '2026-01-31T12:00:00.000Z',
+      });
       expect(body.features).toMatchObject({ tx_count_1min: 2, total_amount_1h: 40 });
     }
     expect((await predict(transaction())).body.features).toMatchObject({ tx_count_1min: 2, total_amount_1h: 20 });
@@ -272,7 +328,7 @@ describe('POST /predict_fraud, failures of the store', () => {
     [new OnlineStoreItemTooLargeError('too large')],
     [new OnlineStoreRequestError('forbidden')],
   ])('decides after %s without the view, and says so', async (error) => {
-    const { predict, logged, metrics } = serve({ store: failing(error) });
+    const { predict, logged, metrics } = serve({ store: failing(error), timeout: () => AbortSignal.timeout(50) });
     const { status, body } = await predict(transaction({ amount: 2_000 }));
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -299,13 +355,13 @@ describe('POST /predict_fraud, failures of the store', () => {
     let isDown = false;
     const { predict, clock } = serve({
       store: {
-        update: (key, update) => memory.update(key, update),
+        update: memory.update.bind(memory),
         get: (keys) => (isDown ? Promise.reject(new OnlineStoreRequestError('down')) : memory.get(keys)),
       },
     });
     await predict(transaction());
     isDown = true;
-    clock.nowMillis += 3_600_000;
+    clock.nowMillis += 15 * MINUTE;
     const { body } = await predict(transaction({ timestamp: clock.nowMillis }));
     expect(body).toMatchObject({
       event_status: 'applied',
@@ -316,6 +372,10 @@ describe('POST /predict_fraud, failures of the store', () => {
     const stranger = await predict(transaction({ merchant_id: 'another', timestamp: clock.nowMillis }));
     expect(stranger.body.degraded).toEqual([{ what: 'view', name: 'merchant_risk@1' }]);
     expect(stranger.body.features.label_count_7d).toBeNull();
+    clock.nowMillis += 1;
+    const later = await predict(transaction({ timestamp: clock.nowMillis }));
+    expect(later.body).toMatchObject({ decision: 'review', degraded: [{ what: 'view', name: 'merchant_risk@1' }] });
+    expect(later.body.features.label_count_7d).toBeNull();
   });
 
   it('answers a defect of ours as one', async () => {
@@ -339,8 +399,8 @@ describe('POST /predict_fraud, failures of the store', () => {
       deadlines: { predictFraud: 50, features: 50 },
       store: {
         get: (keys) => memory.get(keys),
-        update: async (key, update) => {
-          const result = await memory.update(key, update);
+        update: async (...call) => {
+          const result = await memory.update(...call);
           if (isLost) throw new OnlineStoreUnavailableError('no answer');
           return result;
         },
@@ -359,9 +419,9 @@ describe('POST /predict_fraud, failures of the store', () => {
     const memory = new MemoryOnlineStore();
     const { predict } = serve({
       store: {
-        update: (key, update) => {
+        update: (...call) => {
           if (failures-- > 0) throw new OnlineStoreThrottledError('slow down');
-          return memory.update(key, update);
+          return memory.update(...call);
         },
         get: (keys) => memory.get(keys),
       },
@@ -383,9 +443,9 @@ describe('POST /predict_fraud, failures of the store', () => {
 function slow(store: OnlineStore): OnlineStore {
   const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
   return {
-    update: async (key, update) => {
+    update: async (...call) => {
       await pause();
-      const result = await store.update(key, update);
+      const result = await store.update(...call);
       await pause();
       return result;
     },

@@ -163,7 +163,7 @@ describe('POST /features, refusals', () => {
       get: () => Promise.reject(new OnlineStoreThrottledError('slow down')),
       update: () => Promise.reject(new OnlineStoreThrottledError('slow down')),
     };
-    const answer = await serve({ store }).features({ service, entities });
+    const answer = await serve({ store, timeout: () => AbortSignal.timeout(50) }).features({ service, entities });
     expect(answer.status).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
   });

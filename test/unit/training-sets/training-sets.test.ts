@@ -13,7 +13,7 @@ import { MemoryObjectStore } from '../../support/memory-object-store.ts';
 import { httpRequest, NOW_MILLIS } from '../serve/harness.ts';
 
 const ID = '0190a5f0-1111-4222-8333-444455556666';
-const row = { user_id: 'u1', merchant_id: 'm1', timestamp: '2026-01-31T10:00:00Z' };
+const row = { transaction_id: 't1', user_id: 'u1', merchant_id: 'm1', timestamp: '2026-01-31T10:00:00Z' };
 const MANIFEST = {
   service: 'fraud_detection@1',
   mode: 'bitemporal',
@@ -75,6 +75,7 @@ describe('POST /training-sets', () => {
     expect(() => queuedAnswer.parse(body)).not.toThrow();
     expect(started).toEqual([ID]);
     expect(await keptSpine(store)).toEqual({
+      transaction_id: ['text', 't1', 't1'],
       user_id: ['text', weird, 'u1'],
       merchant_id: ['text', 'm1', 'm1'],
       timestamp: ['text', row.timestamp, row.timestamp],
@@ -110,7 +111,12 @@ describe('POST /training-sets', () => {
   it('takes no rows, which have the columns that a spine must have', async () => {
     const { post, store } = api();
     expect(await post({ service: 'fraud_detection', spine: [] })).toMatchObject({ status: 202 });
-    expect(await keptSpine(store)).toEqual({ user_id: ['text'], merchant_id: ['text'], timestamp: ['integer'] });
+    expect(await keptSpine(store)).toEqual({
+      transaction_id: ['text'],
+      user_id: ['text'],
+      merchant_id: ['text'],
+      timestamp: ['integer'],
+    });
   });
 
   it.each<[string, unknown, number, string, string]>([
@@ -150,6 +156,13 @@ describe('POST /training-sets', () => {
       400,
       'validation',
       'spine: the spine has no column "timestamp"',
+    ],
+    [
+      'no decided events',
+      { service: 'fraud_detection', spine: [{ ...row, transaction_id: undefined }] },
+      400,
+      'validation',
+      'spine: the spine has no column "transaction_id"; it names the decided event',
     ],
     [
       'no instant',

@@ -9,7 +9,7 @@ import type { WindowedView } from '../../../shared/definitions/index.ts';
 import { transactions, userTransactions } from '../../../shared/features/fraud.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import { featureValues, readViews } from '../../../shared/online/read-features.ts';
-import type { OnlineStore, UpdateResult } from '../../../shared/online/store.ts';
+import type { OnlineStore, UpdateOptions, UpdateResult } from '../../../shared/online/store.ts';
 import type { ItemUpdate } from '../../../shared/windows/item.ts';
 
 export const NOW_MILLIS = Date.UTC(2026, 2, 1, 12);
@@ -61,10 +61,10 @@ export class InterceptedStore implements OnlineStore {
   readonly updatedKeys: string[] = [];
   before: (key: string, update: ItemUpdate) => void | Promise<void> = () => {};
 
-  async update(key: string, update: ItemUpdate): Promise<UpdateResult> {
+  async update(key: string, update: ItemUpdate, options?: UpdateOptions): Promise<UpdateResult> {
     this.updatedKeys.push(key);
     await this.before(key, update);
-    return this.inner.update(key, update);
+    return this.inner.update(key, update, options);
   }
 
   get(keys: readonly string[]) {

@@ -12,6 +12,7 @@ import {
 } from '../../../shared/definitions/index.ts';
 import { withRetries } from '../../../shared/online/retry.ts';
 import {
+  OnlineStoreItemRefusedError,
   OnlineStoreItemTooLargeError,
   OnlineStoreRequestError,
   OnlineStoreThrottledError,
@@ -176,11 +177,14 @@ describe('failures of the store', () => {
     expect(quarantine.records).toEqual([]);
   });
 
-  it('quarantines the events that would make an item too large, and only those', async () => {
+  it.each([
+    ['make an item too large', new OnlineStoreItemTooLargeError('the store said no')],
+    ['make an item that the store cannot hold', new OnlineStoreItemRefusedError('the store said no')],
+  ])('quarantines the events that would %s, and only those', async (_what, refusal) => {
     const { consume, store, quarantine, features } = consumer();
     store.before = (_key, update) => {
       const amounts = Object.values(update.add).map((change) => ('N' in change ? Number(change.N) : 0));
-      if (Math.max(...amounts) >= 99_900) throw new OnlineStoreItemTooLargeError('the item would be too large');
+      if (Math.max(...amounts) >= 99_900) throw refusal;
     };
     const large = transaction({ transaction_id: 'large', amount: 999 });
     const result = await consume(recordsOf(...transactionsOf('user-1', 'b'), large));
@@ -189,10 +193,48 @@ describe('failures of the store', () => {
     expect(quarantine.records).toEqual([
       {
         ...recordOf(large, 2),
-        problems: [{ field: 'user_id', problem: 'view user_transactions@1: the item would be too large' }],
+        problems: [{ field: 'user_id', problem: 'view user_transactions@1: the store said no' }],
       },
     ]);
     expect(await features({ user_id: 'user-1' })).toMatchObject({ tx_count_1h: 1 });
+  });
+
+  it('quarantines what would be a sum of more than 38 digits, and counts the neighbours', async () => {
+    const { consume, store, quarantine } = consumer();
+    await consume(recordsOf(transaction({ transaction_id: 'first', user_id: 'full' })));
+    const key = 'user_transactions@1|full';
+    const [item = {}] = await store.inner.get([key]);
+    const numbers = Object.keys(item).filter((name) => name.length > 7 && 'N' in (item[name] ?? {}));
+    const full = Object.fromEntries(numbers.map((name) => [name, { N: '99999999999999999999999999999999999998' }]));
+    await store.inner.update(key, { set: full, add: {}, remove: [], conditions: [] });
+
+    const result = await consume(recordsOf(...transactionsOf('full', 'b', 'c')));
+    expect(result.failedSequenceNumbers).toEqual([]);
+    expect(result.counts).toMatchObject({ applied: 2, quarantined: 1, failed: 0 });
+    expect(quarantine.records.map(({ sequenceNumber }) => sequenceNumber)).toEqual(['1000']);
+    expect(quarantine.records[0]?.problems[0]?.problem).toContain('more than 38 digits');
+  });
+
+  it('counts events whose maintenance the store refuses', async () => {
+    const { consume, store, quarantine } = consumer({ maintenance: { everyEvents: 1, minimumBytesFreed: 0 } });
+    let maintenances = 0;
+    store.before = (_key, update) => {
+      // Events require that their ids are not there; maintenance does not.
+      if (update.conditions.some(({ kind }) => kind === 'lacksMember')) return;
+      maintenances++;
+      throw new OnlineStoreItemRefusedError('the store said no');
+    };
+    const { counts } = await consume(
+      recordsOf(
+        ...Array.from({ length: 40 }, (_, index) =>
+          transaction({ transaction_id: `t-${index}`, timestamp: NOW_MILLIS - 40 + index }),
+        ),
+      ),
+    );
+    await consume(recordsOf(transaction({ transaction_id: 'later', timestamp: NOW_MILLIS + 250_000 })));
+    expect(maintenances).toBeGreaterThan(0);
+    expect(counts).toMatchObject({ applied: 40, failed: 0, quarantined: 0 });
+    expect(quarantine.records).toEqual([]);
   });
 });
 

@@ -4,8 +4,10 @@ import { backfillEntity } from '../../../shared/online/backfill.ts';
 import { countsOnline } from '../../../shared/online/counts-online.ts';
 import { itemKeyOf } from '../../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
+import { withRetries } from '../../../shared/online/retry.ts';
 import {
   type OnlineStore,
+  OnlineStoreItemRefusedError,
   OnlineStoreRequestError,
   OnlineStoreUnavailableError,
 } from '../../../shared/online/store.ts';
@@ -128,6 +130,29 @@ describe('backfill of an entity', () => {
     const store = await storeWith(event('live', LIVE_FROM));
     expect(await backfill(store, many)).toMatchObject([{ outcome: 'tooLarge', events: 60_000 }]);
     expect(await countOf(store)).toBe(1);
+  });
+
+  it('says that the store cannot hold an image, and goes on with others', async () => {
+    const refuse = () => Promise.reject(new OnlineStoreItemRefusedError('more than 38 digits'));
+    const outcomes = await backfill({ update: refuse, get: async () => [undefined] });
+    expect(outcomes).toMatchObject([{ outcome: 'refused', error: { message: 'more than 38 digits' } }]);
+  });
+
+  it('says that it wrote what it finds written after an answer was lost', async () => {
+    const inner = new MemoryOnlineStore();
+    let isLost = true;
+    const store: OnlineStore = {
+      get: (keys) => inner.get(keys),
+      update: async (key, update) => {
+        const result = await inner.update(key, update);
+        if (!isLost) return result;
+        isLost = false;
+        throw new OnlineStoreUnavailableError('the answer was lost');
+      },
+    };
+    const retried = withRetries(store, { signal: new AbortController().signal, initialDelayMillis: 1 });
+    expect(await backfill(retried)).toMatchObject([{ outcome: 'written' }]);
+    expect(await backfill(retried)).toMatchObject([{ outcome: 'done' }]);
   });
 
   it('stops where the store cannot be used at all', async () => {

@@ -25,6 +25,22 @@ describe('an event that is sent again with a new time', () => {
     }
   });
 
+  it('is still the same event after other events and their maintenance, as long as it comes in time', async () => {
+    const second = 1_000;
+    // Ids are kept in buckets of two minutes: those at the end of one are the first to be forgotten.
+    for (let phase = 0; phase < 120; phase += 3.33) {
+      const store = new MemoryOnlineStore();
+      const first = phase * second;
+      await applyEvents(store, userTransactions, 'u', [eventAt(first)]);
+      for (let later = 1; later <= 64; later++) {
+        const other = eventAt(first + later * second, `other-${later}`);
+        await applyEvents(store, userTransactions, 'u', [other], { everyEvents: 1, minimumBytesFreed: -1_000_000 });
+      }
+      const again = eventAt(first + 59.6 * second);
+      expect((await applyEvents(store, userTransactions, 'u', [again])).outcomes.get(again)).toBe('duplicate');
+    }
+  });
+
   it('is another event once its id is no longer kept', async () => {
     const store = new MemoryOnlineStore();
     await applyEvents(store, userTransactions, 'u', [eventAt(0)]);

@@ -72,11 +72,11 @@ async function readColumns(key: string): Promise<Record<string, Column>> {
   return Object.fromEntries(columns.map((column) => [column.name, column]));
 }
 
-const KEYS = ['user_id VARCHAR', 'merchant_id VARCHAR'];
+const KEYS = ['transaction_id VARCHAR', 'user_id VARCHAR', 'merchant_id VARCHAR'];
 const ROWS: (string | number | null)[][] = [
-  ['u1', 'm1', '2026-06-01T00:00:00Z'],
-  ['u2', 'm1', '2026-06-02T00:00:00+02:00'],
-  ['u3', 'm2', '2026-06-03'],
+  ['t1', 'u1', 'm1', '2026-06-01T00:00:00Z'],
+  ['t2', 'u2', 'm1', '2026-06-02T00:00:00+02:00'],
+  [null, 'u3', 'm2', '2026-06-03'],
 ];
 
 /** An answer with a count for every row, in an order of its own. */
@@ -98,7 +98,7 @@ describe('training sets by Athena', () => {
     const made = await make(storeThat(() => counts(2, 0, 1)));
     const columns = await readColumns(OUTPUT);
     expect(columns.user_id?.cells).toEqual(['u1', 'u2', 'u3']);
-    expect(columns.timestamp?.cells).toEqual(ROWS.map((row) => row[2]));
+    expect(columns.timestamp?.cells).toEqual(ROWS.map((row) => row[3]));
     expect(columns.tx_count_1h).toMatchObject({ kind: 'double', cells: [0.5, 1.5, 2.5] });
     expect(columns.is_burst).toMatchObject({ kind: 'boolean', cells: [null, true, false] });
     expect(made).toEqual({
@@ -108,7 +108,7 @@ describe('training sets by Athena', () => {
       sqlHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       spineHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       rows: 3,
-      columns: ['user_id', 'merchant_id', 'timestamp', ...FEATURES.map(({ name }) => name)],
+      columns: ['transaction_id', 'user_id', 'merchant_id', 'timestamp', ...FEATURES.map(({ name }) => name)],
       bytesScanned: 77,
     });
     expect(Object.keys(columns)).toEqual(made.columns);
@@ -145,6 +145,7 @@ describe('training sets by Athena', () => {
             { Name: 'amount', Type: 'double' },
             { Name: 'user_id', Type: 'string' },
             { Name: 'merchant_id', Type: 'string' },
+            { Name: 'transaction_id', Type: 'string' },
             { Name: 'timestamp', Type: 'double' },
           ],
         },
@@ -220,7 +221,7 @@ describe('training sets by Athena', () => {
     await putSpine([...KEYS, 'timestamp VARCHAR'], ROWS);
     const first = await make(storeThat(() => counts(0, 1, 2)));
     const again = await make(storeThat(() => counts(0, 1, 2), { attemptId: 'ffff' }));
-    await putSpine([...KEYS, 'timestamp VARCHAR'], [...ROWS.slice(0, 2), ['u4', 'm2', '2026-06-03']]);
+    await putSpine([...KEYS, 'timestamp VARCHAR'], [...ROWS.slice(0, 2), ['t4', 'u4', 'm2', '2026-06-03']]);
     const other = await make(storeThat(() => counts(0, 1, 2)));
     expect([again.sqlHash, again.spineHash]).toEqual([first.sqlHash, first.spineHash]);
     expect(queried[0]).not.toBe(queried[1]);
@@ -233,7 +234,7 @@ describe('training sets by Athena', () => {
     expect(await make(storeThat(() => counts()))).toMatchObject({ rows: 0, sqlHash: null, bytesScanned: 0 });
     const columns = await readColumns(OUTPUT);
     expect(columns.timestamp).toEqual({ name: 'timestamp', kind: 'instant', cells: [] });
-    expect(Object.keys(columns)).toHaveLength(3 + FEATURES.length);
+    expect(Object.keys(columns)).toHaveLength(4 + FEATURES.length);
     expect([queried, glue.calls()]).toEqual([[], []]);
   });
 
@@ -258,6 +259,7 @@ describe('training sets by Athena', () => {
       columns,
       [
         [
+          't1',
           'u1',
           'm1',
           '2026-06-01 10:00:00.123',
@@ -273,13 +275,14 @@ describe('training sets by Athena', () => {
           true,
           '',
         ],
-        ['u2', 'm1', '2026-06-01', 0, null, null, null, null, null, null, null, null, null, null],
+        ['t2', 'u2', 'm1', '2026-06-01', 0, null, null, null, null, null, null, null, null, null, null],
       ],
       `, COMPRESSION ${codec}`,
     );
     await make(storeThat(() => counts(0, 1)));
     const written = await readColumns(OUTPUT);
     expect(columns.map((column) => written[column.split(' ')[0] ?? '']?.cells)).toEqual([
+      ['t1', 't2'],
       ['u1', 'u2'],
       ['m1', 'm1'],
       [new Date('2026-06-01T10:00:00.123Z'), new Date('2026-06-01T00:00:00Z')],
@@ -307,8 +310,8 @@ describe('spines that cannot be used', () => {
     [
       'no timestamp',
       KEYS,
-      [['u1', 'm1']],
-      'the spine has no column "timestamp", the instant for which features are wanted; it has user_id, merchant_id',
+      [['t1', 'u1', 'm1']],
+      'the spine has no column "timestamp", the instant for which features are wanted; it has transaction_id, user_id, merchant_id',
     ],
     [
       'no join key',
@@ -319,19 +322,19 @@ describe('spines that cannot be used', () => {
     [
       'a null instant',
       good,
-      [row, ['u1', 'm1', null]],
+      [row, ['t1', 'u1', 'm1', null]],
       'in 1 rows of the spine, the first of them row 2, "timestamp" is no instant',
     ],
     [
       'no instant',
       good,
-      [row, ['u1', 'm1', 'today'], ['u1', 'm1', '2026-02-30']],
+      [row, ['t1', 'u1', 'm1', 'today'], ['t1', 'u1', 'm1', '2026-02-30']],
       'in 2 rows of the spine, the first of them row 2, "timestamp" is no instant',
     ],
     [
       'the future',
       good,
-      [row, ['u1', 'm1', '2026-06-15T12:00:00.001Z']],
+      [row, ['t1', 'u1', 'm1', '2026-06-15T12:00:00.001Z']],
       'in 1 rows of the spine, the first of them row 2, "timestamp" lies in the future',
     ],
     [
@@ -346,19 +349,19 @@ describe('spines that cannot be used', () => {
     [
       'instants as doubles',
       [...KEYS, 'timestamp DOUBLE'],
-      [['u1', 'm1', 1.5]],
+      [['t1', 'u1', 'm1', 1.5]],
       'column "timestamp" of the spine is DOUBLE; it must be whole milliseconds',
     ],
     [
       'a null key',
       good,
-      [row, [null, 'm1', '2026-06-01']],
+      [row, ['t1', null, 'm1', '2026-06-01']],
       'in 1 rows of the spine, the first of them row 2, "user_id" is missing',
     ],
     [
       'an empty key',
       good,
-      [['', 'm1', '2026-06-01']],
+      [['t1', '', 'm1', '2026-06-01']],
       'in 1 rows of the spine, the first of them row 1, "user_id" is missing',
     ],
     [

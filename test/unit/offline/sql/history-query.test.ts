@@ -191,7 +191,7 @@ describe('a history query', () => {
       dialect,
       spine: {
         table: '"spine"',
-        columns: ['user_id', 'merchant_id', 'timestamp', 'amount', 'is_fraud'],
+        columns: ['transaction_id', 'user_id', 'merchant_id', 'timestamp', 'amount', 'is_fraud'],
         rowNumber: 'row',
       },
       history: { transactions: '"transactions"', labels: '"labels"' },

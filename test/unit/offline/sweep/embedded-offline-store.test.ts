@@ -23,6 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
+/** Without the features for which a spine must say what its rows decide; see `decided-events.test.ts`. */
+const OF_ALL_EVENTS = {
+  ...transactionsService,
+  features: transactionsService.features.filter(({ excludesCurrent }) => !excludesCurrent),
+};
+
 const HISTORY_COLUMNS = [
   'transaction_id VARCHAR',
   'user_id VARCHAR',
@@ -54,7 +60,7 @@ interface Asked {
 
 function ask({ spine = 'spine.parquet', output = 'out.parquet', mode = 'bitemporal', history }: Asked = {}) {
   return store.getHistoricalFeatures({
-    service: transactionsService,
+    service: OF_ALL_EVENTS,
     mode,
     spine: path(spine),
     history: history ?? { transactions: path('history.parquet') },
@@ -288,7 +294,7 @@ function eventRow({ values: event, arrivedAtMillis }: WindowEvent) {
 async function answersOf(
   view: WindowedView,
   deliveries: readonly WindowEvent[],
-  instants: readonly number[],
+  asked: readonly { readonly timestampMillis: number; readonly decidedId: string | null }[],
   mode: HistoryMode,
 ) {
   const service = featureService({
@@ -297,11 +303,12 @@ async function answersOf(
     description: 'All.',
     owner: 'tests',
     views: [view],
+    decides: view.source,
   });
   await writeParquet(path('events.parquet'), values(EVENT_COLUMNS, deliveries.map(eventRow)));
   await spineOf(
-    ['account_id VARCHAR', 'timestamp BIGINT'],
-    instants.map((instant) => ['acc', instant]),
+    ['account_id VARCHAR', 'timestamp BIGINT', 'event_id VARCHAR'],
+    asked.map(({ timestampMillis, decidedId }) => ['acc', timestampMillis, decidedId]),
   );
   await store.getHistoricalFeatures({
     service,
@@ -326,16 +333,20 @@ it('every aggregate from Parquet equals the naive oracle, with and without lanes
         { length: '10s', hop: '1s' },
         { length: '1h', hop: '1min' },
       ] as const;
-      const view = everyAggregateView({ windows, lateness: '30s', lanes, filtered: true, endpoints: true });
+      const choice = { windows, lateness: '30s', lanes, filtered: true, endpoints: true, excluding: true } as const;
+      const view = everyAggregateView(choice);
       const source = view.source as Parameters<typeof deliveriesOf>[0];
       const deliveries = deliveriesOf(source, rawEvents, 1).map((event, index) => ({
         ...event,
         arrivedAtMillis: event.arrivedAtMillis + (index % 3) * delay,
       }));
-      const instants = deliveries.slice(0, 8).flatMap(({ timeMillis }) => [timeMillis, timeMillis + 1_500]);
-      const answers = await answersOf(view, deliveries, instants, mode);
-      for (const [row, timestampMillis] of instants.entries()) {
-        const at = { timestampMillis, knownAtMillis: timestampMillis, mode };
+      const asked = deliveries.slice(0, 8).flatMap(({ id, timeMillis }, index) => [
+        { timestampMillis: timeMillis, decidedId: id },
+        { timestampMillis: timeMillis + 1_500, decidedId: [id, 'nowhere', null][index % 3] ?? null },
+      ]);
+      const answers = await answersOf(view, deliveries, asked, mode);
+      for (const [row, { timestampMillis, decidedId }] of asked.entries()) {
+        const at = { timestampMillis, knownAtMillis: timestampMillis, decidedId, mode };
         const expected = oracleHistoricalFeatures(view, deliveries, at);
         for (const [index, { name, aggregate }] of view.layout.features.entries()) {
           const answer = answers[row]?.[name] as string | number | boolean | null;
