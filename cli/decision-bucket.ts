@@ -8,6 +8,7 @@ import { UserError } from './user-error.ts';
 export interface ListedObject {
   readonly name: string;
   readonly bytes: number;
+  readonly writtenAt: Date;
 }
 
 /** Configurations and models, which can also be listed. */
@@ -44,6 +45,8 @@ export const withS3Bucket: WithBucket = async ({ bucket: bucketName, endpoint },
       get: objects.get.bind(objects),
       put: objects.put.bind(objects),
       putNew: objects.putNew.bind(objects),
+      getTagged: objects.getTagged.bind(objects),
+      putOver: objects.putOver.bind(objects),
       list: (prefix) => listed(client, bucketName, prefix),
     });
   } catch (error) {
@@ -58,7 +61,13 @@ async function listed(client: S3Client, Bucket: string, Prefix: string): Promise
   let ContinuationToken: string | undefined;
   do {
     const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }));
-    objects.push(...(page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ name: Key, bytes: Size })));
+    objects.push(
+      ...(page.Contents ?? []).map(({ Key = '', Size = 0, LastModified = new Date(0) }) => ({
+        name: Key,
+        bytes: Size,
+        writtenAt: LastModified,
+      })),
+    );
     ContinuationToken = page.NextContinuationToken;
   } while (ContinuationToken !== undefined);
   return objects;

@@ -50,14 +50,13 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
     });
   const history = serviceVerb(
     'history',
-    'Lists all configurations, the newest first; a star marks the one that decides.',
+    'Lists all configurations, the newest first, with the time and the note of each; a star marks the one that decides.',
   ).action(async (options: ServiceOptions) => {
-    for (const { version, isActive, configuration } of await configurationHistory(options, withBucket)) {
+    for (const { version, isActive, writtenAt, configuration } of await configurationHistory(options, withBucket)) {
       const what =
         configuration instanceof Error ? `cannot be used: ${configuration.message}` : summaryOf(configuration);
-      terminal.print(
-        `${isActive ? '*' : ' '} ${String(version).padStart(4)}  ${version === 0 ? 'the default one' : what}`,
-      );
+      const line = writtenAt ? `${writtenAt.toISOString().slice(0, 19)}Z  ${what}` : 'the default one';
+      terminal.print(`${isActive ? '*' : ' '} ${String(version).padStart(4)}  ${line}`);
     }
   });
   const set = serviceVerb('set', 'Makes the configuration of a file the one that decides.')
@@ -71,9 +70,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
     .action(async (options: ServiceOptions & { to?: number }) => {
       const { service, version, warnings } = await rollBackConfiguration(options, withBucket);
       terminal.print(`configuration ${version} of ${service.key} is active again; ${SOON}`);
-      for (const warning of warnings) {
-        terminal.printError(`but not until its models can be used: ${warning}`);
-      }
+      for (const warning of warnings) terminal.printError(`but ${warning}`);
     });
   return group('config', 'How services decide: thresholds, rules, models and lists, changed without a deployment.', [
     show,

@@ -51,6 +51,8 @@ export async function showConfiguration(
 export interface HistoryEntry {
   readonly version: number;
   readonly isActive: boolean;
+  /** `undefined` of the default one. */
+  readonly writtenAt: Date | undefined;
   /** Or why it can no longer be used. */
   readonly configuration: DecisionConfiguration | ConfigurationError;
 }
@@ -60,10 +62,15 @@ export async function configurationHistory(options: ServiceOptions, withBucket: 
   const { service } = await serviceOf(options);
   return withBucket(options, async (bucket) => {
     const objects = await bucket.list(`configurations/${service.key}/`);
-    const versions = objects.flatMap(({ name }) => /\/(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
+    const writtenAt = new Map(
+      objects.flatMap((object) => {
+        const [, version] = /\/(\d+)\.json$/.exec(object.name) ?? [];
+        return version === undefined ? [] : [[Number(version), object.writtenAt] as const];
+      }),
+    );
     const active = await activeVersion(bucket, service);
     return pMap(
-      [...versions.sort((left, right) => right - left), 0],
+      [...[...writtenAt.keys()].sort((left, right) => right - left), 0],
       async (version) => {
         const configuration = await configurationOf(bucket, service, version).then(
           (found) => found.configuration,
@@ -72,7 +79,7 @@ export async function configurationHistory(options: ServiceOptions, withBucket: 
             throw error;
           },
         );
-        return { version, isActive: version === active, configuration };
+        return { version, isActive: version === active, writtenAt: writtenAt.get(version), configuration };
       },
       { concurrency: REQUESTS_AT_ONCE },
     );
@@ -122,7 +129,11 @@ export async function rollBackConfiguration(
     for (const key of modelsOf(configuration)) {
       await requireModel(bucket, repository, service, key).catch((error: unknown) => {
         if (!(error instanceof UserError || error instanceof ModelPackageError)) throw error;
-        warnings.push(error.message);
+        const consequence =
+          key === configuration.model
+            ? `it decides without its model, and nothing milder than "${configuration.degraded}"`
+            : 'a challenger does not score';
+        warnings.push(`${consequence}: ${error.message}`);
       });
     }
     return { service, version, configuration, warnings };

@@ -13,7 +13,7 @@ import { MAKE_TRAINING_SET_SERVICE, TRAINING_SET_METRICS } from '../functions/ma
 import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
 import { TRAINING_SETS_SERVICE } from '../functions/training-sets/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
-import type { EventStatus } from '../shared/definitions/service.ts';
+import type { EventStatus, FeatureService } from '../shared/definitions/service.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { WindowedView } from '../shared/definitions/view.ts';
 
@@ -22,6 +22,7 @@ export const DIMENSION = {
   service: 'service',
   source: 'source',
   view: 'view',
+  featureService: 'feature_service',
   route: 'route',
   feature: 'feature',
   table: 'table',
@@ -170,6 +171,16 @@ export function featureAgeMetric(view: WindowedView, sampling: Sampling): Metric
     namespace: METRICS_NAMESPACE,
     metricName: SERVE_METRICS.featureAge,
     dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
+    ...sampling,
+  });
+}
+
+/** Seconds since S3 last said which configuration of a service is active, at its decisions. */
+export function configurationAgeMetric(service: FeatureService, sampling: Sampling): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName: SERVE_METRICS.configurationAge,
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.featureService]: service.key },
     ...sampling,
   });
 }

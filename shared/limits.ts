@@ -105,7 +105,7 @@ export const LIMITS = {
   /** Entities on one allow or deny list of a configuration, which every serving function holds in memory. More → refused. */
   listedEntities: 10_000,
 
-  /** A model package as it is stored, compressed. Larger → not read, and the model before it keeps deciding. */
+  /** A model package as it is stored, compressed. Larger → not read; its configuration decides without a model. */
   modelPackageBytes: 32 * 1024 * 1024,
 
   /**

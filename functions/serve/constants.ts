@@ -24,6 +24,8 @@ export const SERVE_METRICS = {
   nullFeatures: 'NullFeatures',
   /** Seconds between the evaluation instant and the last update of a view's item, dimension `view`. */
   featureAge: 'FeatureAge',
+  /** Seconds since S3 last said which configuration is active, at each decision, dimension `feature_service`. */
+  configurationAge: 'ConfigurationAge',
 } as const;
 
 export const ROUTES = {
@@ -48,6 +50,29 @@ export const SERVE_DEADLINES = {
   events: 3_000,
   probe: 1_000,
   rows: 5_000,
+} as const;
+
+/**
+ * The age of a configuration, which is the time since the last read began in which S3 said that it is the active one.
+ * A replaced configuration decides for 30 s at most while S3 answers. Milliseconds.
+ */
+export const CONFIGURATION_AGE = {
+  /** From here on it is renewed beside requests: a failed renewal leaves time for others. */
+  renewed: 10_000,
+  /** From here on a request asks first: five of the 30 s are left for its features. */
+  askedFirst: 25_000,
+  /** From here on nobody can say what is active, so decisions follow `degraded` and allow lists do not count. */
+  unknown: 15 * 60_000,
+} as const;
+
+/** How often S3 is asked for a configuration, and how long it is waited for. Milliseconds. */
+export const CONFIGURATION_RENEWAL = {
+  /** How long a request that asks first waits, twice: then it is decided without, well within `SERVE_DEADLINES.predictFraud`. */
+  waited: 150,
+  /** A renewal that failed is not repeated with every request. */
+  repeatedAfter: 1_000,
+  /** A renewal as old as this belongs to a connection that hangs or to the time before a sleep: another one is begun. */
+  abandonedAfter: 3_000,
 } as const;
 
 /** One request to AWS, milliseconds. DynamoDB answers within 20; a slower one is better asked again. */

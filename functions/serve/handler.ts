@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
@@ -74,7 +75,13 @@ function policiesFromEnvironment() {
     // Local endpoints have no name of their own per bucket.
     forcePathStyle: process.env[ENV.endpoint] !== undefined,
   });
-  const policies = new StoredPolicies({ store: new S3ObjectStore({ client, bucketName }), repository, clock, logger });
+  const policies = new StoredPolicies({
+    store: new S3ObjectStore({ client, bucketName }),
+    repository,
+    clock,
+    logger,
+    ...(!Number.isNaN(deadlineMillis) && { wait: () => delay(deadlineMillis * 0.375) }),
+  });
   // Begun while the function starts, so that its first decision need not wait.
   for (const service of repository.services) if (service.decides) void policies.policyOf(service);
   return policies;

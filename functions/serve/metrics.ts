@@ -13,6 +13,8 @@ export interface ServingMetrics {
   nulls(features: Readonly<Record<string, unknown>>): void;
   /** How old a view's answer was; null when the view did not know the entity. */
   age(view: string, ageSeconds: number | null): void;
+  /** For how long nobody had said that a decision's configuration is the active one; null when there is nobody to ask. */
+  configurationAge(featureService: string, ageSeconds: number | null): void;
 }
 
 /** How long nulls and ages are gathered before they are emitted, milliseconds. */
@@ -23,6 +25,10 @@ const VALUES_PER_LINE = 100;
 
 /** How long latencies are gathered before they are emitted, milliseconds. */
 const LATENCIES_GATHERED_MILLIS = 1_000;
+
+/** Ages are gathered by what is old: the dimension of each metric. */
+const AGE_DIMENSIONS = { featureAge: 'view', configurationAge: 'feature_service' } as const;
+type AgeMetric = keyof typeof AGE_DIMENSIONS;
 
 /** What one route's requests were measured to be since they were last emitted. */
 interface RouteValues {
@@ -35,7 +41,7 @@ interface RouteValues {
  *
  * A line costs more than a decision's own work, and holds a hundred values of one route, feature or view. So a request
  * that comes a second after the last line is emitted at once, and those in between are gathered; nulls and ages, which
- * need a line per feature and view, are gathered for ten seconds. What an environment has gathered when it is shut down is
+ * need a line per feature, view or service, are gathered for ten seconds. What an environment has gathered when it is shut down is
  * lost: at most its last second of latencies, and ten of nulls and ages, never a failure.
  */
 export class EmfServingMetrics implements ServingMetrics {
@@ -44,7 +50,10 @@ export class EmfServingMetrics implements ServingMetrics {
   readonly #routes = new Map<string, RouteValues>();
   readonly #nullCounts = new Map<string, number>();
   readonly #doubtfulCounts = new Map<EventStatus, number>();
-  readonly #ages = new Map<string, number[]>();
+  readonly #ages: Readonly<Record<AgeMetric, Map<string, number[]>>> = {
+    featureAge: new Map(),
+    configurationAge: new Map(),
+  };
   #latenciesEmittedAtMillis = Number.NEGATIVE_INFINITY;
   #emittedAtMillis = Number.NEGATIVE_INFINITY;
 
@@ -97,18 +106,29 @@ export class EmfServingMetrics implements ServingMetrics {
   }
 
   age(view: string, ageSeconds: number | null): void {
+    this.#gather('featureAge', view, ageSeconds);
+  }
+
+  configurationAge(featureService: string, ageSeconds: number | null): void {
+    this.#gather('configurationAge', featureService, ageSeconds);
+  }
+
+  #gather(metric: AgeMetric, subject: string, ageSeconds: number | null): void {
     if (ageSeconds === null) return;
-    const ages = this.#ages.get(view) ?? [];
-    this.#ages.set(view, ages);
-    if (ages.push(ageSeconds) >= VALUES_PER_LINE) this.#emitAges(view, ages);
+    const ages = this.#ages[metric].get(subject) ?? [];
+    this.#ages[metric].set(subject, ages);
+    if (ages.push(ageSeconds) >= VALUES_PER_LINE) this.#emitAges(metric, subject, ages);
   }
 
   #emitGathered(): void {
-    if (this.#nullCounts.size + this.#doubtfulCounts.size + this.#ages.size === 0) return;
+    const { featureAge, configurationAge } = this.#ages;
+    const counts = this.#nullCounts.size + this.#doubtfulCounts.size;
+    if (counts + featureAge.size + configurationAge.size === 0) return;
     this.#emittedAtMillis = this.#clock();
     this.#emitCounts(SERVE_METRICS.nullFeatures, 'feature', this.#nullCounts);
     this.#emitCounts(SERVE_METRICS.doubtfulEvents, 'event_status', this.#doubtfulCounts);
-    for (const [view, ages] of this.#ages) this.#emitAges(view, ages);
+    for (const [view, ages] of featureAge) this.#emitAges('featureAge', view, ages);
+    for (const [service, ages] of configurationAge) this.#emitAges('configurationAge', service, ages);
   }
 
   #emitCounts(name: string, dimension: string, counts: Map<string, number>): void {
@@ -119,12 +139,12 @@ export class EmfServingMetrics implements ServingMetrics {
     counts.clear();
   }
 
-  #emitAges(view: string, ages: readonly number[]): void {
-    this.#metrics.addDimension('view', view);
-    for (const age of ages) this.#metrics.addMetric(SERVE_METRICS.featureAge, MetricUnit.Seconds, age);
+  #emitAges(metric: AgeMetric, subject: string, ages: readonly number[]): void {
+    this.#metrics.addDimension(AGE_DIMENSIONS[metric], subject);
+    for (const age of ages) this.#metrics.addMetric(SERVE_METRICS[metric], MetricUnit.Seconds, age);
     // Powertools itself publishes a metric with as many values as a line takes.
     if (this.#metrics.hasStoredMetrics()) this.#metrics.publishStoredMetrics();
     else this.#metrics.clearDimensions();
-    this.#ages.delete(view);
+    this.#ages[metric].delete(subject);
   }
 }

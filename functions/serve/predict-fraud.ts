@@ -49,6 +49,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
   const answeredStatus = mode === 'read-only' ? mode : eventStatus;
   const degraded = degradationsOf(known, active);
   measure(ports, known, decided, degraded);
+  ports.metrics.configurationAge(service.key, active.ageSeconds);
   rows?.decided({
     service,
     source,

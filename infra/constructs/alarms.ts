@@ -16,12 +16,13 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { ROUTES } from '../../functions/serve/constants.ts';
-import type { EventStatus } from '../../shared/definitions/service.ts';
+import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
 import type { Stage } from '../config.ts';
 import {
   auditMetric,
+  configurationAgeMetric,
   consumerMetric,
   degradedDecisionsMetric,
   doubtfulEventsMetric,
@@ -44,6 +45,8 @@ export const THRESHOLDS = {
   servingLatencyMillis: 50,
   availabilityRatio: 0.999,
   featuresStaleSeconds: 300,
+  /** S3 is asked again after 25 s at the latest, so this is several refusals; far from the 15 min after which decisions degrade. */
+  configurationAgeSeconds: 120,
   computationLatencyMillis: 10_000,
   /** Well before features count as stale, so that there is time to act. */
   iteratorAgeMillis: 60_000,
@@ -138,6 +141,18 @@ export class Alarms extends Construct {
         evaluationPeriods: 1,
       });
     }
+  }
+
+  /** While its age grows, thresholds, rules and lists that are set do not arrive. */
+  watchConfiguration(service: FeatureService): void {
+    this.#add({
+      section: 'configuration-stale',
+      subject: service.key.replace('@', '-'),
+      sentence: `Decisions of ${service.key} follow a configuration that S3 has not confirmed for more than ${THRESHOLDS.configurationAgeSeconds} s.`,
+      metric: configurationAgeMetric(service, { statistic: Stats.MAXIMUM, period: MINUTE }),
+      threshold: THRESHOLDS.configurationAgeSeconds,
+      evaluationPeriods: 2,
+    });
   }
 
   watchView(view: WindowedView): void {

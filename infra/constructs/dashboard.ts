@@ -11,6 +11,7 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { Stage } from '../config.ts';
 import {
   auditMetric,
+  configurationAgeMetric,
   consumerMetric,
   degradedDecisionsMetric,
   doubtfulEventsMetric,
@@ -55,6 +56,7 @@ export class FeatureStoreDashboard extends Construct {
         servingWidgets(),
         [availabilityWidget(), ...apiWidgets(props)],
         freshnessWidgets(this, props),
+        [configurationWidget(props.repository)],
         ...props.consumers.map(consumerWidgets),
         ...props.landings.map(landingWidgets),
         ...props.keptRows.map(rowWidgets),
@@ -166,6 +168,19 @@ function freshnessWidgets(scope: Construct, { repository }: FeatureStoreDashboar
     }),
     new GraphWidget({ title: 'Null answers per feature', width: 8, left: [nullFeaturesSearch(scope, MINUTE)] }),
   ];
+}
+
+function configurationWidget({ services }: FeatureRepository): IWidget {
+  const sampling = { statistic: Stats.MAXIMUM, period: MINUTE };
+  return new GraphWidget({
+    title: 'Age of the configuration that decides, seconds',
+    width: 24,
+    leftYAxis: { min: 0, showUnits: false },
+    leftAnnotations: [{ value: THRESHOLDS.configurationAgeSeconds, label: 'alarm' }],
+    left: services
+      .filter(({ decides }) => decides !== undefined)
+      .map((service) => configurationAgeMetric(service, { ...sampling, label: service.key })),
+  });
 }
 
 function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][number]): IWidget[] {

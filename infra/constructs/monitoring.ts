@@ -39,6 +39,8 @@ export class Monitoring extends Construct {
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
     alarms.watchServing();
     alarms.watchDecisions();
+    const deciding = repository.services.filter(({ decides }) => decides !== undefined);
+    for (const service of deciding) alarms.watchConfiguration(service);
     alarms.watchFunction(SERVICE.serve, serving.function);
     alarms.watchTable(onlineTable);
     for (const { source, stream, updater } of consumers) {

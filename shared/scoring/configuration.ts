@@ -5,18 +5,24 @@
  * the service declares it.
  */
 import * as z from 'zod';
-import { entityKeyOf } from '../definitions/entity.ts';
+import { type Entity, EntityKeyError, entityKeyOf } from '../definitions/entity.ts';
 import type { FieldValue } from '../definitions/fields.ts';
 import type { FeatureService, RuleState } from '../definitions/service.ts';
 import { LIMITS } from '../limits.ts';
 
 const probability = z.number().min(0).max(1);
 const modelKey = z.string().regex(/^[a-z][a-z0-9_]*@\d+$/, 'must be name@version, such as gradient_boosting@3');
-const entityKeys = z.array(z.string().min(1).max(LIMITS.entityKeyBytes)).max(LIMITS.listedEntities);
+const joinKeyValue = z.union([z.string().min(1).max(LIMITS.entityKeyBytes), z.int()]);
+const listEntry = z.union([joinKeyValue, z.array(joinKeyValue)], {
+  error: `must be the value of the join key, a text of 1 to ${LIMITS.entityKeyBytes} characters or a whole number, or a list of the values of all join keys`,
+});
 const lists = z
-  .record(z.string(), entityKeys)
+  .record(z.string(), z.array(listEntry).max(LIMITS.listedEntities))
   .default({})
-  .describe('By name of the entity: join keys as text; of several, joined by a vertical bar');
+  .describe(
+    'By name of the entity: the value of its join key, as events have it. Of several join keys: their values joined by a vertical bar, or as a list, which also takes values that have a bar themselves',
+  );
+type ListEntry = z.infer<typeof listEntry>;
 
 export const decisionConfiguration = z.strictObject({
   thresholds: z
@@ -68,20 +74,17 @@ export function parseConfiguration(value: unknown, service: FeatureService): Dec
 function problemsOf(configuration: DecisionConfiguration, service: FeatureService): string[] {
   const { thresholds, rules, model, challengers, allow, deny } = configuration;
   const known = service.rules.map(({ name }) => name);
-  const entities = [...new Set(service.views.map(({ entity }) => entity.name))];
   const problems = Object.keys(rules)
     .filter((name) => !known.includes(name))
     .map((name) => `rules: there is no rule "${name}"; there are ${known.join(', ') || 'none'}`);
-  for (const [list, byEntity] of Object.entries({ allow, deny })) {
-    for (const name of Object.keys(byEntity)) {
-      if (!entities.includes(name))
-        problems.push(`${list}: there is no entity "${name}"; there are ${entities.join(', ')}`);
-    }
-  }
-  for (const [name, keys] of Object.entries(deny)) {
-    const both = keys.find((key) => allow[name]?.includes(key));
+  const allowed = listed(service, 'allow', allow);
+  const denied = listed(service, 'deny', deny);
+  problems.push(...allowed.problems, ...denied.problems);
+  for (const [name, keys] of denied.keys) {
+    const others = new Set(allowed.keys.get(name));
+    const both = keys.findIndex((key) => key !== undefined && others.has(key));
     // The key itself is not quoted: messages reach logs.
-    if (both !== undefined) problems.push(`deny: entry ${keys.indexOf(both)} of ${name} is allowed too; remove one`);
+    if (both !== -1) problems.push(`deny: entry ${both} of ${name} is allowed too; remove one`);
   }
   if (thresholds.review !== undefined && thresholds.block !== undefined && thresholds.review > thresholds.block) {
     problems.push('thresholds: review lies above block, so nothing would be reviewed for its score');
@@ -101,13 +104,94 @@ export interface ListMatch {
   readonly entity: string;
 }
 
-/** Sets of the listed keys, made once per configuration. */
+/** Sets of the listed entities' keys, made once per configuration. */
 export type EntityLists = Readonly<Record<ListMatch['list'], ReadonlyMap<string, ReadonlySet<string>>>>;
 
-export function entityListsOf({ allow, deny }: DecisionConfiguration): EntityLists {
-  const sets = (byEntity: Readonly<Record<string, readonly string[]>>) =>
-    new Map(Object.entries(byEntity).map(([name, keys]) => [name, new Set(keys)]));
-  return { allow: sets(allow), deny: sets(deny) };
+/** @throws ConfigurationError when an entry is none that an event could have. */
+export function entityListsOf(service: FeatureService, { allow, deny }: DecisionConfiguration): EntityLists {
+  const sets = (list: ListMatch['list'], byEntity: DecisionConfiguration['deny']) => {
+    const { keys, problems } = listed(service, list, byEntity);
+    if (problems.length > 0) throw new ConfigurationError(`service ${service.key}: ${problems.join('; ')}`);
+    return new Map([...keys].map(([name, ofEntity]) => [name, new Set(ofEntity.filter((key) => key !== undefined))]));
+  };
+  return { allow: sets('allow', allow), deny: sets('deny', deny) };
+}
+
+/** The key that each entry of a list names, `undefined` for one that no event could have; and what is wrong. */
+function listed(service: FeatureService, list: ListMatch['list'], byEntity: DecisionConfiguration['deny']) {
+  const entities = new Map(service.views.map(({ entity }) => [entity.name, entity]));
+  const keys = new Map<string, (string | undefined)[]>();
+  const problems: string[] = [];
+  for (const [name, entries] of Object.entries(byEntity)) {
+    const entity = entities.get(name);
+    if (entity === undefined) {
+      problems.push(`${list}: there is no entity "${name}"; there are ${[...entities.keys()].join(', ')}`);
+      continue;
+    }
+    const found = entries.map((entry) => listedKeyOf(service, entity, entry));
+    keys.set(
+      name,
+      found.map((one) => one.key),
+    );
+    const wrong = found.filter((one) => one.problem !== undefined);
+    const [first] = wrong;
+    if (first === undefined) continue;
+    const others = wrong.length > 1 ? ` (and ${wrong.length - 1} more of its entries)` : '';
+    problems.push(`${list}: entry ${found.indexOf(first)} of ${name}${others} ${first.problem}`);
+  }
+  return { keys, problems };
+}
+
+type ListedKey =
+  | { readonly key: string; readonly problem?: never }
+  | { readonly key?: never; readonly problem: string };
+
+/** The key of the events that have an entry's values; or what keeps every event from having them, without the values. */
+function listedKeyOf(service: FeatureService, entity: Entity, entry: ListEntry): ListedKey {
+  const { joinKeys } = entity;
+  const parts = joinKeys.length > 1 && typeof entry === 'string' ? entry.split('|') : [entry].flat();
+  if (parts.length !== joinKeys.length) {
+    const of = joinKeys.join(' and ');
+    return {
+      problem: `has ${parts.length} and needs ${joinKeys.length} values, of ${of}; write a value with a "|" in a list`,
+    };
+  }
+  const row: Record<string, FieldValue> = {};
+  for (const [index, joinKey] of joinKeys.entries()) {
+    const { value, problem } = eventValueOf(service, joinKey, parts[index]);
+    if (problem !== undefined) return { problem };
+    row[joinKey] = value;
+  }
+  try {
+    return { key: entityKeyOf(entity, row) };
+  } catch (error) {
+    if (error instanceof EntityKeyError) return { problem: `can be the key of no event: ${error.message}` };
+    throw error;
+  }
+}
+
+const WHOLE_NUMBER = /^(0|-?[1-9]\d*)$/;
+const fieldValue = z.union([z.string(), z.number(), z.boolean()]).nullish();
+
+/** What decided events with this value of a join key have. */
+function eventValueOf(
+  { decides }: FeatureService,
+  joinKey: string,
+  listedValue: unknown,
+): { readonly value?: FieldValue; readonly problem?: string } {
+  const schema = decides?.schema.shape[joinKey];
+  if (decides === undefined || schema === undefined) {
+    return { problem: `would match no decision: no decided event has the field ${joinKey}; remove it` };
+  }
+  const isNumber = decides.fields[joinKey]?.type.kind === 'integer';
+  if (isNumber && !WHOLE_NUMBER.test(String(listedValue))) {
+    return { problem: `must have a whole number as ${joinKey}, in digits alone and without zeros before it` };
+  }
+  const parsed = z.safeParse(schema, isNumber ? Number(listedValue) : listedValue);
+  // What the schema says of it is left out, because it may repeat the value.
+  if (!parsed.success)
+    return { problem: `has a value of ${joinKey} that ${decides.name} refuses; write it as its events do` };
+  return { value: fieldValue.parse(parsed.data) };
 }
 
 export function listMatchOf(

@@ -61,7 +61,7 @@ export function decisionPolicy(
   } = {},
 ): DecisionPolicy {
   const { champion, challengers = [], problems = [] } = more;
-  return { service, configuration, lists: entityListsOf(configuration), champion, challengers, problems };
+  return { service, configuration, lists: entityListsOf(service, configuration), champion, challengers, problems };
 }
 
 const DECISION_OF_LIST = { deny: 'block', allow: 'approve' } as const satisfies Record<ListMatch['list'], Decision>;

@@ -5,7 +5,8 @@
  *     configurations/fraud_detection@1/active.json   {"version":3}: the one that decides; the only object that changes
  *     models/fraud_detection@1/boosted_trees@2       a model package
  *
- * To roll back is to make an older one active: nothing is written again, so nothing can be wrong in a new way.
+ * To roll back is to make an older one active: nothing is written again, so nothing can be wrong in a new way. Nothing else
+ * makes an older one active: `active.json` is replaced only while it is what its writer has seen.
  */
 import * as z from 'zod';
 import type { FeatureService } from '../definitions/service.ts';
@@ -27,6 +28,16 @@ export interface ObjectStore {
   put(name: string, content: Uint8Array): Promise<void>;
   /** False when there was one already; it stays as it is. */
   putNew(name: string, content: Uint8Array): Promise<boolean>;
+  /** As `get`, with the tag by which `putOver` knows it again. */
+  getTagged(name: string): Promise<TaggedObject | undefined>;
+  /** False when the object no longer has that tag; it stays as it is. */
+  putOver(name: string, content: Uint8Array, tag: string): Promise<boolean>;
+}
+
+export interface TaggedObject {
+  readonly content: Uint8Array;
+  /** Different for different contents. */
+  readonly tag: string;
 }
 
 /** Thrown instead of reading an object that nobody should have written. */
@@ -53,15 +64,14 @@ export async function activeConfiguration(
   store: ObjectStore,
   service: FeatureService,
 ): Promise<VersionedConfiguration> {
-  const pointer = await store.get(activeName(service));
-  if (pointer === undefined) return { version: 0, configuration: DEFAULT_CONFIGURATION };
-  const parsed = activePointer.safeParse(jsonOf(pointer));
-  if (!parsed.success) {
-    throw new ConfigurationError(
-      `service ${service.key}: active.json must be {"version":N}; roll back to write it anew`,
-    );
-  }
-  return configurationOf(store, service, parsed.data.version);
+  return configurationOf(store, service, await activeVersion(store, service));
+}
+
+/** Which configuration decides now; 0 is the default one. @throws ConfigurationError */
+export async function activeVersion(store: ObjectStore, service: FeatureService): Promise<number> {
+  const { version } = await pointerOf(store, service);
+  if (version !== undefined) return version;
+  throw new ConfigurationError(`service ${service.key}: active.json must be {"version":N}; roll back to write it anew`);
 }
 
 /** A configuration by its version. @throws ConfigurationError when there is none, or it no longer fits the service. */
@@ -82,13 +92,15 @@ export async function configurationOf(
  * Keeps a configuration as the next version and makes it active. Whether its models can be loaded is for the caller to
  * have seen: a configuration that names a model is checked against the packages before.
  * @returns its version.
- * @throws ConfigurationError when somebody else wrote the same version at the same time.
+ * @throws ConfigurationError when somebody else wrote the same version at the same time, or made a newer one active or
+ * rolled back meanwhile.
  */
 export async function activate(
   store: ObjectStore,
   service: FeatureService,
   configuration: DecisionConfiguration,
 ): Promise<number> {
+  const pointer = await pointerOf(store, service);
   const version = (await newestVersion(store, service)) + 1;
   const content = bytesOf(configuration);
   if (!(await store.putNew(configurationName(service, version), content))) {
@@ -96,32 +108,103 @@ export async function activate(
       `service ${service.key}: configuration ${version} was written by somebody else just now; look at it and try again`,
     );
   }
-  await store.put(activeName(service), bytesOf({ version }));
+  await pointForwards(store, service, version, pointer);
   return version;
 }
 
 /**
  * Makes an older configuration active again.
  * @param version default: the one before the active one.
- * @throws ConfigurationError when there is none, or it no longer fits the service.
+ * @throws ConfigurationError when there is none, it no longer fits the service, or somebody else made another one active.
  */
 export async function rollBack(
   store: ObjectStore,
   service: FeatureService,
   version?: number,
 ): Promise<VersionedConfiguration> {
-  const target = version ?? (await pointedVersion(store, service)) - 1;
+  const pointer = await pointerOf(store, service);
+  const target = version ?? (await versionBefore(store, service, pointer));
   if (target < 0) throw new ConfigurationError(`service ${service.key}: nothing lies before the default configuration`);
   const found = await configurationOf(store, service, target);
-  await store.put(activeName(service), bytesOf({ version: target }));
+  if (!(await putPointer(store, service, target, pointer))) {
+    const { version: active } = await pointerOf(store, service);
+    if (active !== target) {
+      throw new ConfigurationError(
+        `service ${service.key}: somebody else made configuration ${active ?? 'of another kind'} active just now; ` +
+          'look at it with "config show", and roll back again if it must go',
+      );
+    }
+  }
   return found;
 }
 
-async function pointedVersion(store: ObjectStore, service: FeatureService): Promise<number> {
-  const pointer = await store.get(activeName(service));
-  const parsed = activePointer.safeParse(pointer && jsonOf(pointer));
+/** What `active.json` was when it was read. */
+interface Pointer {
+  /** `undefined` when it cannot be understood. */
+  readonly version: number | undefined;
+  /** `undefined` when there is none. */
+  readonly tag: string | undefined;
+}
+
+async function pointerOf(store: ObjectStore, service: FeatureService): Promise<Pointer> {
+  const object = await store.getTagged(activeName(service));
+  if (object === undefined) return { version: 0, tag: undefined };
+  const parsed = activePointer.safeParse(jsonOf(object.content));
+  return { version: parsed.success ? parsed.data.version : undefined, tag: object.tag };
+}
+
+/** False when the pointer is no longer what it was. */
+async function putPointer(
+  store: ObjectStore,
+  service: FeatureService,
+  version: number,
+  { tag }: Pointer,
+): Promise<boolean> {
+  const content = bytesOf({ version });
+  return tag === undefined
+    ? store.putNew(activeName(service), content)
+    : store.putOver(activeName(service), content, tag);
+}
+
+/** Whoever changes the pointer at the same time needs one try for each of us. */
+const POINTER_TRIES = 10;
+
+/**
+ * Points to a new version unless, since the pointer was seen, a newer one became active or an older one was rolled back to.
+ * Only versions that became active between the two make way.
+ * @throws ConfigurationError saying who won.
+ */
+async function pointForwards(
+  store: ObjectStore,
+  service: FeatureService,
+  version: number,
+  seen: Pointer,
+): Promise<void> {
+  let pointer = seen;
+  for (let tries = 0; tries < POINTER_TRIES && isBefore(pointer, version); tries++) {
+    if (await putPointer(store, service, version, pointer)) return;
+    const found = await pointerOf(store, service);
+    // The answer to a try that had succeeded was lost.
+    if (found.version === version) return;
+    const isRolledBack = found.version === undefined || found.version < (pointer.version ?? 0);
+    pointer = found;
+    if (isRolledBack) break;
+  }
+  throw new ConfigurationError(
+    `service ${service.key}: configuration ${version} is kept but not active, because somebody else made ` +
+      `${pointer.version ?? 'another'} active meanwhile; look at both with "config show", then set yours again, ` +
+      `or make it active with "config rollback --to ${version}"`,
+  );
+}
+
+/** What points nowhere makes way for anything. */
+function isBefore({ version }: Pointer, next: number): boolean {
+  return version === undefined || version < next;
+}
+
+async function versionBefore(store: ObjectStore, service: FeatureService, { version }: Pointer): Promise<number> {
   // What cannot be read points nowhere: whoever rolls back wants the newest one before it.
-  return parsed.success ? parsed.data.version : (await newestVersion(store, service)) + (pointer === undefined ? 0 : 1);
+  return version === undefined ? newestVersion(store, service) : version - 1;
 }
 
 /** Versions have no gaps, so doubling and halving finds the newest one without listing. */

@@ -74,7 +74,7 @@ function scoringPolicies(): DecisionPolicies {
   const active = {
     policy: decisionPolicy(service, DEFAULT_CONFIGURATION, { champion }),
     configurationVersion: 1,
-    problems: [],
+    ageSeconds: null,
   };
   return { policyOf: async () => active };
 }

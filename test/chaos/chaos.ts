@@ -209,7 +209,7 @@ class ChaosRun {
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: Date.now,
       logger,
-      metrics: { answered: () => {}, decided: () => {}, nulls: () => {}, age: () => {} },
+      metrics: { answered: () => {}, decided: () => {}, nulls: () => {}, age: () => {}, configurationAge: () => {} },
       probes: [],
     });
     return { handler, store, states };

@@ -70,6 +70,21 @@ group('promises', () => {
     });
   });
 
+  it('every configuration is stale when S3 has not confirmed it for two minutes', () => {
+    const deciding = repository.services.filter(({ decides }) => decides !== undefined);
+    expect(deciding.length).toBeGreaterThan(0);
+    for (const service of deciding) {
+      expect(alarm(`configuration-stale-${service.name}-${service.version}`)).toMatchObject({
+        MetricName: SERVE_METRICS.configurationAge,
+        Dimensions: dimensions({ service: 'serve', feature_service: service.key }),
+        Statistic: 'Maximum',
+        Period: 60,
+        EvaluationPeriods: 2,
+        Threshold: 120,
+      });
+    }
+  });
+
   it('every view is stale when its features are more than 300 s behind for 2 minutes', () => {
     for (const view of repository.views) {
       expect(alarm(`features-stale-${view.name}-${view.version}`)).toMatchObject({

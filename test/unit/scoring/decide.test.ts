@@ -1,4 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import {
+  count,
+  entity,
+  eventSource,
+  eventTime,
+  featureService,
+  identifier,
+  windowedView,
+} from '../../../shared/definitions/index.ts';
 import { fraudDetection } from '../../../shared/features/fraud.ts';
 import { parseConfiguration } from '../../../shared/scoring/configuration.ts';
 import { type DecidedEvent, decide, decisionPolicy, type Scorer } from '../../../shared/scoring/decide.ts';
@@ -133,9 +143,131 @@ describe('a decision about a listed entity', () => {
     expect({ listed, decision: rest.decision }).toEqual({ listed: { list, entity: 'user' }, decision });
   });
 
-  it('knows keys as text of items has them', () => {
-    const decided = decide(policy({ deny: { user: ['a%7Cb'] } }), event({}, { user_id: 'a|b' }));
-    expect(decided.decision).toBe('block');
+  it.each(['user-1', 'user#1', 'a|b', '100%', 'a%7Cb', ' u ', 'ü🙂'])(
+    'knows %j as events have it, and by no other spelling',
+    (user_id) => {
+      const denied = policy({ deny: { user: [user_id] } });
+      expect(decide(denied, event({}, { user_id })).listed).toEqual({ list: 'deny', entity: 'user' });
+      for (const other of [
+        encodeURIComponent(user_id),
+        decodeURIComponent(user_id.replace(/%$/, '')),
+        user_id.trim(),
+      ]) {
+        if (other !== user_id) expect(decide(denied, event({}, { user_id: other })).listed).toBeUndefined();
+      }
+    },
+  );
+});
+
+describe('a list of entities with several join keys', () => {
+  const source = eventSource({
+    name: 'logins',
+    description: 'Logins.',
+    owner: 'test',
+    schema: z.strictObject({
+      login_id: identifier(),
+      account: z.int().min(1),
+      device: identifier().optional(),
+      at: eventTime(),
+    }),
+    eventId: 'login_id',
+    eventTime: 'at',
+    partitionKey: 'account',
+    allowedLateness: '5s',
+  });
+  const common = { version: 1, description: 'A view.', owner: 'test', windows: { '1h': '1h' }, ttl: '2d' } as const;
+  const pair = entity({ name: 'pair', description: 'An account on a device.', joinKeys: ['account', 'device'] });
+  const elsewhere = eventSource({
+    name: 'shops',
+    description: 'Shops.',
+    owner: 'test',
+    schema: z.strictObject({ id: identifier(), shop: identifier(), at: eventTime() }),
+    eventId: 'id',
+    eventTime: 'at',
+    partitionKey: 'shop',
+    allowedLateness: '5s',
+  });
+  const service = featureService({
+    name: 'login_check',
+    version: 1,
+    description: 'Checks logins.',
+    owner: 'test',
+    views: [
+      windowedView({ ...common, name: 'pairs', entity: pair, source, features: { pair_count: count() } }),
+      windowedView({
+        ...common,
+        name: 'accounts',
+        entity: entity({ name: 'account', description: 'An account.', joinKeys: ['account'] }),
+        source,
+        features: { account_count: count() },
+      }),
+      windowedView({
+        ...common,
+        name: 'shops',
+        entity: entity({ name: 'shop', description: 'A shop.', joinKeys: ['shop'] }),
+        source: elsewhere,
+        features: { shop_count: count() },
+      }),
+    ],
+    decides: source,
+  });
+  const parse = (configuration: object) => parseConfiguration(configuration, service);
+  const listedOf = (configuration: object, values: Record<string, string | number>) =>
+    decide(decisionPolicy(service, parse(configuration)), {
+      values: { login_id: 'l', at: 0, ...values },
+      eventStatus: 'applied',
+      windowFeatures: {},
+    }).listed;
+
+  it.each([
+    ['pair', '7|d', { account: 7, device: 'd' }],
+    ['pair', ['7', 'd'], { account: 7, device: 'd' }],
+    ['pair', [7, 'd|#%'], { account: 7, device: 'd|#%' }],
+    ['account', '7', { account: 7 }],
+    ['account', 7, { account: 7, device: 'd' }],
+    ['account', ['9007199254740991'], { account: 9007199254740991 }],
+  ])('names %s by %j', (name, entry, values) => {
+    expect(listedOf({ deny: { [name]: [entry] } }, values)).toEqual({ list: 'deny', entity: name });
+    expect(listedOf({ deny: { [name]: [entry] } }, { ...values, account: 8 })).toBeUndefined();
+  });
+
+  it.each([
+    ['pair', '4711', /entry 1 of pair has 1 and needs 2 values, of account and device/],
+    ['pair', '4711|d|e', /entry 1 of pair has 3 and needs 2 values/],
+    ['pair', ['4711', 'd', 'e'], /entry 1 of pair has 3 and needs 2 values/],
+    ['pair', [], /entry 1 of pair has 0 and needs 2 values/],
+    ['pair', '4711|', /entry 1 of pair has a value of device that logins refuses/],
+    ['pair', ['4711', 42], /has a value of device that logins refuses/],
+    ['pair', `4711|${'d'.repeat(257)}`, /has a value of device that logins refuses/],
+    ['pair', '4711|d\u0000', /has a value of device that logins refuses/],
+    ['account', '04711', /entry 1 of account must have a whole number as account/],
+    ['account', '+4711', /whole number/],
+    ['account', '4711.0', /whole number/],
+    ['account', '4.711e3', /whole number/],
+    ['account', ' 4711', /whole number/],
+    ['account', '-4711', /has a value of account that logins refuses/],
+    ['account', '9007199254740993', /that logins refuses/],
+    ['account', '4711|d', /whole number/],
+    ['account', { account: 4711 }, /deny\.account\[1\]/],
+    ['shop', '4711', /entry 0 of shop would match no decision: no decided event has the field shop/],
+  ])('refuses of %s the entry %j, which no event has, and does not repeat it', (name, entry, message) => {
+    const others = { pair: ['1|d'], account: ['1'] }[name] ?? [];
+    const refused = { deny: { [name]: [...others, entry] } };
+    expect(() => parse({ deny: { [name]: others } })).not.toThrow();
+    expect(() => parse(refused)).toThrow(message);
+    expect(() => parse(refused)).not.toThrow(/4711|4\.711|ddd/);
+  });
+
+  it('refuses one entity on both lists in two spellings', () => {
+    expect(() => parse({ deny: { pair: ['7|d'] }, allow: { pair: ['1|d', [7, 'd']] } })).toThrow(
+      /deny: entry 0 of pair is allowed too; remove one/,
+    );
+  });
+
+  it('says once how many entries are wrong', () => {
+    expect(() => parse({ allow: { account: ['x', 'y', 1, 'z'] } })).toThrow(
+      /allow: entry 0 of account \(and 2 more of its entries\) must have/,
+    );
   });
 });
 

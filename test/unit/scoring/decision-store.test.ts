@@ -48,6 +48,90 @@ describe('the configurations of a service', () => {
     expect(kept).toEqual({ version: 1, configuration: reviewAbove(both[0]?.status === 'fulfilled' ? 0.1 : 0.2) });
   });
 
+  describe('by two operators at once', () => {
+    /** A store whose next write of an object waits until it is let go. */
+    function stalling(name: string) {
+      let go = () => {};
+      let reached = () => {};
+      const waiting = new Promise<void>((resolve) => {
+        reached = resolve;
+      });
+      const slow = new MemoryObjectStore(store.objects);
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      const wait = async (written: string) => {
+        if (!written.endsWith(name)) return;
+        reached();
+        await gate;
+      };
+      slow.onPut = wait;
+      return { slow, waiting, go };
+    }
+    const active = async () => (await activeConfiguration(store, fraudDetection)).version;
+    const lost = (version: number, winner: number) =>
+      new RegExp(
+        `configuration ${version} is kept but not active, because somebody else made ${winner} active meanwhile; .*rollback --to ${version}`,
+      );
+
+    it.each([0, 2])('the newest stays active when an older one comes late, after %d others', async (others) => {
+      for (let other = 0; other < others; other++) await activate(store, fraudDetection, reviewAbove(0.1));
+      const { slow, waiting, go } = stalling('active.json');
+      const late = activate(slow, fraudDetection, reviewAbove(0.2));
+      await waiting;
+      expect(await activate(store, fraudDetection, reviewAbove(0.3))).toBe(others + 2);
+      go();
+      await expect(late).rejects.toThrow(lost(others + 1, others + 2));
+      expect(await active()).toBe(others + 2);
+    });
+
+    it('the newest becomes active also when an older one comes just before', async () => {
+      const old = stalling('active.json');
+      const late = activate(old.slow, fraudDetection, reviewAbove(0.2));
+      await old.waiting;
+      const { slow, waiting, go } = stalling('active.json');
+      const newest = activate(slow, fraudDetection, reviewAbove(0.3));
+      await waiting;
+      old.go();
+      expect(await late).toBe(1);
+      go();
+      expect(await newest).toBe(2);
+      expect(await active()).toBe(2);
+    });
+
+    it('who rolls back is not undone by one who began before', async () => {
+      for (const review of [0.1, 0.2]) await activate(store, fraudDetection, reviewAbove(review));
+      const { slow, waiting, go } = stalling('active.json');
+      const late = activate(slow, fraudDetection, reviewAbove(0.3));
+      await waiting;
+      await rollBack(store, fraudDetection);
+      go();
+      await expect(late).rejects.toThrow(lost(3, 1));
+      expect(await active()).toBe(1);
+      // The sentence says how it becomes active nevertheless.
+      await rollBack(store, fraudDetection, 3);
+      expect(await active()).toBe(3);
+    });
+
+    it('who rolls back learns that something else became active', async () => {
+      for (const review of [0.1, 0.2]) await activate(store, fraudDetection, reviewAbove(review));
+      const { slow, waiting, go } = stalling('active.json');
+      const late = rollBack(slow, fraudDetection);
+      await waiting;
+      await activate(store, fraudDetection, reviewAbove(0.3));
+      go();
+      await expect(late).rejects.toThrow(/somebody else made configuration 3 active just now; .*roll back again/);
+      expect(await active()).toBe(3);
+    });
+
+    it('who succeeded and did not learn it is not told that he lost', async () => {
+      const deaf = new MemoryObjectStore(store.objects);
+      const putNew = deaf.putNew.bind(deaf);
+      deaf.putNew = async (name, content) => (await putNew(name, content)) && !name.endsWith('active.json');
+      expect(await activate(deaf, fraudDetection, reviewAbove(0.1))).toBe(1);
+    });
+  });
+
   it.each([
     ['no JSON', '{', /active\.json must be/],
     ['an unknown version', '{"version":9}', /no configuration 9/],

@@ -70,6 +70,12 @@ export class RecordedMetrics implements ServingMetrics {
   age(view: string, ageSeconds: number | null): void {
     this.ages.push([view, ageSeconds]);
   }
+
+  readonly configurationAges: (readonly [string, number | null])[] = [];
+
+  configurationAge(featureService: string, ageSeconds: number | null): void {
+    this.configurationAges.push([featureService, ageSeconds]);
+  }
 }
 
 /** A request as API Gateway hands it over, payload version 2. */

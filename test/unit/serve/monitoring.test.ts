@@ -2,12 +2,13 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHandler } from '../../../functions/serve/app.ts';
 import { CachedViews } from '../../../functions/serve/cached-views.ts';
-import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
+import { type DecisionPolicies, DefaultPolicies, StoredPolicies } from '../../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import { OnlineStoreRequestError } from '../../../shared/online/store.ts';
+import { MemoryObjectStore } from '../../support/memory-object-store.ts';
 import { transactionsRepository, transactionsService } from '../../support/transactions-service.ts';
 import { httpRequest, MemoryStream, NOW_MILLIS, transaction } from './harness.ts';
 
@@ -34,12 +35,12 @@ afterEach(() => {
 });
 
 /** The handler with the logger and the metrics that it has when deployed. */
-function deployed(store: OnlineStore = new MemoryOnlineStore()) {
+function deployed(store: OnlineStore = new MemoryOnlineStore(), policies: DecisionPolicies = new DefaultPolicies()) {
   const clock = { nowMillis: NOW_MILLIS };
   const handler = createHandler({
     store: new GuardedStore(store, { hedgeAfterMillis: 10_000 }),
     cachedViews: new CachedViews({ clock: () => clock.nowMillis }),
-    policies: new DefaultPolicies(),
+    policies,
     repository: transactionsRepository,
     stream: new MemoryStream(),
     clock: () => clock.nowMillis,
@@ -114,6 +115,32 @@ describe('metrics', () => {
     expect(gathered[0]._aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'feature']]);
     expect(age.FeatureAge).toEqual([...Array(9).fill(60), 70]);
     expect(age._aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'view']]);
+  });
+
+  it('say how old the configuration of decisions is, per service', async () => {
+    const written = capture();
+    let nowMillis = NOW_MILLIS;
+    const policies = new StoredPolicies({
+      store: new MemoryObjectStore(),
+      repository: transactionsRepository,
+      clock: () => nowMillis,
+      logger: new Logger({ serviceName: 'serve' }),
+    });
+    const { post, clock } = deployed(new MemoryOnlineStore(), policies);
+    await post('/predict_fraud', transaction());
+    nowMillis += 4_500;
+    await post('/predict_fraud', transaction());
+    clock.nowMillis += 10_000;
+    await post('/predict_fraud', transaction());
+    const ages = metricsOf(linesOf(written), 'ConfigurationAge');
+    expect(ages).toMatchObject([
+      { service: 'serve', feature_service: 'fraud_detection@1', ConfigurationAge: 0 },
+      { ConfigurationAge: [4.5, 4.5] },
+    ]);
+    expect(ages[0]._aws.CloudWatchMetrics[0]).toMatchObject({
+      Dimensions: [['service', 'feature_service']],
+      Metrics: [{ Name: 'ConfigurationAge', Unit: 'Seconds' }],
+    });
   });
 
   it('never put more ages into a line than CloudWatch takes', async () => {
