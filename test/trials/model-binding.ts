@@ -212,7 +212,7 @@ function compare({ first, second }: Answers): { readonly ok: boolean; readonly j
   return { ok, json };
 }
 
-export const trial = {
+export const modelBinding = {
   name: 'model-binding',
   proves:
     'A deployed model scores the same to the bit, with nothing degraded, after a deployment of features that it does not use.',
