@@ -212,7 +212,7 @@ describe('history on MiniStack', () => {
       registry_version: deployment.registryVersion,
       service: decision.service,
       event_id: 'decided',
-      event_status: 'applied',
+      event_status: decision.event_status,
       decision: decision.decision,
     });
     expect(jsonOf(ofDecision?.features)).toEqual(decision.features);
