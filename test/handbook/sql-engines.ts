@@ -1,13 +1,12 @@
 /** The service's one query, in DuckDB and in Trino. Every transaction arrived at its own instant. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { handbookService, handbookTransactions } from '../../examples/handbook/declarations.ts';
 import { historySql, spineSql } from '../../examples/handbook/sql.ts';
-import { type LocalTrino, startTrino } from '../../localstack/trino.ts';
+import { startTrino } from '../../localstack/trino.ts';
 import type { Value } from '../../shared/expressions/index.ts';
-import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../../shared/offline/sql/dialect.ts';
+import { DUCKDB, type SqlDialect, TRINO } from '../../shared/offline/sql/dialect.ts';
 import { historyQuery } from '../../shared/offline/sql/history-query.ts';
+import { createTrinoTable } from '../support/trino-table.ts';
 import { type Engine, peakMemoryMegabytes, secondsSince } from './engine.ts';
 
 const SPINE_COLUMNS = ['transaction', 'customer_id', 'terminal_id', 'timestamp'];
@@ -41,24 +40,13 @@ export const duckDb: Engine = async ({ directory }) => {
   return { byTransaction: answers, seconds, peakMemoryMegabytes: peakMemoryMegabytes() };
 };
 
-/** Writes the rows of a query of DuckDB to a Parquet file and makes it a table of Trino. */
-async function createTable(trino: LocalTrino, connection: DuckDBConnection, name: string, select: string) {
-  const directory = join(trino.dataDirectory, name);
-  await mkdir(directory);
-  await connection.run(`COPY (${select}) TO ${textLiteral(join(directory, 'rows.parquet'))} (FORMAT parquet)`);
-  const described = await connection.runAndReadAll(`DESCRIBE ${select}`);
-  const columns = described.getRows().map(([column, type]) => `${tableName(String(column))} ${String(type)}`);
-  const location = `external_location = 'local:///${name}', format = 'PARQUET'`;
-  await trino.query(`CREATE TABLE ${tableName(name)} (${columns.join(', ')}) WITH (${location})`);
-}
-
 export const trino: Engine = async ({ directory }) => {
   const connection = await (await DuckDBInstance.create()).connect();
   const server = await startTrino();
   try {
     await server.query('CREATE SCHEMA hive.default');
-    await createTable(server, connection, 'history', historySql(directory));
-    await createTable(server, connection, 'spine', spineSql(directory));
+    await createTrinoTable(server, connection, 'history', historySql(directory));
+    await createTrinoTable(server, connection, 'spine', spineSql(directory));
     const startedAt = performance.now();
     const { columns, rows, peakMemoryBytes } = await server.query(querySql(TRINO, '"spine"', '"history"'));
     const seconds = secondsSince(startedAt);

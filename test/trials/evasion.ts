@@ -6,10 +6,13 @@ import { updateWindows } from '../../functions/update-windows/update-windows.ts'
 import { transactions, userTransactions } from '../../shared/features/fraud.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { serve } from '../unit/serve/harness.ts';
+import type { Trial } from './trial.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const START_MILLIS = Date.UTC(2026, 0, 5, 12);
+/** Cards that pay honestly, 25 times each. */
+const HONEST_CARDS = 40;
 
 /** One payment: when it is made, and what is told of it. Times are milliseconds from the start. */
 interface Payment {
@@ -207,14 +210,14 @@ async function gainOf({ payments, lie }: Attack, callers: number) {
 }
 
 /** Honest payments with a delay on their way, of many cards: how many are reviewed for their status. */
-async function honestReviewed(delayMillis: number, inOrder: boolean) {
+async function honestReviewed(cards: number, delayMillis: number, inOrder: boolean) {
   let seed = delayMillis + Number(inOrder);
   const random = () => {
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
     return seed / 2 ** 32;
   };
   const tally = { payments: 0, within: 0, reviewed: 0, reviewedWithin: 0 };
-  for (let card = 0; card < 40; card++) {
+  for (let card = 0; card < cards; card++) {
     let at = 0;
     let arrival = 0;
     const sent = Array.from({ length: 25 }, (_, index) => {
@@ -248,10 +251,10 @@ async function honestReviewed(delayMillis: number, inOrder: boolean) {
   };
 }
 
-export const evasion = {
+export const evasion: Trial = {
   name: 'evasion',
   proves: 'payments told with false times get no more approvals than the same payments told truthfully',
-  async run() {
+  async run({ trials = HONEST_CARDS }) {
     const gains: Record<string, number> = {};
     const remaining: Record<string, number> = {};
     let truthfulApprovals = 0;
@@ -270,10 +273,10 @@ export const evasion = {
     }
     const advantage = Object.values(gains).reduce((sum, gain) => sum + gain, 0);
     const honest = {
-      'delays of 0 to 3 s, in order': await honestReviewed(3 * SECOND, true),
-      'delays of 0 to 3 s, out of order': await honestReviewed(3 * SECOND, false),
-      'delays of 0 to 8 s, in order': await honestReviewed(8 * SECOND, true),
-      'delays of 0 to 8 s, out of order': await honestReviewed(8 * SECOND, false),
+      'delays of 0 to 3 s, in order': await honestReviewed(trials, 3 * SECOND, true),
+      'delays of 0 to 3 s, out of order': await honestReviewed(trials, 3 * SECOND, false),
+      'delays of 0 to 8 s, in order': await honestReviewed(trials, 8 * SECOND, true),
+      'delays of 0 to 8 s, out of order': await honestReviewed(trials, 8 * SECOND, false),
     };
     const reviewedWithin = Math.max(...Object.values(honest).map((one) => one.share_within_allowed_lateness));
     // A trial in which the truth is never approved, or never refused, would look at nothing.
