@@ -60,16 +60,22 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
     }
   });
   const set = serviceVerb('set', 'Makes the configuration of a file the one that decides.')
-    .requiredOption('--file <file>', 'JSON; what it leaves out is as the service declares it')
+    .requiredOption(
+      '--file <file>',
+      'JSON, all of it: what it leaves out (model, lists) is not taken over from the one before',
+    )
     .action(async (options: ServiceOptions & { file: string }) => {
-      const { service, version } = await setConfiguration(options, withBucket);
-      terminal.print(`configuration ${version} of ${service.key} is active; ${SOON}`);
+      const { service, version, configuration } = await setConfiguration(options, withBucket);
+      // A configuration is a whole: what it leaves out, the model above all, is no longer as the one before had it.
+      terminal.print(`configuration ${version} of ${service.key} is active: ${summaryOf(configuration)}; ${SOON}`);
     });
   const rollback = serviceVerb('rollback', 'Makes an older configuration the one that decides again.')
     .option('--to <number>', 'which; by default the one before', versionNumber)
     .action(async (options: ServiceOptions & { to?: number }) => {
-      const { service, version, warnings } = await rollBackConfiguration(options, withBucket);
-      terminal.print(`configuration ${version} of ${service.key} is active again; ${SOON}`);
+      const { service, version, configuration, warnings } = await rollBackConfiguration(options, withBucket);
+      terminal.print(
+        `configuration ${version} of ${service.key} is active again: ${summaryOf(configuration)}; ${SOON}`,
+      );
       for (const warning of warnings) terminal.printError(`but ${warning}`);
     });
   return group('config', 'How services decide: thresholds, rules, models and lists, changed without a deployment.', [
@@ -109,7 +115,7 @@ function group(name: string, description: string, verbs: readonly Command[]): Co
 }
 
 function summaryOf({ model, challengers, note }: DecisionConfiguration): string {
-  const models = `${model ?? 'rules alone'}${challengers.length > 0 ? `, beside it ${challengers.join(', ')}` : ''}`;
+  const models = `${model ?? 'rules alone decide'}${challengers.length > 0 ? `, beside it ${challengers.join(', ')}` : ''}`;
   return note === '' ? models : `${models}: ${note}`;
 }
 

@@ -136,14 +136,14 @@ async function readOtherView(store: OnlineStore, cachedViews: CachedViews, view:
 
 const STATUSES = { next: 'applied', counted: 'applied', repeat: 'duplicate', late: 'late' } as const;
 
-/** Of several views, the first that did not count the event as new says what became of it. */
+/** What rules are told: the gravest that is true. A time that is not believed is so whether or not a view counts the event. */
 function eventStatusOf(event: WindowEvent, source: EventSource, outcomes: readonly Outcome[]): EventStatus {
   if (outcomes.some((one) => 'failure' in one && one.isCounting)) return 'unknown';
   const statuses = outcomes.flatMap((one) => ('standing' in one && one.standing ? [STATUSES[one.standing]] : []));
-  if (statuses.length === 0) return 'unrelated';
   if (statuses.includes('late')) return 'late';
   const skewMillis = Math.abs(event.timeMillis - event.arrivedAtMillis);
   if (skewMillis > Math.max(LIMITS.skewToleranceMillis, source.allowedLatenessMillis)) return 'skewed';
+  if (statuses.length === 0) return 'unrelated';
   return statuses.includes('duplicate') ? 'duplicate' : 'applied';
 }
 

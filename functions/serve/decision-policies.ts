@@ -61,6 +61,8 @@ interface Entry {
   isWhole: boolean;
   /** Whether a newer configuration is active that cannot be used. */
   isReplaced: boolean;
+  /** Since when the store has named another configuration as the active one, without its being in force yet. */
+  replacedSinceMillis: number | undefined;
   /** When the last read began by which S3 said which configuration is active. */
   confirmedAtMillis: number | undefined;
   /** Of the renewal that said so. */
@@ -121,7 +123,9 @@ export class StoredPolicies implements DecisionPolicies {
     const entry = this.#entryOf(service);
     const renewal = this.#renewalOf(service, entry);
     if (renewal && this.#mustAsk(entry)) await this.#answered(service, entry, renewal);
-    const isKnown = !entry.isReplaced && this.#unconfirmedMillis(entry) < CONFIGURATION_AGE.unknown;
+    const { replacedSinceMillis: since } = entry;
+    const isSuperseded = since !== undefined && this.#since(since) >= CONFIGURATION_AGE.askedFirst;
+    const isKnown = !entry.isReplaced && !isSuperseded && this.#unconfirmedMillis(entry) < CONFIGURATION_AGE.unknown;
     const { policy, version: configurationVersion } = entry;
     return {
       policy: isKnown ? policy : { ...policy, problems: ['configuration', ...policy.problems] },
@@ -159,6 +163,7 @@ export class StoredPolicies implements DecisionPolicies {
         version: 0,
         isWhole: true,
         isReplaced: false,
+        replacedSinceMillis: undefined,
         confirmedAtMillis: undefined,
         confirmedBy: 0,
         createdAtMillis: this.#clock(),
@@ -212,6 +217,7 @@ export class StoredPolicies implements DecisionPolicies {
         this.#confirm(entry, renewal, {});
         return;
       }
+      if (version !== entry.version) entry.replacedSinceMillis ??= renewal.beganAtMillis;
       const { configuration } =
         version === entry.version ? entry.policy : await configurationOf(this.#store, service, version);
       const active = { version, configuration };
@@ -269,7 +275,8 @@ export class StoredPolicies implements DecisionPolicies {
     changes: Partial<Pick<Entry, 'policy' | 'version' | 'isWhole' | 'isReplaced'>>,
   ): void {
     if (number < entry.confirmedBy) return;
-    Object.assign(entry, { isReplaced: false, ...changes, confirmedAtMillis: beganAtMillis, confirmedBy: number });
+    const confirmed = { confirmedAtMillis: beganAtMillis, confirmedBy: number, replacedSinceMillis: undefined };
+    Object.assign(entry, { isReplaced: false, ...changes, ...confirmed });
   }
 
   /** What cannot be used is logged and not loaded. Rejects when the store does not answer. */

@@ -47,7 +47,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
     explained: explain,
   });
   const answeredStatus = mode === 'read-only' ? mode : eventStatus;
-  const degraded = degradationsOf(known, active);
+  const degraded = degradationsOf(known, active, decided);
   measure(ports, known, decided, degraded);
   ports.metrics.configurationAge(service.key, active.ageSeconds);
   rows?.decided({
@@ -115,14 +115,18 @@ function untoldFeatures({ features }: FeatureService, readings: DecidedFeatures[
     .map(({ name }) => ({ what: 'feature', name }));
 }
 
-function degradationsOf({ failures, readings }: DecidedFeatures, { policy }: ActivePolicy): Degradation[] {
+function degradationsOf(
+  { failures, readings }: DecidedFeatures,
+  { policy }: ActivePolicy,
+  { problems }: Decided,
+): Degradation[] {
   const views = [...failures.keys()].map((view): Degradation => {
     const remembered = readings.get(view);
     return { what: 'view', name: view.key, ...(remembered && { remembered_of: isoOf(remembered.asOfMillis) }) };
   });
   return views.concat(
     untoldFeatures(policy.service, readings),
-    policy.problems.map((what) => ({
+    problems.map((what) => ({
       what,
       name: (what === 'model' ? policy.configuration.model : undefined) ?? policy.service.key,
     })),

@@ -28,7 +28,11 @@ export function count<const F extends string>(field: F, options?: AggregationOpt
 export function count(first?: string | AggregationOptions, options?: AggregationOptions): Aggregation<'count'> {
   // Whatever is neither options nor a field's name is refused by the view, as a field that the source does not have.
   return first === undefined || isOptions(first)
-    ? { aggregate: 'count', field: undefined, options: first }
+    ? {
+        aggregate: 'count',
+        field: undefined,
+        options: first && options ? { ...first, ...options } : (first ?? options),
+      }
     : { aggregate: 'count', field: first, options };
 }
 

@@ -9,6 +9,7 @@ import {
   compileToJavaScript,
   type Expression,
   type TextExpression,
+  textsComparedWith,
   type Value,
   type ValueType,
 } from '../expressions/index.ts';
@@ -47,7 +48,8 @@ export type RuleState = 'on' | 'off' | 'shadow';
  * lies further from its arrival than `skewToleranceMillis`), `unrelated` (no view counts it) or `unknown` (the store did not answer).
  */
 export const EVENT_STATUS = 'event_status';
-export type EventStatus = 'applied' | 'duplicate' | 'late' | 'skewed' | 'unrelated' | 'unknown';
+export const EVENT_STATUSES = ['applied', 'duplicate', 'late', 'skewed', 'unrelated', 'unknown'] as const;
+export type EventStatus = (typeof EVENT_STATUSES)[number];
 
 /** What the body of a decision says beside the fields of the event, which therefore cannot have these names. */
 export const DECISION_OPTIONS = ['mode', 'service', 'explain'] as const;
@@ -170,6 +172,8 @@ export function featureService<
   const subject = subjectOf('service', options);
   requireShape(subject, options, SERVICE);
   const description = described('service', options);
+  if (options.views.length === 0) throw new DefinitionError(subject, 'views is empty; name at least one view');
+  if (options.decides) requireNamedEntities(subject, options.views, options.decides);
   const available = availableFeatures(subject, options.views);
   const features = selectedFeatures(subject, available, options.features);
   const types = inputTypes(subject, available, options.decides);
@@ -205,6 +209,18 @@ export function featureService<
   };
 }
 
+/** Of an entity that no decided event names, every feature would be empty for ever. */
+function requireNamedEntities(subject: string, views: readonly AnyView[], { name, fields }: EventSource): void {
+  for (const { name: view, entity } of views) {
+    const missing = entity.joinKeys.find((joinKey) => !Object.hasOwn(fields, joinKey));
+    if (missing === undefined) continue;
+    throw new DefinitionError(
+      subject,
+      `its view ${view} is found by "${missing}", which the decided source ${name} does not have; add the field, or leave out the view`,
+    );
+  }
+}
+
 function derivedFeature<Inputs extends object>(
   service: string,
   name: string,
@@ -231,6 +247,13 @@ function declaredRule<RuleColumns extends object>(
   }
   requireShape(subject, rule, RULE);
   const { tree } = conditionFrom(subject, rule.when, ruleColumns);
+  const never = textsComparedWith(tree, EVENT_STATUS).find((text) => !EVENT_STATUSES.some((status) => status === text));
+  if (never !== undefined) {
+    throw new DefinitionError(
+      subject,
+      `${EVENT_STATUS} is never ${shown(never)}; ${suggestion(never, EVENT_STATUSES, 'statuses')}`,
+    );
+  }
   const { reason, outcome, severity = outcome === 'block' ? 'high' : 'medium', state = 'on' } = rule;
   return { name, reason, outcome, severity, state, when: tree, fires: compilePredicate(tree) };
 }

@@ -65,6 +65,10 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   readonly eventId: FieldName<Schema>;
   readonly eventTime: FieldName<Schema>;
   readonly partitionKey: FieldName<Schema>;
+  /**
+   * How late an event may be and still be counted, at the time that it tells. Of a source whose events are decided it is
+   * also how far a told time is believed (5 s at least): seconds, for whoever tells times may spread payments over it.
+   */
   readonly allowedLateness: Duration;
   /** Default `1ms`. Coarser only if the data is: then windows can have coarser hops and stay exact. */
   readonly timeResolution?: Duration;

@@ -22,6 +22,7 @@ export {
   type Expression,
   type NumberTree,
   type TextTree,
+  textsComparedWith,
   type Value,
   type ValueType,
 } from './tree.ts';

@@ -162,6 +162,17 @@ export function columnsOf(expression: Expression): ReadonlySet<string> {
   return new Set(expression.kind === 'column' ? [expression.name] : inside);
 }
 
+/** The texts with which an expression compares a column, wherever it does. */
+export function textsComparedWith(expression: Expression, column: string): string[] {
+  const inside = operandsOf(expression).flatMap((operand) => textsComparedWith(operand, column));
+  const isColumn = (tree: Expression) => tree.kind === 'column' && tree.name === column;
+  if (expression.kind === 'textIsOneOf' && isColumn(expression.operand)) return [...expression.values];
+  if (expression.kind !== 'textComparison') return inside;
+  const sides = [expression.left, expression.right];
+  const literals = sides.flatMap((side) => (side.kind === 'literal' && side.value !== null ? [side.value] : []));
+  return sides.some(isColumn) ? literals : inside;
+}
+
 /**
  * Order of two texts by code point: negative, zero or positive. JavaScript's `<` compares UTF-16 units, which places
  * the characters above U+FFFF (surrogates, 0xD800 to 0xDFFF) before U+E000 to U+FFFF; UTF-8 and SQL place them after.

@@ -21,7 +21,7 @@ export function definitionFingerprints(service: FeatureService): ReadonlyMap<str
   }
   for (const { name, view, index } of service.features) {
     const feature = view.layout.features[index];
-    if (feature !== undefined) fingerprints.set(name, fingerprintOf(windowFeatureParts(view, feature)));
+    if (feature !== undefined) fingerprints.set(name, fingerprintOf(windowFeatureParts(service, view, feature)));
   }
   // Derived features read no derived ones, so that what they read is known by now.
   const derived = service.derived.map(({ name, expression }) => {
@@ -36,7 +36,11 @@ function fingerprintOf(parts: object): string {
 }
 
 /** All that a window feature's value depends on, beside the events themselves. */
-function windowFeatureParts(view: WindowedView, { aggregate, input, window, excludesCurrent }: WindowFeature): object {
+function windowFeatureParts(
+  { decides }: FeatureService,
+  view: WindowedView,
+  { aggregate, input, window, excludesCurrent }: WindowFeature,
+): object {
   const { source, entity, where, lanes } = view;
   return {
     view: view.key,
@@ -44,7 +48,8 @@ function windowFeatureParts(view: WindowedView, { aggregate, input, window, excl
     field: input.fieldName === undefined ? null : { name: input.fieldName, ...input.field },
     quantile: input.quantile ?? null,
     window: { length: window.lengthMillis, hop: window.hopMillis, offset: window.offsetMillis },
-    ...(excludesCurrent && { excludesCurrent }),
+    // There is something to leave out only where the service decides events of this source.
+    ...(excludesCurrent && source === decides && { excludesCurrent }),
     where: where === undefined ? null : { expression: where, fields: fieldsNamed(view, columnsOf(where)) },
     lanes,
     entity: entity.joinKeys.map((joinKey) => ({ name: joinKey, ...fieldNamed(source.fields, joinKey) })),

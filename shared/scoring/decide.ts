@@ -86,6 +86,8 @@ export interface Decided {
   readonly contributions: readonly Contribution[];
   /** Window features, then derived ones. */
   readonly features: Readonly<Record<string, FeatureValue>>;
+  /** Those of the policy, and `model` where it has no probability for this row. */
+  readonly problems: readonly PolicyProblem[];
 }
 
 export interface DecidedEvent {
@@ -109,7 +111,7 @@ export interface DecidedEvent {
  *    or configuration are missing, `degraded`. A model is not asked about a row that lacks what it was trained on.
  */
 export function decide(policy: DecisionPolicy, event: DecidedEvent): Decided {
-  const { service, configuration, champion, challengers, lists, problems } = policy;
+  const { service, configuration, champion, challengers, lists, problems: known } = policy;
   const { values, eventStatus, windowFeatures, missing = [], explained = 0 } = event;
   const inputs = { ...values, ...windowFeatures };
   const features = { ...windowFeatures, ...derivedValues(service, inputs) };
@@ -118,7 +120,9 @@ export function decide(policy: DecisionPolicy, event: DecidedEvent): Decided {
   const fired = service.rules.filter((rule) => ruleState(configuration, rule) !== 'off' && rule.fires(ruleRow));
   const rules = fired.filter((rule) => ruleState(configuration, rule) === 'on');
   const canScore = missing.length === 0;
-  const score = champion && canScore ? champion.score(row) : null;
+  const probability = champion && canScore ? probabilityOf(champion, row) : null;
+  const problems: readonly PolicyProblem[] = probability === undefined ? [...known, 'model'] : known;
+  const score = probability ?? null;
   const byScore = scoreDecision(policy, score);
   const isComplete = canScore && problems.length === 0;
   const match = listMatchOf(lists, service, values);
@@ -133,10 +137,31 @@ export function decide(policy: DecisionPolicy, event: DecidedEvent): Decided {
     rules: rules.map(firedRule),
     shadowRules: fired.filter((rule) => ruleState(configuration, rule) === 'shadow').map(firedRule),
     listed,
-    challengerScores: canScore ? Object.fromEntries(challengers.map((model) => [model.key, model.score(row)])) : {},
-    contributions: champion && canScore && explained > 0 ? champion.explain(row, explained) : [],
+    challengerScores: canScore ? scoresOf(challengers, row) : {},
+    contributions: champion && score !== null && explained > 0 ? champion.explain(row, explained) : [],
     features,
+    problems,
   };
+}
+
+/** `undefined` when a model has none for a row: it is then as if it were not there. */
+function probabilityOf(model: Scorer, row: Parameters<Scorer['score']>[0]): number | undefined {
+  try {
+    const score = model.score(row);
+    // Not a number is neither above a threshold nor below it.
+    return score >= 0 && score <= 1 ? score : undefined;
+  } catch {
+    // Whatever a model fails of, the decision says `degraded` and names it.
+    return undefined;
+  }
+}
+
+function scoresOf(models: readonly Scorer[], row: Parameters<Scorer['score']>[0]): Record<string, number> {
+  const scores = models.flatMap((model) => {
+    const score = probabilityOf(model, row);
+    return score === undefined ? [] : [[model.key, score] as const];
+  });
+  return Object.fromEntries(scores);
 }
 
 /** What the score alone says. A score equal to a threshold is below it. */

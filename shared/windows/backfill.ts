@@ -1,16 +1,9 @@
-import {
-  bucketStart,
-  codeOfAttribute,
-  counterOfAttribute,
-  EVENT_IDS_CODE,
-  HEADER,
-  startOfAttribute,
-} from './bucket.ts';
+import { bucketStart, codeOfAttribute, EVENT_IDS_CODE, HEADER, startOfAttribute } from './bucket.ts';
 import type { WindowEvent } from './event.ts';
 import type { Item, ItemUpdate } from './item.ts';
 import type { WindowLayout } from './layout.ts';
 import { idsKeptFrom, shrunk } from './maintain.ts';
-import { type PackedBucket, pack, unpack } from './packed.ts';
+import { looseBuckets, type PackedBucket, pack, unpack } from './packed.ts';
 import { arrivedAtOf, highWaterOf, idsAttribute } from './plan.ts';
 import { ItemUpdateBuilder } from './update-builder.ts';
 
@@ -107,20 +100,6 @@ function packedWith(layout: WindowLayout, image: HistoryImage, item: Item, highW
     return [index, shrunk(layout, cell, buckets, loose[index] ?? [], highWater)] as const;
   });
   return pack(layout, { known: new Map(merged), unknown });
-}
-
-/** By index of the cell. */
-function looseBuckets(layout: WindowLayout, item: Item): PackedBucket[][] {
-  const buckets = layout.cells.map((): PackedBucket[] => []);
-  for (const name in item) {
-    const start = startOfAttribute(name);
-    const attribute = item[name];
-    if (start < 0 || attribute === undefined) continue;
-    const index = layout.cellIndexByCode.get(codeOfAttribute(name)) ?? -1;
-    const state = layout.cells[index]?.decode(attribute, counterOfAttribute(name));
-    if (state !== undefined) buckets[index]?.push({ start, state });
-  }
-  return buckets;
 }
 
 function storeHeader(

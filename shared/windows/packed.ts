@@ -1,7 +1,7 @@
-import { CODE_LENGTH } from './bucket.ts';
+import { CODE_LENGTH, codeOfAttribute, counterOfAttribute, startOfAttribute } from './bucket.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { AnyCell } from './cell.ts';
-import type { Attribute } from './item.ts';
+import type { Attribute, Item } from './item.ts';
 import { greatestCommonDivisor, type WindowLayout } from './layout.ts';
 
 /**
@@ -92,4 +92,18 @@ function packColumn(cell: AnyCell, oldestFirst: readonly PackedBucket[]): Uint8A
     previous = start;
   });
   return writer.finish();
+}
+
+/** The buckets of an item that have attributes of their own, by index of the cell. */
+export function looseBuckets(layout: WindowLayout, item: Item): PackedBucket[][] {
+  const buckets = layout.cells.map((): PackedBucket[] => []);
+  for (const name in item) {
+    const start = startOfAttribute(name);
+    const attribute = item[name];
+    if (start < 0 || attribute === undefined) continue;
+    const index = layout.cellIndexByCode.get(codeOfAttribute(name)) ?? -1;
+    const state = layout.cells[index]?.decode(attribute, counterOfAttribute(name));
+    if (state !== undefined) buckets[index]?.push({ start, state });
+  }
+  return buckets;
 }

@@ -8,13 +8,13 @@
  *    back for features that exclude it.
  * 3. What cannot be told, or not be taken back, is missing.
  */
-import { bucketStart, codeOfAttribute, counterOfAttribute, HEADER, startOfAttribute } from './bucket.ts';
+import { bucketStart, HEADER, startOfAttribute } from './bucket.ts';
 import type { AnyCell } from './cell.ts';
 import type { WindowEvent } from './event.ts';
 import type { Item } from './item.ts';
 import type { Bounds, WindowLayout } from './layout.ts';
 import { longestReachMillis } from './maintain.ts';
-import { unpack } from './packed.ts';
+import { looseBuckets, type PackedBucket, unpack } from './packed.ts';
 import { highWaterOf, holdsId, idAttributesOf } from './plan.ts';
 
 /**
@@ -117,46 +117,37 @@ function placesOfRepeat(
         const latest = Math.min(spanStart + span - 1, event.timeMillis + retention, highWater);
         const range = { first: bucketStart(earliest, layout.baseHopMillis), last: latest };
         const isGone = range.first < highWater - longestReachMillis(layout);
-        return [
-          ...(isGone ? [range.first] : []),
-          ...loosePlaces(layout, item, range, contributions),
-          ...packedPlaces(layout, item, range, contributions),
-        ];
+        return [...(isGone ? [range.first] : []), ...placesWithin(layout, item, range, contributions)];
       }),
   );
 }
 
-/** Buckets with attributes of their own, of the base hop, whose cells may all hold the contributions. */
-function loosePlaces(layout: WindowLayout, item: Item, range: Bounds, contributions: readonly unknown[]): number[] {
-  const states = new Map<number, Map<number, unknown>>();
-  for (const name in item) {
-    const start = startOfAttribute(name);
-    const cellIndex = layout.cellIndexByCode.get(codeOfAttribute(name));
-    const attribute = item[name];
-    if (start < range.first || start > range.last || cellIndex === undefined || attribute === undefined) continue;
-    const cell = layout.cells[cellIndex];
-    const state = cell?.decode(attribute, counterOfAttribute(name));
-    if (cell === undefined || state === undefined) continue;
-    const ofBucket = states.get(start) ?? new Map<number, unknown>();
-    const known = ofBucket.get(cellIndex);
-    states.set(start, ofBucket.set(cellIndex, known === undefined ? state : cell.merge([known, state])));
-  }
-  const mayHold = (ofBucket: ReadonlyMap<number, unknown>) =>
+/** A bucket may be longer than the base hop once it is packed, and lack there what a newer bucket made redundant. */
+function placesWithin(layout: WindowLayout, item: Item, range: Bounds, contributions: readonly unknown[]): number[] {
+  const loose = looseBuckets(layout, item);
+  const { known } = unpack(layout, item[HEADER.packed]);
+  const packed = layout.cells.map((_, index) => known.get(index) ?? []);
+  const isPlace = (start: number, buckets: readonly (readonly PackedBucket[])[], mayBeNewer: boolean) =>
     layout.cells.every((cell, index) => {
       const contribution = contributions[index];
       if (contribution === undefined) return true;
-      const state = ofBucket.get(index);
-      return state !== undefined && (cell.mayHold?.(state, contribution) ?? true);
+      // A cell that compacts keeps what an older bucket had in a newer one.
+      const near = (bucket: PackedBucket) =>
+        cell.compact && mayBeNewer ? bucket.start >= start : bucket.start === start;
+      return buckets[index]?.some((bucket) => near(bucket) && (cell.mayHold?.(bucket.state, contribution) ?? true));
     });
-  return [...states].filter(([, ofBucket]) => mayHold(ofBucket)).map(([start]) => start);
+  const kept = packed.filter((_, index) => contributions[index] !== undefined && !layout.cells[index]?.compact);
+  // What only compacting cells know of packed buckets may lie anywhere.
+  if (known.size > 0 && kept.length === 0) return [range.first, range.last];
+  const packedStarts = startsOf(kept).filter((start) => start <= range.last);
+  const before = Math.max(...packedStarts.filter((start) => start <= range.first));
+  const all = packed.map((buckets, index) => [...buckets, ...(loose[index] ?? [])]);
+  return [
+    ...startsOf(loose).filter((start) => start >= range.first && start <= range.last && isPlace(start, loose, false)),
+    ...packedStarts.filter((start) => start >= before && isPlace(start, all, true)),
+  ];
 }
 
-/** Packed buckets may be longer than the base hop, and lack what a newer bucket made redundant. */
-function packedPlaces(layout: WindowLayout, item: Item, range: Bounds, contributions: readonly unknown[]): number[] {
-  const { known } = unpack(layout, item[HEADER.packed]);
-  const kept = [...known].filter(([index]) => contributions[index] !== undefined && !layout.cells[index]?.compact);
-  if (known.size > 0 && kept.length === 0) return [range.first, range.last];
-  const starts = kept.map(([, buckets]) => buckets.map(({ start }) => start).filter((start) => start <= range.last));
-  const before = starts.map((ofCell) => Math.max(...ofCell.filter((start) => start <= range.first)));
-  return starts.flatMap((ofCell, index) => ofCell.filter((start) => start >= (before[index] ?? range.first)));
+function startsOf(buckets: readonly (readonly PackedBucket[])[]): number[] {
+  return [...new Set(buckets.flatMap((ofCell) => ofCell.map(({ start }) => start)))];
 }

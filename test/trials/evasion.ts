@@ -141,6 +141,12 @@ const ATTACKS: readonly Attack[] = [
     isKnown: true,
   },
   {
+    name: 'ten too late to be counted, then truthful ones at other merchants',
+    payments: truth([...burst, ...every(61 * SECOND, 9, 70 * SECOND)], (index) => ({ merchant: `shop-${index}` })),
+    lie: (_, index) => (index > 0 && index < 11 ? { toldAt: -10_000 } : {}),
+    isKnown: true,
+  },
+  {
     name: 'late by the stream, the decided ones as they are',
     payments: truth(burst, (index) => ({ by: index > 0 && index < 8 ? 'stream' : 'api' })),
     lie: (payment) => (payment.by === 'stream' ? { toldAt: payment.at - 10_000 } : {}),

@@ -80,8 +80,8 @@ describe('config', () => {
     expect(JSON.parse((await config('show', '--version', '1')).output).note).toBe('too many complaints');
 
     expect((await config('history')).output.split('\n')).toEqual([
-      '*    2  2026-01-31T12:00:00Z  rules alone: still',
-      '     1  2026-01-31T12:00:00Z  rules alone: too many complaints',
+      '*    2  2026-01-31T12:00:00Z  rules alone decide: still',
+      '     1  2026-01-31T12:00:00Z  rules alone decide: too many complaints',
       '     0  the default one',
     ]);
     expect(await config('rollback')).toMatchObject({ code: 0, errors: '' });

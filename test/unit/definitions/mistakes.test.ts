@@ -445,6 +445,28 @@ describe('mistakes in a service', () => {
       derived(({ failed }: Untyped) => failed.plus(1), 'event_status'),
       'service account_takeover: "event_status" is what rules call what became of the event; rename yours',
     ],
+    ['no views', { views: [] }, 'service account_takeover: views is empty; name at least one view'],
+    [
+      'a view that no decided event names',
+      {
+        decides: eventSource({
+          ...source,
+          schema: z.strictObject({ login_id: identifier(), at: eventTime() }),
+          partitionKey: 'login_id',
+        } as never),
+        rules: {},
+      },
+      'service account_takeover: its view account_logins is found by "account_id", which the decided source',
+    ],
+    [
+      'a status that no event has',
+      {
+        rules: {
+          LATE: { ...stuffing, when: ({ event_status }: { event_status: Column }) => event_status.equals('Late') },
+        },
+      },
+      'service account_takeover: rule LATE: event_status is never "Late"; did you mean "late"?',
+    ],
     [
       'a field with the name of a column of ours',
       { decides: sourceWith('event_status') },

@@ -42,6 +42,23 @@ function policy(configuration: object = {}, champion?: Scorer, challengers: read
   return decisionPolicy(fraudDetection, parseConfiguration(configuration, fraudDetection), { champion, challengers });
 }
 
+describe('a decision by a model that has no probability for a row', () => {
+  it.each([
+    ['is not a number', () => Number.NaN],
+    ['is above 1', () => 1.5],
+    [
+      'is an error',
+      (): number => {
+        throw new Error('broken');
+      },
+    ],
+  ])('is never milder than `degraded`, where its score %s', (_, score) => {
+    const model = { ...scorer(0.1), score };
+    const decided = decide(policy({ degraded: 'block' }, model, [{ ...model, key: 'rival@2' }]), event());
+    expect(decided).toMatchObject({ decision: 'block', score: null, problems: ['model'], challengerScores: {} });
+  });
+});
+
 describe('a decision by rules', () => {
   it.each([
     ['5 transactions within a minute', event({ tx_count_1min: 5 }), []],

@@ -254,6 +254,15 @@ describe('policies from a store', () => {
     expect(reads).toHaveLength(4);
   });
 
+  it('are in doubt once another one is known to be active and cannot be read', async () => {
+    await configure({ note: 'first' });
+    expect(await inForce()).toMatchObject({ version: 1, problems: [] });
+    await configure({ note: 'second' });
+    trouble('fails', (name) => name.endsWith('000002.json'));
+    expect(await inForce(slept(20_000))).toMatchObject({ version: 1, problems: [] });
+    expect(await inForce(slept(30_000))).toMatchObject({ version: 1, problems: ['configuration'] });
+  });
+
   it('do not load a package twice', async () => {
     await push('small@1', smallModelPackage(repository));
     await configure({ model: 'small@1' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { decodeEvent } from '../../../shared/definitions/decode-event.ts';
 import {
   count,
   decimal,
@@ -12,6 +13,8 @@ import {
   sum,
   windowedView,
 } from '../../../shared/definitions/index.ts';
+import { merchantRisk, userTransactions } from '../../../shared/features/fraud.ts';
+import { applyEvents } from '../../../shared/online/apply-events.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import {
@@ -206,6 +209,48 @@ describe('POST /predict_fraud, exactly once', () => {
     expect(ruleNames({ body, status: 200, headers: {} })).toEqual(status === 'skewed' ? ['SKEWED'] : []);
     const readOnly = await predict({ ...event, transaction_id: 'other', mode: 'read-only' });
     expect(readOnly.body.decision).toBe(body.decision);
+  });
+
+  it('does not believe the contents of an id that was used before, also where buckets are packed', async () => {
+    const { predict, store, clock } = serve();
+    const eager = { everyEvents: 1, minimumBytesFreed: -1_000_000 };
+    for (let number = 0; number < 50; number++) {
+      clock.nowMillis = NOW_MILLIS + number * 12_000;
+      const known = transaction({
+        transaction_id: `known-${number}`,
+        merchant_id: `merchant-${number % 10}`,
+        timestamp: clock.nowMillis,
+      });
+      await predict(known);
+      const decoded = decodeEvent(userTransactions.source, known, clock.nowMillis);
+      if (decoded.ok) await applyEvents(store, userTransactions, 'user-1', [decoded.event], eager);
+      const other = transaction({
+        transaction_id: `other-${number}`,
+        merchant_id: 'merchant-0',
+        timestamp: clock.nowMillis,
+      });
+      const decodedOther = decodeEvent(userTransactions.source, other, clock.nowMillis);
+      if (decodedOther.ok) await applyEvents(store, userTransactions, 'user-1', [decodedOther.event], eager);
+    }
+    const answer = await predict(
+      transaction({ transaction_id: 'known-47', merchant_id: 'merchant-11', timestamp: clock.nowMillis }),
+    );
+    expect(answer.body).toMatchObject({ event_status: 'duplicate', features: { tx_count_1min: null } });
+    expect(answer.body.decision).not.toBe('approve');
+  });
+
+  it('does not believe the time of an event that no view counts', async () => {
+    const service = featureService({
+      name: 'risk_check',
+      version: 1,
+      description: 'Decides by what is known of merchants alone.',
+      owner: 'test',
+      views: [merchantRisk],
+      decides: userTransactions.source,
+    });
+    const { predict } = serve({ repository: featureRepository({ views: [merchantRisk], services: [service] }) });
+    expect((await predict(transaction())).body.event_status).toBe('unrelated');
+    expect((await predict(transaction({ timestamp: NOW_MILLIS + 240_000 }))).body.event_status).toBe('skewed');
   });
 
   it('puts a late event inside its own windows, once, and leaves no trace of it', async () => {
