@@ -7,14 +7,21 @@ import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 export interface ServingMetrics {
   /** One answered request. `route` is a name of `ROUTES`, or `unknown`. */
   answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void;
-  /** One decision: whether something was missing that it should have had, and what became of its event. */
-  decided(options: { readonly isDegraded: boolean; readonly eventStatus: EventStatus }): void;
+  /** One decision. */
+  decided(decision: MeasuredDecision): void;
   /** Counts the nulls among features. */
   nulls(features: Readonly<Record<string, unknown>>): void;
   /** How old a view's answer was; null when the view did not know the entity. */
   age(view: string, ageSeconds: number | null): void;
-  /** For how long nobody had said that a decision's configuration is the active one; null when there is nobody to ask. */
-  configurationAge(featureService: string, ageSeconds: number | null): void;
+}
+
+export interface MeasuredDecision {
+  readonly featureService: string;
+  /** Whether something was missing that it should have had. */
+  readonly isDegraded: boolean;
+  readonly eventStatus: EventStatus;
+  /** For how long nobody had said that its configuration is the active one; null when there is nobody to ask. */
+  readonly configurationAgeSeconds: number | null;
 }
 
 /** How long nulls and ages are gathered before they are emitted, milliseconds. */
@@ -90,7 +97,8 @@ export class EmfServingMetrics implements ServingMetrics {
   }
 
   /** Degraded ones at once: whoever is woken by it wants to know now. A sound decision is worth no line of its own. */
-  decided({ isDegraded, eventStatus }: Parameters<ServingMetrics['decided']>[0]): void {
+  decided({ featureService, isDegraded, eventStatus, configurationAgeSeconds }: MeasuredDecision): void {
+    this.#gather('configurationAge', featureService, configurationAgeSeconds);
     if (eventStatus !== 'applied') {
       this.#doubtfulCounts.set(eventStatus, (this.#doubtfulCounts.get(eventStatus) ?? 0) + 1);
     }
@@ -107,10 +115,6 @@ export class EmfServingMetrics implements ServingMetrics {
 
   age(view: string, ageSeconds: number | null): void {
     this.#gather('featureAge', view, ageSeconds);
-  }
-
-  configurationAge(featureService: string, ageSeconds: number | null): void {
-    this.#gather('configurationAge', featureService, ageSeconds);
   }
 
   #gather(metric: AgeMetric, subject: string, ageSeconds: number | null): void {

@@ -48,8 +48,7 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
   });
   const answeredStatus = mode === 'read-only' ? mode : eventStatus;
   const degraded = degradationsOf(known, active, decided);
-  measure(ports, known, decided, degraded);
-  ports.metrics.configurationAge(service.key, active.ageSeconds);
+  measure(ports, known, active, decided, degraded);
   rows?.decided({
     service,
     source,
@@ -136,6 +135,7 @@ function degradationsOf(
 function measure(
   { metrics, logger }: ServePorts,
   { readings, unchanged, failures, eventStatus }: DecidedFeatures,
+  { policy, ageSeconds }: ActivePolicy,
   { features }: Decided,
   degraded: readonly Degradation[],
 ): void {
@@ -144,7 +144,12 @@ function measure(
     const reading = readings.get(view);
     if (reading) metrics.age(view.key, ageSecondsOf(reading));
   }
-  metrics.decided({ isDegraded: degraded.some(({ what }) => what !== 'feature'), eventStatus });
+  metrics.decided({
+    featureService: policy.service.key,
+    isDegraded: degraded.some(({ what }) => what !== 'feature'),
+    eventStatus,
+    configurationAgeSeconds: ageSeconds,
+  });
   for (const [view, error] of failures) {
     const details = { view: view.key, error: describeError(error) };
     // What will not pass by itself is somebody's to mend.

@@ -209,7 +209,7 @@ class ChaosRun {
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: Date.now,
       logger,
-      metrics: { answered: () => {}, decided: () => {}, nulls: () => {}, age: () => {}, configurationAge: () => {} },
+      metrics: { answered: () => {}, decided: () => {}, nulls: () => {}, age: () => {} },
       probes: [],
     });
     return { handler, store, states };

@@ -33,7 +33,7 @@ describe('decisions that race for one user on DynamoDB Local', () => {
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: () => nowMillis,
       logger: { error: console.error, warn: console.error },
-      metrics: { answered: () => {}, nulls: () => {}, age: () => {}, configurationAge: () => {}, decided: () => {} },
+      metrics: { answered: () => {}, nulls: () => {}, age: () => {}, decided: () => {} },
       probes: [],
     });
     // The first calls of a new table are slow enough to be taken for lost, which is another test.

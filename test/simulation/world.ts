@@ -411,7 +411,7 @@ class World {
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: () => clockMillis,
       logger: { error: () => {}, warn: () => {} },
-      metrics: { answered: () => {}, nulls: () => {}, age: () => {}, configurationAge: () => {}, decided: () => {} },
+      metrics: { answered: () => {}, nulls: () => {}, age: () => {}, decided: () => {} },
       probes: [],
     };
     const answer = await Promise.race([predictFraud(ports as never, { ...fields, mode }), store.crashed]);

@@ -3,7 +3,7 @@ import { createHandler } from '../../../functions/serve/app.ts';
 import { CachedViews } from '../../../functions/serve/cached-views.ts';
 import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
-import type { ServingMetrics } from '../../../functions/serve/metrics.ts';
+import type { MeasuredDecision, ServingMetrics } from '../../../functions/serve/metrics.ts';
 import type { EventRecord, EventStream, HealthProbe, ServePorts } from '../../../functions/serve/ports.ts';
 import type { EventSource } from '../../../shared/definitions/source.ts';
 import { repository as shippedRepository } from '../../../shared/features/index.ts';
@@ -58,7 +58,8 @@ export class RecordedMetrics implements ServingMetrics {
 
   readonly statuses: string[] = [];
 
-  decided({ isDegraded, eventStatus }: Parameters<ServingMetrics['decided']>[0]): void {
+  decided({ featureService, isDegraded, eventStatus, configurationAgeSeconds }: MeasuredDecision): void {
+    this.configurationAges.push([featureService, configurationAgeSeconds]);
     this.statuses.push(eventStatus);
     if (isDegraded) this.degradedCount++;
   }
@@ -72,10 +73,6 @@ export class RecordedMetrics implements ServingMetrics {
   }
 
   readonly configurationAges: (readonly [string, number | null])[] = [];
-
-  configurationAge(featureService: string, ageSeconds: number | null): void {
-    this.configurationAges.push([featureService, ageSeconds]);
-  }
 }
 
 /** A request as API Gateway hands it over, payload version 2. */
