@@ -23,8 +23,11 @@ describe('a read that is answered in part', () => {
     dynamoDb.reset();
     asked.length = 0;
     vi.useFakeTimers();
+    // Jitter may be so small that there is no pause at all.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
   });
   afterEach(() => {
+    vi.restoreAllMocks();
     vi.useRealTimers();
   });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ServeHandler } from '../../../functions/serve/app.ts';
 import { startTestTable, TEST_TABLE } from '../../support/dynamodb.ts';
@@ -38,14 +39,15 @@ const now = (fields: Readonly<Record<string, unknown>> = {}) => transaction({ ti
 
 describe('the deployed handler over DynamoDB Local', () => {
   it('decides, counts once, and reads back what it counted', async () => {
-    const event = now({ user_id: 'reader' });
+    const reader = `reader-${randomUUID()}`;
+    const event = now({ user_id: reader });
     expect((await post('/predict_fraud', { ...event, mode: 'read-only' })).body.features.tx_count_1h).toBe(1);
     expect((await post('/predict_fraud', event)).body.event_status).toBe('applied');
     expect((await post('/predict_fraud', event)).body.event_status).toBe('duplicate');
     const { body } = await post('/features', {
       service: 'fraud_detection',
       entities: [
-        { user_id: 'reader', merchant_id: 'merchant-1' },
+        { user_id: reader, merchant_id: 'merchant-1' },
         { user_id: 'nobody', merchant_id: 'merchant-1' },
       ],
     });
