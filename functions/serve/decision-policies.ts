@@ -217,7 +217,9 @@ export class StoredPolicies implements DecisionPolicies {
         this.#confirm(entry, renewal, {});
         return;
       }
-      if (version !== entry.version) entry.replacedSinceMillis ??= renewal.beganAtMillis;
+      // A stalled answer that comes after a newer one is old news.
+      const isNews = version !== entry.version && renewal.number > entry.confirmedBy;
+      if (isNews) entry.replacedSinceMillis ??= renewal.beganAtMillis;
       const { configuration } =
         version === entry.version ? entry.policy : await configurationOf(this.#store, service, version);
       const active = { version, configuration };

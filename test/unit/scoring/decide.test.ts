@@ -194,16 +194,6 @@ describe('a list of entities with several join keys', () => {
   });
   const common = { version: 1, description: 'A view.', owner: 'test', windows: { '1h': '1h' }, ttl: '2d' } as const;
   const pair = entity({ name: 'pair', description: 'An account on a device.', joinKeys: ['account', 'device'] });
-  const elsewhere = eventSource({
-    name: 'shops',
-    description: 'Shops.',
-    owner: 'test',
-    schema: z.strictObject({ id: identifier(), shop: identifier(), at: eventTime() }),
-    eventId: 'id',
-    eventTime: 'at',
-    partitionKey: 'shop',
-    allowedLateness: '5s',
-  });
   const service = featureService({
     name: 'login_check',
     version: 1,
@@ -217,13 +207,6 @@ describe('a list of entities with several join keys', () => {
         entity: entity({ name: 'account', description: 'An account.', joinKeys: ['account'] }),
         source,
         features: { account_count: count() },
-      }),
-      windowedView({
-        ...common,
-        name: 'shops',
-        entity: entity({ name: 'shop', description: 'A shop.', joinKeys: ['shop'] }),
-        source: elsewhere,
-        features: { shop_count: count() },
       }),
     ],
     decides: source,
@@ -266,7 +249,6 @@ describe('a list of entities with several join keys', () => {
     ['account', '9007199254740993', /that logins refuses/],
     ['account', '4711|d', /whole number/],
     ['account', { account: 4711 }, /deny\.account\[1\]/],
-    ['shop', '4711', /entry 0 of shop would match no decision: no decided event has the field shop/],
   ])('refuses of %s the entry %j, which no event has, and does not repeat it', (name, entry, message) => {
     const others = { pair: ['1|d'], account: ['1'] }[name] ?? [];
     const refused = { deny: { [name]: [...others, entry] } };
