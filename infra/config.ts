@@ -6,6 +6,15 @@ export const STAGES = ['local', 'dev', 'prod'] as const;
 /** `local` is an emulator on this machine, `dev` may be torn down at any time, `prod` must not lose anything. */
 export type Stage = (typeof STAGES)[number];
 
+/** Requests a second that a route takes in the long run, and at once. More are answered with 429. */
+export interface Throttle {
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** Nobody needs more of these, whatever the stage. */
+const RARE = { trainingSets: { rate: 1, burst: 10 }, others: { rate: 10, burst: 20 } } as const;
+
 /** Everything in which stages differ. What is the same in all of them is written where it is used. */
 export interface StageConfig {
   readonly stage: Stage;
@@ -29,8 +38,14 @@ export interface StageConfig {
     readonly memoryMegabytes: number;
     /** Who may call the API: principals of IAM that sign their requests, or anyone who reaches it. */
     readonly authorization: 'iam' | 'none';
-    readonly requestsPerSecondMax: number;
-    readonly burstRequestsMax: number;
+    readonly throttles: {
+      /** Of each route that has none of its own. */
+      readonly routes: Throttle;
+      /** Of requests for training sets, each of which may run for a quarter of an hour and read `bytesScannedMax`. */
+      readonly trainingSets: Throttle;
+      /** Of everything that is no route. */
+      readonly others: Throttle;
+    };
     /** Instead of the deadlines of `functions/serve`: on a busy machine an emulator answers after hundreds of milliseconds. */
     readonly deadlineMillis?: number;
   };
@@ -66,8 +81,7 @@ const LOCAL: StageConfig = {
   serving: {
     memoryMegabytes: 512,
     authorization: 'none',
-    requestsPerSecondMax: 10_000,
-    burstRequestsMax: 5_000,
+    throttles: { ...RARE, routes: { rate: 10_000, burst: 5_000 } },
     deadlineMillis: 5_000,
   },
   landsHistory: false,
@@ -82,7 +96,7 @@ const DEV: StageConfig = {
   logRetention: RetentionDays.ONE_WEEK,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
-  serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
+  serving: { memoryMegabytes: 1_024, authorization: 'iam', throttles: { ...RARE, routes: { rate: 100, burst: 200 } } },
   landsHistory: true,
   trainingSets: { bytesScannedMax: 100 * GIGABYTE, memoryMegabytes: 3_008 },
   waitsForRows: false,
@@ -96,7 +110,11 @@ const PROD: StageConfig = {
   stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },
   consumer: { enabled: true, parallelizationFactor: 4, memoryMegabytes: 1_769 },
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
-  serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
+  serving: {
+    memoryMegabytes: 1_769,
+    authorization: 'iam',
+    throttles: { ...RARE, routes: { rate: 2_000, burst: 4_000 } },
+  },
   landsHistory: true,
   trainingSets: { bytesScannedMax: 1024 * GIGABYTE, memoryMegabytes: 6_144 },
   waitsForRows: false,

@@ -5,7 +5,8 @@ import { expect, describe as group, it } from 'vitest';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { TRAINING_SET_METRICS } from '../../functions/make-training-set/constants.ts';
-import { ROUTES, SERVE_METRICS } from '../../functions/serve/constants.ts';
+import { servingRoutes } from '../../functions/routes.ts';
+import { SERVE_METRICS } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_METRICS } from '../../functions/update-windows/constants.ts';
 import { repository } from '../../shared/features/index.ts';
 import { onlyResourceOf, type Properties, resourcesOf, synthesize } from './synthesize.ts';
@@ -37,28 +38,34 @@ function anchorsOf(markdown: string): string[] {
 }
 
 group('promises', () => {
-  it.each(['features', 'predictFraud'])('serving is slow when p95 of %s exceeds 50 ms for 5 minutes', (route) => {
-    expect(alarm(`serving-latency-${route}`)).toMatchObject({
-      Namespace: METRICS_NAMESPACE,
-      MetricName: SERVE_METRICS.servingLatency,
-      Dimensions: dimensions({ service: 'serve', route }),
-      ExtendedStatistic: 'p95',
-      Period: 60,
-      EvaluationPeriods: 5,
-      Threshold: 50,
-      ComparisonOperator: 'GreaterThanThreshold',
-    });
-  });
+  it.each(['features', 'decide-fraud_detection'])(
+    'serving is slow when p95 of %s exceeds 50 ms for 5 minutes',
+    (route) => {
+      expect(alarm(`serving-latency-${route}`)).toMatchObject({
+        Namespace: METRICS_NAMESPACE,
+        MetricName: SERVE_METRICS.servingLatency,
+        Dimensions: dimensions({ service: 'serve', route }),
+        ExtendedStatistic: 'p95',
+        Period: 60,
+        EvaluationPeriods: 5,
+        Threshold: 50,
+        ComparisonOperator: 'GreaterThanThreshold',
+      });
+    },
+  );
 
-  it.each(Object.keys(ROUTES))('%s is unavailable when more than one answer in a thousand is a failure', (route) => {
-    expect(alarm(`availability-${route}`)).toMatchObject({
-      MetricName: SERVE_METRICS.availability,
-      Dimensions: dimensions({ service: 'serve', route }),
-      Statistic: 'Average',
-      Threshold: 0.999,
-      ComparisonOperator: 'LessThanThreshold',
-    });
-  });
+  it.each([...new Set(servingRoutes(repository).map(({ name }) => name))])(
+    '%s is unavailable when more than one answer in a thousand is a failure',
+    (route) => {
+      expect(alarm(`availability-${route}`)).toMatchObject({
+        MetricName: SERVE_METRICS.availability,
+        Dimensions: dimensions({ service: 'serve', route }),
+        Statistic: 'Average',
+        Threshold: 0.999,
+        ComparisonOperator: 'LessThanThreshold',
+      });
+    },
+  );
 
   it('a degraded decision is an alarm when the next minute has one, too', () => {
     expect(alarm('decisions-degraded')).toMatchObject({

@@ -224,7 +224,7 @@ class LiveRun {
         withBar('transactions decided', transactions.length, (bar) =>
           decideAll(this.#deployment.apiUrl, transactions, () => bar.increment()),
         ),
-      summary: () => `${count(transactions.length)} transactions by POST /predict_fraud`,
+      summary: () => `${count(transactions.length)} transactions by POST /services/handbook_features/decide`,
     });
     this.#decidedCount += transactions.length;
     await step({
