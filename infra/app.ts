@@ -14,6 +14,7 @@ const config = configOf(stage, {
   alarmEmail: app.node.tryGetContext('alarmEmail'),
   landsHistory: flagOf('landsHistory'),
   featuresModule,
+  authorization: authorizationOf(app.node.tryGetContext('authorization')),
 });
 defineFeatureStore(app, { config, repository: await loadRepository(featuresModule) });
 
@@ -24,4 +25,9 @@ function flagOf(name: string): boolean | undefined {
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw new Error(`The context "${name}" is a flag: say -c ${name}=true or -c ${name}=false`);
+}
+
+function authorizationOf(value: unknown): 'iam' | undefined {
+  if (value === undefined || value === 'iam') return value;
+  throw new Error('The context "authorization" has one value: say -c authorization=iam');
 }

@@ -132,14 +132,18 @@ export function configOf(
     /** Instead of what the stage says. */
     readonly landsHistory?: boolean | undefined;
     readonly featuresModule?: string | undefined;
+    /** Instead of what the stage says: for an emulator that verifies signatures. */
+    readonly authorization?: 'iam' | undefined;
   } = {},
 ): StageConfig {
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, landsHistory, featuresModule } = options;
+  const { endpointUrl, alarmEmail, landsHistory, featuresModule, authorization } = options;
+  const config = BY_STAGE[known];
   return {
-    ...BY_STAGE[known],
+    ...config,
+    ...(authorization !== undefined && { serving: { ...config.serving, authorization } }),
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(landsHistory !== undefined && { landsHistory }),

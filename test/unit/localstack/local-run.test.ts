@@ -23,8 +23,7 @@ describe('deployment', () => {
       StreamNames: '{"transactions":"stream"}',
     },
     Stateless: {
-      ApiId: 'abc123',
-      ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
+      ApiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
       ConsumerFunctionNames: '{"transactions":"consumer"}',
       LandingFunctionNames: '{}',
       RegistryVersion: 'v',
@@ -43,6 +42,7 @@ describe('deployment', () => {
       consumerFunctionNames: { transactions: 'consumer' },
       landingFunctionNames: {},
       registryVersion: 'v',
+      callerPolicyArns: {},
     });
   });
 
