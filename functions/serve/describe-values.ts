@@ -23,7 +23,8 @@ export function describeField(
         : named === undefined
           ? ''
           : `Join key of ${named.name}. `;
-  return role + describeType(field.type);
+  const resolution = name === source.eventTime ? source.timeResolutionMillis : 1;
+  return role + describeType(field.type) + (resolution > 1 ? `, a multiple of ${formatDuration(resolution)}` : '');
 }
 
 function describeType(type: FieldType): string {

@@ -97,6 +97,7 @@ const componentNames = {
   decisionRequest: ({ service }: DecidingService) => `${pascalCase(service.key)}DecisionRequest`,
   decision: ({ service }: DecidingService) => `${pascalCase(service.key)}Decision`,
   event: ({ name }: EventSource) => `${pascalCase(name)}Event`,
+  eventList: ({ name }: EventSource) => `${pascalCase(name)}EventList`,
   eventsRequest: ({ name }: EventSource) => `${pascalCase(name)}EventsRequest`,
 };
 
@@ -126,7 +127,8 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
     answers.set(componentNames.features(service), schema);
     return [service, schema] as const;
   });
-  answers.set('FeaturesAnswer', schemas.featuresAnswerOf(features.map(([, schema]) => schema)));
+  const entity = schemas.entityFeaturesOf(features.map(([, schema]) => schema));
+  answers.set('EntityFeatures', entity).set('FeaturesAnswer', schemas.featuresAnswerOf(entity));
   for (const version of deciding.values()) {
     const own = features.find(([service]) => service === version.service)?.[1];
     requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
@@ -136,7 +138,9 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
     // A copy, because two sources may share a schema, and a schema has one name.
     const event = source.schema.clone();
     requests.set(componentNames.event(source), event);
-    requests.set(componentNames.eventsRequest(source), schemas.eventsRequest(event));
+    const list = schemas.eventList(event);
+    requests.set(componentNames.eventList(source), list);
+    requests.set(componentNames.eventsRequest(source), z.union([event, list]));
   }
   const described = { ...jsonSchemasOf(requests, 'input'), ...jsonSchemasOf(answers, 'output') };
   for (const source of repository.sources) {

@@ -216,29 +216,23 @@ export function servicePredictAnswer(source: EventSource, features: ReturnType<t
   });
 }
 
-/** One event of a source, or several. */
-export function eventsRequest(event: EventSource['schema']) {
-  return z.union([
-    event,
-    z.strictObject({
-      events: z
-        .array(event)
-        .min(1)
-        .max(LIMITS.eventsPerRequest)
-        .describe('Several events; all of them are valid, or none is taken'),
-    }),
-  ]);
+/** Several events of a source. */
+export function eventList(event: EventSource['schema']) {
+  return z.strictObject({
+    events: z.array(event).min(1).max(LIMITS.eventsPerRequest).describe('All of them are valid, or none is taken'),
+  });
 }
 
-/** The answer of /features, which has the features of a service where one is asked for. */
-export function featuresAnswerOf(services: readonly ReturnType<typeof serviceFeatures>[]) {
-  const result = featuresAnswer.shape.results.element;
+/** What /features answers of one entity: the features of a service where one is asked for. */
+export function entityFeaturesOf(services: readonly ReturnType<typeof serviceFeatures>[]) {
   const features = z
-    .union([...services, result.shape.features])
-    .describe('By name, or view@version:feature where two views have one of this name');
-  return featuresAnswer.extend({
-    results: z.array(result.extend({ features })).describe('In the order of the entities asked for'),
-  });
+    .union([...services, entityFeatures.shape.features])
+    .describe('By name, or by view@version:feature where two views have one of this name');
+  return entityFeatures.extend({ features });
+}
+
+export function featuresAnswerOf(entity: ReturnType<typeof entityFeaturesOf>) {
+  return featuresAnswer.extend({ results: z.array(entity).describe('In the order of the entities asked for') });
 }
 
 /** The faults that zod found, each at its path: `entities[3].user_id`. */

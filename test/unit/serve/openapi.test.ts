@@ -4,8 +4,8 @@ import { servingRoutes, TRAINING_SET_ROUTES } from '../../../functions/routes.ts
 import { exampleEntity, exampleEvent } from '../../../functions/serve/examples.ts';
 import { openApiDocument } from '../../../functions/serve/openapi.ts';
 import {
+  eventList,
   eventsAnswer,
-  eventsRequest,
   featuresAnswer,
   featuresRequest,
   healthAnswer,
@@ -138,8 +138,11 @@ describe('GET /openapi.json', () => {
   });
 
   it('points from the answer of /features at the features of the service', () => {
-    const row = document().components.schemas.FeaturesAnswer.properties.results.items;
-    expect(row.properties.features.anyOf[0]).toEqual({ $ref: '#/components/schemas/FraudDetection1Features' });
+    const { schemas } = document().components;
+    expect(schemas.FeaturesAnswer.properties.results.items).toEqual({ $ref: '#/components/schemas/EntityFeatures' });
+    expect(schemas.EntityFeatures.properties.features.anyOf[0]).toEqual({
+      $ref: '#/components/schemas/FraudDetection1Features',
+    });
   });
 
   it('shows examples that the service accepts', async () => {
@@ -163,7 +166,7 @@ describe('the published schemas', () => {
     expect(featuresRequest.parse({ service: 'x', entities: [{ user_id: 'u' }] })).toBeDefined();
     const event = exampleEvent(transactions);
     expect(predictRequest(transactions).parse({ ...event, mode: 'read-only' })).toBeDefined();
-    expect(eventsRequest(transactions.schema).parse({ events: [event] })).toBeDefined();
+    expect(eventList(transactions.schema).parse({ events: [event] })).toBeDefined();
   });
 
   it('parse every answer', async () => {
