@@ -6,6 +6,15 @@ export const STAGES = ['local', 'dev', 'prod'] as const;
 /** `local` is an emulator on this machine, `dev` may be torn down at any time, `prod` must not lose anything. */
 export type Stage = (typeof STAGES)[number];
 
+/**
+ * Delivery streams; or a lander on this machine at a URL, beside an emulator, which would convert one record at a time and
+ * slow down its streams; or nobody.
+ */
+export type Landing =
+  | { readonly by: 'firehose' }
+  | { readonly by: 'lander'; readonly url: string }
+  | { readonly by: 'nobody' };
+
 /** Everything in which stages differ. What is the same in all of them is written where it is used. */
 export interface StageConfig {
   readonly stage: Stage;
@@ -34,8 +43,8 @@ export interface StageConfig {
     /** Instead of the deadlines of `functions/serve`: on a busy machine an emulator answers after hundreds of milliseconds. */
     readonly deadlineMillis?: number;
   };
-  /** Events are landed as history. An emulator converts one record at a time, which slows down its streams. */
-  readonly landsHistory: boolean;
+  /** Who lands events and rows as history. */
+  readonly landing: Landing;
   /** Answers wait until what they said is kept, so that whoever looks finds every row. */
   readonly waitsForRows: boolean;
   readonly trainingSets: {
@@ -70,7 +79,7 @@ const LOCAL: StageConfig = {
     burstRequestsMax: 5_000,
     deadlineMillis: 5_000,
   },
-  landsHistory: false,
+  landing: { by: 'nobody' },
   trainingSets: { bytesScannedMax: 10 * GIGABYTE, memoryMegabytes: 1_024 },
   waitsForRows: true,
   monitored: false,
@@ -83,7 +92,7 @@ const DEV: StageConfig = {
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
-  landsHistory: true,
+  landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 100 * GIGABYTE, memoryMegabytes: 3_008 },
   waitsForRows: false,
   monitored: true,
@@ -97,7 +106,7 @@ const PROD: StageConfig = {
   consumer: { enabled: true, parallelizationFactor: 4, memoryMegabytes: 1_769 },
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
   serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
-  landsHistory: true,
+  landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 1024 * GIGABYTE, memoryMegabytes: 6_144 },
   waitsForRows: false,
   monitored: true,
@@ -105,7 +114,7 @@ const PROD: StageConfig = {
 
 const BY_STAGE: Readonly<Record<Stage, StageConfig>> = { local: LOCAL, dev: DEV, prod: PROD };
 
-/** The configuration of a stage. @throws Error naming the stages when there is no such stage. */
+/** The configuration of a stage. @throws Error naming the stages when there is no such stage, or the options that clash. */
 export function configOf(
   stage: string,
   options: {
@@ -113,18 +122,36 @@ export function configOf(
     readonly alarmEmail?: string | undefined;
     /** Instead of what the stage says. */
     readonly landsHistory?: boolean | undefined;
+    /** Of a lander on this machine: stage `local` alone. */
+    readonly landerUrl?: string | undefined;
     readonly featuresModule?: string | undefined;
   } = {},
 ): StageConfig {
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, landsHistory, featuresModule } = options;
+  const { endpointUrl, alarmEmail, featuresModule } = options;
+  const landing = landingOf(known, options);
   return {
     ...BY_STAGE[known],
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
-    ...(landsHistory !== undefined && { landsHistory }),
+    ...(landing !== undefined && { landing }),
     ...(featuresModule !== undefined && { featuresModule }),
   };
+}
+
+/** Instead of what the stage says. */
+function landingOf(
+  stage: Stage,
+  { landsHistory, landerUrl }: { readonly landsHistory?: boolean | undefined; readonly landerUrl?: string | undefined },
+): Landing | undefined {
+  if (landerUrl === undefined)
+    return landsHistory === undefined ? undefined : { by: landsHistory ? 'firehose' : 'nobody' };
+  if (stage !== 'local')
+    throw new Error(`-c landerUrl is for -c stage=local; stage ${stage} lands by delivery streams`);
+  if (landsHistory !== undefined)
+    throw new Error('-c landerUrl and -c landsHistory exclude each other; give one of them');
+  if (!URL.canParse(landerUrl)) throw new Error(`-c landerUrl=${landerUrl}: write a URL such as http://127.0.0.1:4567`);
+  return { by: 'lander', url: landerUrl };
 }

@@ -56,6 +56,8 @@ export interface LocalDeploymentOptions {
   readonly directory?: string;
   /** Default: what the local stage says. */
   readonly landsHistory?: boolean;
+  /** Of the lander of this run, in place of delivery streams. */
+  readonly landerUrl?: string;
   /** Module that exports the `repository` to deploy. Default: the declarations that ship. */
   readonly features?: string;
 }
@@ -83,7 +85,7 @@ function logFileIn(directory: string): string {
 }
 
 async function cdk(
-  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, features }: LocalDeploymentOptions,
+  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, landerUrl, features }: LocalDeploymentOptions,
   argumentList: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {
@@ -95,6 +97,7 @@ async function cdk(
       '-c',
       'stage=local',
       ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
+      ...(landerUrl === undefined ? [] : ['-c', `landerUrl=${landerUrl}`]),
       ...(features === undefined ? [] : ['-c', `features=${resolve(features)}`]),
       '--output',
       join(directory, 'cdk.out'),
