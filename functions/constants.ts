@@ -9,6 +9,8 @@ export const ENV = {
   tableName: 'ONLINE_TABLE_NAME',
   /** Point every AWS client at this endpoint (local stacks); unset in AWS. */
   endpoint: 'AWS_ENDPOINT_URL',
+  /** Point Firehose's client alone at this endpoint: the lander of a local run. */
+  rowEndpoint: 'AWS_ENDPOINT_URL_FIREHOSE',
   /** JSON object: table of the history → delivery stream that lands its rows. Unset where history is not landed. */
   rowStreamNames: 'ROW_STREAM_NAMES',
 } as const;

@@ -13,6 +13,7 @@ const config = configOf(stage, {
   endpointUrl: stage === 'local' ? (process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566') : undefined,
   alarmEmail: app.node.tryGetContext('alarmEmail'),
   landsHistory: flagOf('landsHistory'),
+  landerUrl: app.node.tryGetContext('landerUrl'),
   featuresModule,
   authorization: authorizationOf(app.node.tryGetContext('authorization')),
 });

@@ -15,6 +15,15 @@ export interface Throttle {
 /** Nobody needs more of these, whatever the stage. */
 const RARE = { trainingSets: { rate: 1, burst: 10 }, others: { rate: 10, burst: 20 } } as const;
 
+/**
+ * Delivery streams; or a lander on this machine at a URL, beside an emulator, which would convert one record at a time and
+ * slow down its streams; or nobody.
+ */
+export type Landing =
+  | { readonly by: 'firehose' }
+  | { readonly by: 'lander'; readonly url: string }
+  | { readonly by: 'nobody' };
+
 /** Everything in which stages differ. What is the same in all of them is written where it is used. */
 export interface StageConfig {
   readonly stage: Stage;
@@ -49,8 +58,8 @@ export interface StageConfig {
     /** Instead of the deadlines of `functions/serve`: on a busy machine an emulator answers after hundreds of milliseconds. */
     readonly deadlineMillis?: number;
   };
-  /** Events are landed as history. An emulator converts one record at a time, which slows down its streams. */
-  readonly landsHistory: boolean;
+  /** Who lands events and rows as history. */
+  readonly landing: Landing;
   /** Answers wait until what they said is kept, so that whoever looks finds every row. */
   readonly waitsForRows: boolean;
   readonly trainingSets: {
@@ -84,7 +93,7 @@ const LOCAL: StageConfig = {
     throttles: { ...RARE, routes: { rate: 10_000, burst: 5_000 } },
     deadlineMillis: 5_000,
   },
-  landsHistory: false,
+  landing: { by: 'nobody' },
   trainingSets: { bytesScannedMax: 10 * GIGABYTE, memoryMegabytes: 1_024 },
   waitsForRows: true,
   monitored: false,
@@ -97,7 +106,7 @@ const DEV: StageConfig = {
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
   serving: { memoryMegabytes: 1_024, authorization: 'iam', throttles: { ...RARE, routes: { rate: 100, burst: 200 } } },
-  landsHistory: true,
+  landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 100 * GIGABYTE, memoryMegabytes: 3_008 },
   waitsForRows: false,
   monitored: true,
@@ -115,7 +124,7 @@ const PROD: StageConfig = {
     authorization: 'iam',
     throttles: { ...RARE, routes: { rate: 2_000, burst: 4_000 } },
   },
-  landsHistory: true,
+  landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 1024 * GIGABYTE, memoryMegabytes: 6_144 },
   waitsForRows: false,
   monitored: true,
@@ -123,7 +132,7 @@ const PROD: StageConfig = {
 
 const BY_STAGE: Readonly<Record<Stage, StageConfig>> = { local: LOCAL, dev: DEV, prod: PROD };
 
-/** The configuration of a stage. @throws Error naming the stages when there is no such stage. */
+/** The configuration of a stage. @throws Error naming the stages when there is no such stage, or the options that clash. */
 export function configOf(
   stage: string,
   options: {
@@ -131,6 +140,8 @@ export function configOf(
     readonly alarmEmail?: string | undefined;
     /** Instead of what the stage says. */
     readonly landsHistory?: boolean | undefined;
+    /** Of a lander on this machine: stage `local` alone. */
+    readonly landerUrl?: string | undefined;
     readonly featuresModule?: string | undefined;
     /** Instead of what the stage says: for an emulator that verifies signatures. */
     readonly authorization?: 'iam' | undefined;
@@ -139,14 +150,30 @@ export function configOf(
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, landsHistory, featuresModule, authorization } = options;
+  const { endpointUrl, alarmEmail, featuresModule, authorization } = options;
   const config = BY_STAGE[known];
+  const landing = landingOf(known, options);
   return {
     ...config,
     ...(authorization !== undefined && { serving: { ...config.serving, authorization } }),
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
-    ...(landsHistory !== undefined && { landsHistory }),
+    ...(landing !== undefined && { landing }),
     ...(featuresModule !== undefined && { featuresModule }),
   };
+}
+
+/** Instead of what the stage says. */
+function landingOf(
+  stage: Stage,
+  { landsHistory, landerUrl }: { readonly landsHistory?: boolean | undefined; readonly landerUrl?: string | undefined },
+): Landing | undefined {
+  if (landerUrl === undefined)
+    return landsHistory === undefined ? undefined : { by: landsHistory ? 'firehose' : 'nobody' };
+  if (stage !== 'local')
+    throw new Error(`-c landerUrl is for -c stage=local; stage ${stage} lands by delivery streams`);
+  if (landsHistory !== undefined)
+    throw new Error('-c landerUrl and -c landsHistory exclude each other; give one of them');
+  if (!URL.canParse(landerUrl)) throw new Error(`-c landerUrl=${landerUrl}: write a URL such as http://127.0.0.1:4567`);
+  return { by: 'lander', url: landerUrl };
 }

@@ -7,7 +7,7 @@ import type { StageConfig } from './config.ts';
 import { HistoryLanding } from './constructs/history-landing.ts';
 import type { HistoryStore } from './constructs/history-store.ts';
 import { Monitoring } from './constructs/monitoring.ts';
-import { RowDeliveries } from './constructs/row-deliveries.ts';
+import { landerIntakes, RowDeliveries } from './constructs/row-deliveries.ts';
 import { ServingApi } from './constructs/serving-api.ts';
 import { SkewAudit } from './constructs/skew-audit.ts';
 import { TrainingSets } from './constructs/training-sets.ts';
@@ -34,14 +34,17 @@ export class StatelessStack extends Stack {
   constructor(scope: Construct, id: string, { config, repository, ...props }: StatelessStackProps) {
     const { onlineTable, streams, quarantineBucket, history, decisionsBucket, ...stackProps } = props;
     super(scope, id, stackProps);
-    const rows = config.landsHistory ? new RowDeliveries(this, 'Rows', { repository, history, config }) : undefined;
+    const isKept = config.landing.by !== 'nobody';
+    const landsByFirehose = config.landing.by === 'firehose';
+    const rows = landsByFirehose ? new RowDeliveries(this, 'Rows', { repository, history, config }) : undefined;
+    const intakes = rows ? rows.intakes : landerIntakes(config, repository);
     const consumers = streams.map((sourceStream) => ({
       ...sourceStream,
       updater: new WindowUpdater(this, `Consumer-${sourceStream.source.name}`, {
         ...sourceStream,
         onlineTable,
         quarantineBucket,
-        rowDeliveries: rows ? [rows.logs.features] : [],
+        rowDeliveries: intakes.ofConsumers,
         config,
       }),
     }));
@@ -50,10 +53,10 @@ export class StatelessStack extends Stack {
       onlineTable,
       decisionsBucket,
       streams,
-      rowDeliveries: rows ? [rows.logs.served, ...rows.decided] : [],
+      rowDeliveries: intakes.ofServing,
       config,
     });
-    const landings = config.landsHistory
+    const landings = landsByFirehose
       ? streams.map((sourceStream) => ({
           ...sourceStream,
           landing: new HistoryLanding(this, `Landing-${sourceStream.source.name}`, {
@@ -63,10 +66,8 @@ export class StatelessStack extends Stack {
           }),
         }))
       : [];
-    const audit = config.landsHistory ? new SkewAudit(this, 'SkewAudit', { history, config }) : undefined;
-    const trainingSets = config.landsHistory
-      ? new TrainingSets(this, 'TrainingSets', { history, serving, config })
-      : undefined;
+    const audit = isKept ? new SkewAudit(this, 'SkewAudit', { history, config }) : undefined;
+    const trainingSets = isKept ? new TrainingSets(this, 'TrainingSets', { history, serving, config }) : undefined;
     if (config.monitored) {
       new Monitoring(this, 'Monitoring', {
         config,

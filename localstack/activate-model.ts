@@ -45,13 +45,16 @@ export async function activateModel(options: {
 /** How long a new deployment may take until it decides by its model. */
 const READY_WITHIN_MILLIS = 60_000;
 
-/** A configuration is looked for now and then: the first answers of a new deployment may still be without its model. */
-export async function untilModelDecides(apiUrl: string, model: string): Promise<void> {
+/**
+ * A configuration is looked for now and then: the first answers of a new deployment may still be without its model.
+ * @returns how many answers it took.
+ */
+export async function untilModelDecides(apiUrl: string, model: string): Promise<number> {
   const untilMillis = Date.now() + READY_WITHIN_MILLIS;
-  const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'merchant-001', amount: 1 };
-  while (Date.now() < untilMillis) {
+  const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'nobody', amount: 1 };
+  for (let answers = 1; Date.now() < untilMillis; answers++) {
     const answer = await decide(apiUrl, { ...nobody, timestamp: Date.now() }, 'read-only');
-    if (answer.model === model && answer.score !== null) return;
+    if (answer.model === model && answer.score !== null) return answers;
     await delay(500);
   }
   throw new LocalEnvironmentError(`The deployment does not decide by ${model}; see .local/ministack.log`);

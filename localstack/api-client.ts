@@ -1,4 +1,5 @@
 /** The product's HTTP API as a caller sees it. Answers are parsed, so that a broken contract is a clear error. */
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { fraudDetection } from '../shared/features/fraud.ts';
 import { LocalEnvironmentError } from './child-process.ts';
@@ -11,7 +12,7 @@ const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(
 const featuresAnswer = z.object({
   results: z.array(
     z.object({
-      entity: z.object({ user_id: z.string() }),
+      entity: z.object({ user_id: z.string(), merchant_id: z.string() }),
       status: z.enum(['found', 'unknown']),
       features: z.record(z.string(), featureValue),
       views: z.record(z.string(), z.object({ as_of: instant })),
@@ -33,18 +34,15 @@ export type Decision = z.infer<typeof decision>;
 /** The API refuses larger requests. */
 const ENTITY_ROWS_PER_REQUEST = 100;
 
-/** Features of users at one merchant, in the order of `userIds`. */
-export async function readFeatures(
-  apiUrl: string,
-  userIds: readonly string[],
-  merchantId: string,
-): Promise<FeaturesResult[]> {
+/** A user at a merchant. */
+export type UserAtMerchant = Pick<Transaction, 'user_id' | 'merchant_id'>;
+
+/** Features of users at merchants, in the order of `entities`. */
+export async function readFeatures(apiUrl: string, entities: readonly UserAtMerchant[]): Promise<FeaturesResult[]> {
   const results: FeaturesResult[] = [];
-  for (let start = 0; start < userIds.length; start += ENTITY_ROWS_PER_REQUEST) {
-    const entities = userIds
-      .slice(start, start + ENTITY_ROWS_PER_REQUEST)
-      .map((user_id) => ({ user_id, merchant_id: merchantId }));
-    const answer = await post(`${apiUrl}/features`, { service: fraudDetection.name, entities }, featuresAnswer);
+  for (let start = 0; start < entities.length; start += ENTITY_ROWS_PER_REQUEST) {
+    const body = { service: fraudDetection.name, entities: entities.slice(start, start + ENTITY_ROWS_PER_REQUEST) };
+    const answer = await post(`${apiUrl}/features`, body, featuresAnswer);
     results.push(...answer.results);
   }
   return results;
@@ -59,18 +57,51 @@ export async function decide(
   return post(`${apiUrl}/predict_fraud`, { ...transaction, mode }, decision);
 }
 
+const queuedTrainingSet = z.object({ id: z.string() });
+const trainingSet = z.object({
+  state: z.enum(['queued', 'running', 'succeeded', 'failed']),
+  reason: z.string().optional(),
+  download_url: z.url().optional(),
+});
+const TRAINING_SET_POLL_MILLIS = 200;
+const TRAINING_SET_MILLIS_MAX = 120_000;
+
+/** Has a training set made. @returns the bytes of its Parquet file. @throws LocalEnvironmentError when it fails. */
+export async function makeTrainingSet(apiUrl: string, spine: readonly object[]): Promise<Uint8Array> {
+  const url = `${apiUrl}/training-sets`;
+  const { id } = await post(url, { service: fraudDetection.name, spine }, queuedTrainingSet);
+  for (let waited = 0; waited < TRAINING_SET_MILLIS_MAX; waited += TRAINING_SET_POLL_MILLIS) {
+    const answer = await parsedAnswer(`GET ${url}/${id}`, await fetch(`${url}/${id}`), trainingSet);
+    if (answer.state === 'failed')
+      throw new LocalEnvironmentError(`The training set failed: ${answer.reason ?? 'without a reason'}`);
+    if (answer.state === 'succeeded' && answer.download_url !== undefined) {
+      return new Uint8Array(await (await fetch(answer.download_url)).arrayBuffer());
+    }
+    await delay(TRAINING_SET_POLL_MILLIS);
+  }
+  throw new LocalEnvironmentError(`The training set ${id} was not made within ${TRAINING_SET_MILLIS_MAX / 1_000} s`);
+}
+
 async function post<Answer extends z.ZodType>(url: string, body: object, answer: Answer): Promise<z.infer<Answer>> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
+  return parsedAnswer(`POST ${url}`, response, answer);
+}
+
+async function parsedAnswer<Answer extends z.ZodType>(
+  request: string,
+  response: Response,
+  answer: Answer,
+): Promise<z.infer<Answer>> {
   const text = await response.text();
-  if (!response.ok) throw new LocalEnvironmentError(`POST ${url} answered ${response.status}: ${text}`);
+  if (!response.ok) throw new LocalEnvironmentError(`${request} answered ${response.status}: ${text}`);
   const parsed = answer.safeParse(JSON.parse(text));
   if (!parsed.success) {
     throw new LocalEnvironmentError(
-      `POST ${url} answered in an unknown form:\n${z.prettifyError(parsed.error)}\n${text}`,
+      `${request} answered in an unknown form:\n${z.prettifyError(parsed.error)}\n${text}`,
     );
   }
   return parsed.data;

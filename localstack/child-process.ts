@@ -15,6 +15,8 @@ export const PROJECT_ROOT = join(import.meta.dirname, '..');
 export const LOCAL_DIRECTORY = join(PROJECT_ROOT, '.local');
 
 const STOP_GRACE_MILLIS = 5_000;
+/** So long work that is to be done before this process ends may keep it, when a signal ends it. */
+const LAST_WORK_MILLIS = 5_000;
 const TAIL_LINE_COUNT = 25;
 
 /** A local server or tool could not be installed, started or used. The message says what to do next. */
@@ -40,7 +42,9 @@ function localEnvironment(additions: Environment = {}): NodeJS.ProcessEnv {
 }
 
 const running = new Set<ChildProcess>();
+const lastWork = new Set<() => Promise<void>>();
 let stopsWithParent = false;
+let isEnding = false;
 
 /** Each server leads a process group of its own, so that what it has started ends with it. */
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -59,8 +63,25 @@ function stopChildrenWithParent(): void {
     for (const child of running) signalGroup(child, 'SIGKILL');
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => process.exit(process.exitCode ?? 128 + constants.signals[signal]));
+    process.on(signal, () => void endBy(signal));
   }
+}
+
+/** A second signal does not wait. */
+async function endBy(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
+  if (!isEnding) {
+    isEnding = true;
+    const done = Promise.allSettled([...lastWork].map((work) => work()));
+    await Promise.race([done, delay(LAST_WORK_MILLIS)]);
+  }
+  process.exit(process.exitCode ?? 128 + constants.signals[signal]);
+}
+
+/** Has work done before a signal ends this process, while its servers still run. @returns what takes that back. */
+export function beforeEnd(work: () => Promise<void>): () => void {
+  stopChildrenWithParent();
+  lastWork.add(work);
+  return () => lastWork.delete(work);
 }
 
 /**

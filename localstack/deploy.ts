@@ -61,6 +61,8 @@ export interface LocalDeploymentOptions {
   readonly landsHistory?: boolean;
   /** Requests to the API have to be signed, where the endpoint checks that. */
   readonly authorization?: 'iam';
+  /** Of the lander of this run, in place of delivery streams. */
+  readonly landerUrl?: string;
   /** Module that exports the `repository` to deploy. Default: the declarations that ship. */
   readonly features?: string;
 }
@@ -88,7 +90,7 @@ function logFileIn(directory: string): string {
 }
 
 async function cdk(
-  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, authorization, features }: LocalDeploymentOptions,
+  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, landerUrl, authorization, features }: LocalDeploymentOptions,
   argumentList: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {
@@ -101,6 +103,7 @@ async function cdk(
       'stage=local',
       ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
       ...(authorization === undefined ? [] : ['-c', `authorization=${authorization}`]),
+      ...(landerUrl === undefined ? [] : ['-c', `landerUrl=${landerUrl}`]),
       ...(features === undefined ? [] : ['-c', `features=${resolve(features)}`]),
       '--output',
       join(directory, 'cdk.out'),

@@ -1,7 +1,8 @@
 /**
- * The referee of a local run: every feature of one user by a filter and a loop over all transactions, sharing no code with
- * the product.
+ * The referee of a local run: every feature of a user or a merchant by a filter and a loop over all events, sharing no code
+ * with the product.
  */
+import type { Label } from './labels.ts';
 import type { Transaction } from './traffic.ts';
 
 const SECOND = 1_000;
@@ -18,53 +19,99 @@ const WINDOWS = [
   { name: '7d', lengthMillis: 7 * DAY, hopMillis: 2 * HOUR },
 ];
 
-/** @param transactions of one user, each once, in any order. */
+/** Windows of `merchant_risk`, which end a day ago and move by the hour. */
+const RISK_WINDOWS = [
+  { name: '7d', lengthMillis: 7 * DAY },
+  { name: '30d', lengthMillis: 30 * DAY },
+];
+
+type Features = Readonly<Record<string, number | boolean | null>>;
+
+/**
+ * @param transactions of one user, each once, in any order.
+ * @param decidedId the transaction that `avg_amount_before` leaves out.
+ */
 export function oracleFeatures(
   transactions: readonly Transaction[],
   asOfMillis: number,
-): Readonly<Record<string, number | null>> {
+  decidedId?: string,
+): Record<string, number | null> {
   const features: Record<string, number | null> = {};
   for (const { name, lengthMillis, hopMillis } of WINDOWS) {
     const newestBucket = Math.floor(asOfMillis / hopMillis);
-    let count = 0;
-    let totalCents = 0;
-    let maxAmount: number | null = null;
-    const merchants = new Set<string>();
-    for (const { timestamp, amount, merchant_id } of transactions) {
-      const bucket = Math.floor(timestamp / hopMillis);
-      if (timestamp > asOfMillis || bucket <= newestBucket - lengthMillis / hopMillis) continue;
-      count++;
-      totalCents += Math.round(amount * 100);
-      maxAmount = maxAmount === null || amount > maxAmount ? amount : maxAmount;
-      merchants.add(merchant_id);
-    }
-    features[`tx_count_${name}`] = count;
-    features[`total_amount_${name}`] = totalCents / 100;
-    // One division, of whole numbers, so that it is rounded once.
-    features[`avg_amount_${name}`] = count === 0 ? null : totalCents / (100 * count);
-    // Nothing is being decided where features are read, so nothing is left out.
-    features[`avg_amount_before_${name}`] = features[`avg_amount_${name}`] ?? null;
-    features[`max_amount_${name}`] = maxAmount;
-    features[`distinct_merchants_${name}`] = merchants.size;
+    const inside = transactions.filter(
+      ({ timestamp }) =>
+        timestamp <= asOfMillis && Math.floor(timestamp / hopMillis) > newestBucket - lengthMillis / hopMillis,
+    );
+    const before = inside.filter(({ transaction_id }) => transaction_id !== decidedId);
+    features[`tx_count_${name}`] = inside.length;
+    features[`total_amount_${name}`] = centsOf(inside) / 100;
+    features[`avg_amount_${name}`] = averageOf(inside);
+    features[`avg_amount_before_${name}`] = averageOf(before);
+    features[`max_amount_${name}`] = inside.length === 0 ? null : Math.max(...inside.map(({ amount }) => amount));
+    features[`distinct_merchants_${name}`] = new Set(inside.map(({ merchant_id }) => merchant_id)).size;
   }
   return features;
 }
 
+function centsOf(transactions: readonly Transaction[]): number {
+  return transactions.reduce((cents, { amount }) => cents + Math.round(amount * 100), 0);
+}
+
+/** One division, of whole numbers, so that it is rounded once. */
+function averageOf(transactions: readonly Transaction[]): number | null {
+  return transactions.length === 0 ? null : centsOf(transactions) / (100 * transactions.length);
+}
+
+/** @param labels of one merchant, each once, in any order. */
+export function oracleRisk(labels: readonly Label[], asOfMillis: number): Record<string, number | null> {
+  const features: Record<string, number | null> = {};
+  const endMillis = asOfMillis - DAY;
+  for (const { name, lengthMillis } of RISK_WINDOWS) {
+    const oldestBucket = Math.floor(endMillis / HOUR) - lengthMillis / HOUR;
+    const inside = labels.filter(
+      ({ labelled_at }) => labelled_at <= endMillis && Math.floor(labelled_at / HOUR) > oldestBucket,
+    );
+    const frauds = inside.filter(({ is_fraud }) => is_fraud === 1).length;
+    features[`label_count_${name}`] = inside.length;
+    features[`fraud_share_${name}`] = inside.length === 0 ? null : frauds / inside.length;
+  }
+  return features;
+}
+
+/** Everything that `fraud_detection` tells of a transaction, when all of these events are known. */
+export function oracleOfDecision(
+  transaction: Transaction,
+  { transactions, labels }: { readonly transactions: readonly Transaction[]; readonly labels: readonly Label[] },
+): Features {
+  const { transaction_id, user_id, merchant_id, timestamp, amount } = transaction;
+  const ofUser = transactions.filter((other) => other.user_id === user_id);
+  const ofMerchant = labels.filter((other) => other.merchant_id === merchant_id);
+  const features = { ...oracleFeatures(ofUser, timestamp, transaction_id), ...oracleRisk(ofMerchant, timestamp) };
+  const { avg_amount_1h: average = null, tx_count_1min: count } = features;
+  return {
+    ...features,
+    amount_to_avg_ratio: average === null ? null : amount / average,
+    is_burst: Number(count) > 3,
+  };
+}
+
 /** One feature that is not what it should be. */
 export interface Difference {
-  readonly userId: string;
+  /** Of whom or what. */
+  readonly subject: string;
   readonly feature: string;
-  readonly expected: number | null | undefined;
+  readonly expected: number | boolean | null | undefined;
   readonly actual: string | number | boolean | null | undefined;
 }
 
 /** Every feature of the oracle that an answer does not have, or has otherwise. */
 export function differences(
-  userId: string,
-  expected: Readonly<Record<string, number | null>>,
+  subject: string,
+  expected: Features,
   actual: Readonly<Record<string, string | number | boolean | null>>,
 ): Difference[] {
   return Object.keys(expected)
-    .map((feature) => ({ userId, feature, expected: expected[feature], actual: actual[feature] }))
+    .map((feature) => ({ subject, feature, expected: expected[feature], actual: actual[feature] }))
     .filter((difference) => difference.expected !== difference.actual);
 }

@@ -1,4 +1,5 @@
 /** What a local run prints: one line per step, two tables, and what to try next. */
+import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
@@ -42,6 +43,12 @@ export function progressBar(options: { readonly label: string; readonly total: n
   );
   bar.start(options.total, 0);
   return bar;
+}
+
+/** Below the working directory without it. */
+export function shownPath(path: string): string {
+  const below = relative(process.cwd(), path);
+  return below.startsWith('..') ? path : below;
 }
 
 export function count(number: number): string {
@@ -116,6 +123,10 @@ function readable(value: string | number | boolean | null | undefined): string {
 
 /** A call that a POSIX shell takes verbatim. */
 export function curlLine(url: string, body: object): string {
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  return `curl -s ${quote(url)} -H 'content-type: application/json' -d ${quote(JSON.stringify(body))}`;
+  return `curl -s ${shellQuoted(url)} -H 'content-type: application/json' -d ${shellQuoted(JSON.stringify(body))}`;
+}
+
+/** One word of a POSIX shell, whatever is in it. */
+export function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -11,7 +11,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { LAND_EVENTS_ENV } from '../../functions/land-events/constants.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
-import { historyErrorPrefixOf, historyPrefixOf } from '../../shared/offline/history-schema.ts';
+import { streamDelivery } from '../../shared/offline/deliveries.ts';
 import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { type HistoryStore, type HistoryTable, partitionPath } from './history-store.ts';
@@ -50,8 +50,7 @@ export class HistoryLanding extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const { table } = historyTableOf(history, source);
-    const prefix = historyPrefixOf(source);
-    const errorPrefix = historyErrorPrefixOf(source);
+    const { prefix, errorPrefix, fileNameBeginning } = streamDelivery(source);
     const { functionArn } = this.function;
     const delivery = new DeliveryRole(this, 'DeliveryRole', {
       reads: [
@@ -86,7 +85,7 @@ export class HistoryLanding extends Construct {
           table,
           logGroup,
           processor: transformation,
-          prefix: `${prefix}${partitionPath((column) => `!{partitionKeyFromLambda:${column}}`)}landed-`,
+          prefix: `${prefix}${partitionPath((column) => `!{partitionKeyFromLambda:${column}}`)}${fileNameBeginning}`,
           errorPrefix,
         }),
       ),

@@ -52,6 +52,7 @@ export class NodeFunction extends Construct {
         NODE_OPTIONS: '--enable-source-maps',
         [ENV.stage]: config.stage,
         ...(config.endpointUrl !== undefined && { [ENV.endpoint]: config.endpointUrl }),
+        ...(config.landing.by === 'lander' && { [ENV.rowEndpoint]: config.landing.url }),
         ...props.environment,
       },
       bundling: {

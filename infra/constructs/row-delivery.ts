@@ -10,21 +10,25 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
+import type { HistoryDelivery } from '../../shared/offline/deliveries.ts';
 import { PARTITION } from '../../shared/offline/history-schema.ts';
 import type { StageConfig } from '../config.ts';
 import { type HistoryStore, partitionPath } from './history-store.ts';
 import type { NodeFunction } from './node-function.ts';
 import { DeliveryRole, parquetDestination, removeUnusedAddresses } from './parquet-delivery.ts';
 
-export interface RowDeliveryProps {
-  /** Name of the table, known to functions before anything is deployed. */
+/** Where functions hand over the rows of a table. */
+export interface RowIntake {
+  /** Known to functions before anything is deployed. */
   readonly tableName: string;
+  readonly streamName: string;
+  /** None of a lander of a local run, which asks nobody for permission. */
+  readonly streamArn?: string;
+}
+
+export interface RowDeliveryProps {
+  readonly delivery: HistoryDelivery;
   readonly table: CfnTable;
-  /** Where the files of the table lie, with a slash at the end. */
-  readonly prefix: string;
-  readonly errorPrefix: string;
-  /** What its files are called, beside those of others in the same place. */
-  readonly fileNameBeginning: string;
   readonly history: HistoryStore;
   readonly config: StageConfig;
 }
@@ -35,14 +39,17 @@ export interface RowDeliveryProps {
  * Rows bring the values of their partition columns along. Inline expressions of jq take them from there, so no function
  * runs on the way; the table has no such columns in its files, and the reader of JSON passes over them.
  */
-export class RowDelivery extends Construct {
+export class RowDelivery extends Construct implements RowIntake {
   readonly tableName: string;
+  readonly streamName: string;
+  readonly streamArn: string;
   readonly deliveryStream: DeliveryStream;
 
   constructor(scope: Construct, id: string, props: RowDeliveryProps) {
     super(scope, id);
-    const { tableName, table, prefix, errorPrefix, fileNameBeginning, history, config } = props;
-    this.tableName = tableName;
+    const { table, history, config } = props;
+    const { schema, prefix, errorPrefix, fileNameBeginning } = props.delivery;
+    this.tableName = schema.tableName;
     const logGroup = new LogGroup(this, 'DeliveryLog', {
       retention: config.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -69,6 +76,8 @@ export class RowDelivery extends Construct {
         }),
       ),
     });
+    this.streamName = this.deliveryStream.deliveryStreamName;
+    this.streamArn = this.deliveryStream.deliveryStreamArn;
     // Firehose takes rows as soon as it exists, and could not write them before its role has its policy.
     this.deliveryStream.node.addDependency(delivery);
     removeUnusedAddresses(Stack.of(this));
@@ -76,16 +85,13 @@ export class RowDelivery extends Construct {
 }
 
 /** What a function needs to know to hand rows over; nothing where there is nobody to take them. */
-export function rowEnvironment(stack: Stack, deliveries: readonly RowDelivery[]): Readonly<Record<string, string>> {
-  if (deliveries.length === 0) return {};
-  const names = deliveries.map(({ tableName, deliveryStream }) => [tableName, deliveryStream.deliveryStreamName]);
+export function rowEnvironment(stack: Stack, intakes: readonly RowIntake[]): Readonly<Record<string, string>> {
+  if (intakes.length === 0) return {};
+  const names = intakes.map(({ tableName, streamName }) => [tableName, streamName]);
   return { [ENV.rowStreamNames]: stack.toJsonString(Object.fromEntries(names)) };
 }
 
-export function grantRows(to: NodeFunction, deliveries: readonly RowDelivery[]): void {
-  if (deliveries.length === 0) return;
-  to.grant(
-    ['firehose:PutRecordBatch'],
-    deliveries.map(({ deliveryStream }) => deliveryStream.deliveryStreamArn),
-  );
+export function grantRows(to: NodeFunction, intakes: readonly RowIntake[]): void {
+  const arns = intakes.flatMap(({ streamArn }) => streamArn ?? []);
+  if (arns.length > 0) to.grant(['firehose:PutRecordBatch'], arns);
 }

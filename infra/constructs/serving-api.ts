@@ -30,7 +30,7 @@ import type { SourceStream } from '../stateful-stack.ts';
 import { DECISION_PREFIXES } from './decisions-bucket.ts';
 import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
-import { grantRows, type RowDelivery, rowEnvironment } from './row-delivery.ts';
+import { grantRows, type RowIntake, rowEnvironment } from './row-delivery.ts';
 
 /** One line per request: who, what, how long, how it ended. Bodies hold payments of people and are never logged. */
 const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
@@ -54,7 +54,7 @@ export interface ServingApiProps {
   readonly streams: readonly SourceStream[];
   readonly decisionsBucket: Bucket;
   /** Where answers and decided events are kept; none where history is not landed. */
-  readonly rowDeliveries: readonly RowDelivery[];
+  readonly rowDeliveries: readonly RowIntake[];
   readonly config: StageConfig;
 }
 
@@ -95,7 +95,7 @@ export class ServingApi extends Construct {
     const description: ApiDescription = {
       url: this.url,
       authorization,
-      offersTrainingSets: config.landsHistory,
+      offersTrainingSets: config.landing.by !== 'nobody',
     };
     const serve = new NodeFunction(this, 'Serve', {
       folder: 'serve',

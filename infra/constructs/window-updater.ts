@@ -11,7 +11,7 @@ import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
-import { grantRows, type RowDelivery, rowEnvironment } from './row-delivery.ts';
+import { grantRows, type RowIntake, rowEnvironment } from './row-delivery.ts';
 
 /** Events of one entity that meet in a batch cost one write together, so a busy shard gains from large batches. */
 const BATCH_RECORDS_MAX = 500;
@@ -36,7 +36,7 @@ export interface WindowUpdaterProps extends SourceStream {
   readonly onlineTable: Table;
   readonly quarantineBucket: Bucket;
   /** Where features are kept as they become; none where history is not landed. */
-  readonly rowDeliveries: readonly RowDelivery[];
+  readonly rowDeliveries: readonly RowIntake[];
   readonly config: StageConfig;
 }
 

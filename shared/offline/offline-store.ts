@@ -10,8 +10,9 @@ import type { FeatureService } from '../definitions/service.ts';
  * 2. At a spine row, an event counts when `event time ≤ timestamp` and `arrived_at ≤ known_at`: nothing from the future,
  *    and nothing that was not known. It is inside a window by the same buckets as online.
  * 3. Late events do not count, as online: an event that is older, by more than the source's allowed lateness, than the
- *    newest event of its entity that belongs to the view and arrived before it (of several at one instant, those with the
- *    smaller event id first). A view with lanes judges this per lane.
+ *    newest event of its entity that belongs to the view and arrived before it (of several at one instant, the older ones
+ *    first, then those with the smaller event id: what arrives together makes nothing of it late). A view with lanes judges
+ *    this per lane.
  * 4. With `mode: 'event-time'`, arrival is not looked at: 2 is `event time ≤ timestamp` alone, and 3 does not apply.
  * 5. Output rows are the spine's rows in the spine's order, with the spine's columns first and the service's features
  *    after them, window features first, in the order of the service. An entity without events has empty values. Derived

@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
-import { ROW_METRICS } from '../../functions/constants.ts';
+import { ENV, ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { configOf, STAGES } from '../../infra/config.ts';
 import { transactions } from '../../shared/features/fraud.ts';
@@ -378,18 +378,65 @@ group('alarms', () => {
 
 group('a stage that does not land history', () => {
   it('is the local one, where only the store of history exists', () => {
-    expect(STAGES.filter((stage) => !configOf(stage).landsHistory)).toEqual(['local']);
+    expect(STAGES.filter((stage) => configOf(stage).landing.by === 'nobody')).toEqual(['local']);
     local.stateless.template.resourceCountIs('AWS::KinesisFirehose::DeliveryStream', 0);
     local.stateful.template.resourceCountIs('AWS::Glue::Table', repository.sources.length + ROW_TABLES.length);
   });
 
   it('lands it when the deployment says so', () => {
-    expect(configOf('local', { landsHistory: true }).landsHistory).toBe(true);
-    expect(configOf('prod', { landsHistory: false }).landsHistory).toBe(false);
-    const { template } = synthesize('local', { config: { landsHistory: true } }).stateless;
+    expect(configOf('local', { landsHistory: true }).landing).toEqual({ by: 'firehose' });
+    expect(configOf('prod', { landsHistory: false }).landing).toEqual({ by: 'nobody' });
+    const { template } = synthesize('local', { config: { landing: { by: 'firehose' } } }).stateless;
     template.resourceCountIs(
       'AWS::KinesisFirehose::DeliveryStream',
       repository.sources.length + ROW_TABLES.length + DECIDED.length,
     );
+  });
+});
+
+group('a stage whose history a lander of this machine lands', () => {
+  const url = 'http://127.0.0.1:4567';
+  const { template } = synthesize('local', { config: configOf('local', { landerUrl: url }) }).stateless;
+  const environmentOf = (description: RegExp) => {
+    const [found] = resourcesOf(template, 'AWS::Lambda::Function').filter(({ Properties }) =>
+      description.test(String(Properties.Description)),
+    );
+    return (found?.Properties.Environment as { Variables: Record<string, unknown> } | undefined)?.Variables ?? {};
+  };
+
+  it('deploys no delivery stream, no function that lands, and nothing that may use either', () => {
+    const types = Object.values(template.toJSON().Resources as Record<string, { Type: string }>).map(
+      ({ Type }) => Type,
+    );
+    expect(types.filter((type) => type.startsWith('AWS::KinesisFirehose'))).toEqual([]);
+    expect(JSON.stringify(template.toJSON())).not.toContain('firehose:');
+    expect(environmentOf(/^Lands the events/)).toEqual({});
+  });
+
+  it('has functions hand their rows to it, by the names of the tables', () => {
+    const namesOf = (description: RegExp) => JSON.parse(String(environmentOf(description)[ENV.rowStreamNames]));
+    expect(namesOf(/^Updates window counters/)).toEqual({ feature_rows: 'feature_rows' });
+    expect(namesOf(/^Serves online features/)).toEqual({
+      served_rows: 'served_rows',
+      raw_transactions: 'raw_transactions',
+    });
+    for (const description of [/^Updates window counters/, /^Serves online features/]) {
+      expect(environmentOf(description)[ENV.rowEndpoint]).toBe(url);
+    }
+  });
+
+  it('makes training sets and audits, as where delivery streams land', () => {
+    const paths = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey);
+    expect(paths).toContain('POST /training-sets');
+    expect(environmentOf(/^Makes training sets/)).not.toEqual({});
+    expect(environmentOf(/^Recomputes a sample/)).not.toEqual({});
+  });
+
+  it.each([
+    ['another stage', 'prod', { landerUrl: url }, /-c stage=local/],
+    ['delivery streams beside it', 'local', { landerUrl: url, landsHistory: true }, /exclude each other/],
+    ['what is not a URL', 'local', { landerUrl: '4567' }, /write a URL/],
+  ])('refuses %s', (_, stage, options, message) => {
+    expect(() => configOf(stage, options)).toThrow(message);
   });
 });

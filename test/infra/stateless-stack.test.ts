@@ -241,7 +241,7 @@ group('the API', () => {
     expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual(
       ['$default', ...documentedRoutes({ ...API, offersTrainingSets: true })].sort(),
     );
-    const withoutHistory = synthesize('prod', { config: { landsHistory: false } }).stateless;
+    const withoutHistory = synthesize('prod', { config: { landing: { by: 'nobody' } } }).stateless;
     expect(
       resourcesOf(withoutHistory.template, 'AWS::ApiGatewayV2::Route')
         .map(({ Properties }) => Properties.RouteKey)

@@ -121,7 +121,7 @@ function expectScored(view: WindowedView, run: History, claimedMillis: number): 
 async function expectOnline(view: WindowedView, run: History): Promise<void> {
   const { deliveries } = play(view, 1, run);
   const byArrival = (left: WindowEvent, right: WindowEvent) =>
-    left.arrivedAtMillis - right.arrivedAtMillis || (left.id < right.id ? -1 : 1);
+    left.arrivedAtMillis - right.arrivedAtMillis || left.timeMillis - right.timeMillis || (left.id < right.id ? -1 : 1);
   const arriving = deliveries.filter((event) => view.includes(event.values)).sort(byArrival);
   const store = new MemoryOnlineStore();
   for (const [index, event] of arriving.entries()) {

@@ -135,7 +135,12 @@ export function countedInHistory(
 function distinctInOrder(view: WindowedView, deliveries: readonly WindowEvent[]): WindowEvent[] {
   const inOrder = [...deliveries]
     .filter((event) => view.includes(event.values))
-    .sort((left, right) => left.arrivedAtMillis - right.arrivedAtMillis || compare(left.id, right.id));
+    .sort(
+      (left, right) =>
+        left.arrivedAtMillis - right.arrivedAtMillis ||
+        left.timeMillis - right.timeMillis ||
+        compare(left.id, right.id),
+    );
   return inOrder.filter(({ id }, position) => inOrder.findIndex((event) => event.id === id) === position);
 }
 

@@ -197,7 +197,12 @@ function justArrived(served: ServedViewCase, { events }: Hypothesis): WindowEven
         arrivedAtMillis >= servedAtMillis - inFlightMillis &&
         id !== scored?.event.id,
     )
-    .sort((left, right) => right.arrivedAtMillis - left.arrivedAtMillis || (left.id < right.id ? 1 : -1));
+    .sort(
+      (left, right) =>
+        right.arrivedAtMillis - left.arrivedAtMillis ||
+        right.timeMillis - left.timeMillis ||
+        (left.id < right.id ? 1 : -1),
+    );
 }
 
 function without(order: Hypothesis, left: ReadonlySet<WindowEvent>, cause: Hypothesis['cause']): Hypothesis {

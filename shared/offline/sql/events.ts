@@ -164,6 +164,6 @@ function withNewestSql(options: EventsTable, events: string): string {
   const { view } = options;
   const keys = view.entity.joinKeys.map((joinKey) => keyColumn(view, joinKey).name);
   const lane = view.lanes === 1 ? [] : [laneSql(options)];
-  const before = `PARTITION BY ${[...keys, ...lane].join(', ')} ORDER BY ${ARRIVAL}, ${EVENT_ID} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING`;
+  const before = `PARTITION BY ${[...keys, ...lane].join(', ')} ORDER BY ${ARRIVAL}, ${EVENT_TIME}, ${EVENT_ID} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING`;
   return `SELECT "distinct".*, max(${EVENT_TIME}) OVER (${before}) AS "newest before"\nFROM (\n${indent(events)}\n) AS "distinct"`;
 }

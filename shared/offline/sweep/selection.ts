@@ -1,7 +1,6 @@
 import type { FieldValue } from '../../definitions/fields.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf, compilePredicate } from '../../expressions/index.ts';
-import { compareCodePoints } from '../../expressions/tree.ts';
 import { laneOf } from '../../online/item-key.ts';
 import { idHashOf } from '../../windows/event.ts';
 import type { HistoryMode } from '../offline-store.ts';
@@ -120,7 +119,6 @@ export class Selection {
     const isDropped = this.#isDropped;
     const { allowedLatenessMillis } = this.#view.layout;
     let newer = length - 1;
-    let first = -1;
     let firstArrival = Number.POSITIVE_INFINITY;
     for (let position = length - 1; position >= 0; position--) {
       if (isDropped[position] === 1 || (laneOfPosition && laneOfPosition[position] !== lane)) continue;
@@ -128,16 +126,10 @@ export class Selection {
       for (; newer > position && (times[newer] ?? 0) > tolerated; newer--) {
         // A late event need not be looked at, but it changes nothing either.
         if (isDropped[newer] === 1 || (laneOfPosition && laneOfPosition[newer] !== lane)) continue;
-        const arrival = arrivals[newer] ?? 0;
-        if (arrival < firstArrival || (arrival === firstArrival && comesBefore(events, newer, first))) {
-          first = newer;
-          firstArrival = arrival;
-        }
+        firstArrival = Math.min(firstArrival, arrivals[newer] ?? 0);
       }
-      const arrival = arrivals[position] ?? 0;
-      if (firstArrival < arrival || (firstArrival === arrival && comesBefore(events, first, position))) {
-        isDropped[position] = 1;
-      }
+      // Of those that arrived at one instant the older ones come first, so that none makes another late.
+      if (firstArrival < (arrivals[position] ?? 0)) isDropped[position] = 1;
     }
   }
 
@@ -170,9 +162,4 @@ export class Selection {
       latestArrivals[index] = latest;
     }
   }
-}
-
-/** The order of two events that arrived at one instant: by id, as SQL and UTF-8 order text. */
-function comesBefore(events: EventColumns, left: number, right: number): boolean {
-  return compareCodePoints(events.idAt(left), events.idAt(right)) < 0;
 }

@@ -136,8 +136,8 @@ describe('the oracle', () => {
 
   test('finds values that differ and values that are missing', () => {
     expect(differences('u', { a: 1, b: 2, c: null }, { a: 1, b: 3 })).toEqual([
-      { userId: 'u', feature: 'b', expected: 2, actual: 3 },
-      { userId: 'u', feature: 'c', expected: null, actual: undefined },
+      { subject: 'u', feature: 'b', expected: 2, actual: 3 },
+      { subject: 'u', feature: 'c', expected: null, actual: undefined },
     ]);
   });
 });

@@ -19,23 +19,24 @@ const view = everyAggregateView({
   endpoints: true,
 });
 
-function event(id: string, secondsLater: number): WindowEvent {
+function event(id: string, secondsLater: number, arrivedLaterMillis = 0): WindowEvent {
   return {
     id,
     idHash: idHashOf(id),
     timeMillis: START_MILLIS + secondsLater * 1_000,
-    arrivedAtMillis: START_MILLIS + 60_000,
+    arrivedAtMillis: START_MILLIS + 60_000 + arrivedLaterMillis,
     values: { account_id: 'acc', amount: 1, quantity: 1, label: id, flag: true, ratio: 1 },
   };
 }
 
-describe('two events that arrived at one instant, so far apart that the second to be counted is late', () => {
+describe('of two events so far apart that the older one is late when it is counted second', () => {
   it.each([
-    ['the older one has the lesser id: both count', LESSER, GREATER, 2],
-    ['the newer one has the lesser id: it makes the older one late', GREATER, LESSER, 1],
-  ])('where %s, in every computation', async (_, older, newer, counted) => {
-    const row = { timestampMillis: START_MILLIS + 60_000, knownAtMillis: START_MILLIS + 60_000 };
-    const deliveries = [event(older, 0), event(newer, 30)];
+    ['arrived at one instant, and the older one has the lesser id: both count', LESSER, GREATER, 0, 2],
+    ['arrived at one instant, and the newer one has the lesser id: both count', GREATER, LESSER, 0, 2],
+    ['the older one arrived a millisecond later: it is late', LESSER, GREATER, 1, 1],
+  ])('%s, in every computation', async (_, older, newer, laterMillis, counted) => {
+    const row = { timestampMillis: START_MILLIS + 60_000, knownAtMillis: START_MILLIS + 61_000 };
+    const deliveries = [event(older, 0, laterMillis), event(newer, 30)];
     const tables = { deliveries: new Map([['acc', deliveries]]), spine: [{ account: 'acc', decidedId: null, ...row }] };
     const connection = await (await DuckDBInstance.create()).connect();
     const queried = await connection.runAndReadAll(

@@ -1,7 +1,7 @@
 WITH "user_transactions@1 events" AS (
   SELECT "user_id key", "event time", "arrived at", "event id", "amount", "amount units", "merchant_id"
   FROM (
-    SELECT "distinct".*, max("event time") OVER (PARTITION BY "user_id key" ORDER BY "arrived at", "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "newest before"
+    SELECT "distinct".*, max("event time") OVER (PARTITION BY "user_id key" ORDER BY "arrived at", "event time", "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "newest before"
     FROM (
       SELECT *
       FROM (
@@ -24,7 +24,7 @@ WITH "user_transactions@1 events" AS (
 "merchant_risk@1 events" AS (
   SELECT "merchant_id key", "event time", "arrived at", "is_fraud", "is_fraud units"
   FROM (
-    SELECT "distinct".*, max("event time") OVER (PARTITION BY "merchant_id key" ORDER BY "arrived at", "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "newest before"
+    SELECT "distinct".*, max("event time") OVER (PARTITION BY "merchant_id key" ORDER BY "arrived at", "event time", "event id" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "newest before"
     FROM (
       SELECT *
       FROM (

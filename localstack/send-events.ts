@@ -1,36 +1,39 @@
-/** Puts deliveries into a stream as a producer does: in batches, in order, and again what the stream refused. */
+/** Puts events into a stream as a producer does: in batches, in order, and again what the stream refused. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { LocalEnvironmentError } from './child-process.ts';
 import { clientConfigurationOf } from './endpoint.ts';
-import type { Delivery } from './traffic.ts';
 
 /** The most that one `PutRecords` takes. */
 const BATCH_RECORDS_MAX = 500;
 const ATTEMPTS_MAX = 8;
 const RETRY_MILLIS_MIN = 50;
 
+/** An event, and the key whose events stay in order and reach one consumer. */
+export interface KeyedEvent {
+  readonly event: object;
+  readonly partitionKey: string;
+}
+
 /** @param options.onSent hears which records the stream took, after each batch. @throws LocalEnvironmentError when refused. */
-export async function sendTraffic(options: {
+export async function sendEvents(options: {
   readonly endpoint: string;
   readonly streamName: string;
-  readonly deliveries: readonly Delivery[];
+  readonly events: readonly KeyedEvent[];
   readonly onSent: (sequenceNumbers: readonly string[]) => void;
 }): Promise<void> {
-  const { streamName, deliveries, onSent } = options;
+  const { streamName, events, onSent } = options;
   const client = new KinesisClient(clientConfigurationOf(options.endpoint));
-  for (let start = 0; start < deliveries.length; start += BATCH_RECORDS_MAX) {
-    const batch = deliveries.slice(start, start + BATCH_RECORDS_MAX);
-    onSent(await putBatch(client, streamName, batch));
+  for (let start = 0; start < events.length; start += BATCH_RECORDS_MAX) {
+    onSent(await putBatch(client, streamName, events.slice(start, start + BATCH_RECORDS_MAX)));
   }
 }
 
-async function putBatch(client: KinesisClient, streamName: string, batch: readonly Delivery[]): Promise<string[]> {
+async function putBatch(client: KinesisClient, streamName: string, batch: readonly KeyedEvent[]): Promise<string[]> {
   const sequenceNumbers: string[] = [];
-  let remaining = batch.map(({ transaction }) => ({
-    Data: Buffer.from(JSON.stringify(transaction)),
-    // Transactions of one user stay in order, and reach one consumer.
-    PartitionKey: transaction.user_id,
+  let remaining = batch.map(({ event, partitionKey }) => ({
+    Data: Buffer.from(JSON.stringify(event)),
+    PartitionKey: partitionKey,
   }));
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const { Records = [] } = await client.send(new PutRecordsCommand({ StreamName: streamName, Records: remaining }));

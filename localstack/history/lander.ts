@@ -1,0 +1,270 @@
+/**
+ * Lands rows of a local run as delivery streams do on AWS: the same Parquet files at the same keys, on disk and in the bucket.
+ *
+ * 1. Rows wait in memory, by delivery, for some seconds or until there are some thousands of them.
+ * 2. A flush writes them into a staging folder beside the history, one Parquet file per partition; what does not fit its table
+ *    becomes lines of an error file, with the original bytes in base64.
+ * 3. Each file is renamed to its place, so that readers see whole files alone, and its bytes are put into the bucket at the same
+ *    key. What the bucket does not take is put again by the next flush.
+ *
+ * A row lands exactly once on disk, unless the process is killed while it waits.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import pMap from 'p-map';
+import type { HistoryDelivery } from '../../shared/offline/deliveries.ts';
+import { ParquetWriter } from './parquet-writer.ts';
+import { type CheckedRow, rowCheck } from './row-check.ts';
+
+/** A record that did not become a row, as Firehose keeps it. */
+export interface RefusedRecord {
+  readonly data: Uint8Array;
+  readonly kind: 'processing-failed' | 'format-conversion-failed';
+  readonly errorCode: string;
+  /** Says what is wrong, and quotes no value. */
+  readonly errorMessage: string;
+}
+
+export interface Lander {
+  /**
+   * Takes rows, with the partition columns beside those of the table and decimals as text. Never throws, and never waits.
+   * What is not such a row is refused when it is its turn.
+   */
+  land(delivery: HistoryDelivery, rows: readonly unknown[]): void;
+  /** Takes records that cannot become rows. Never throws, and never waits. */
+  refuse(delivery: HistoryDelivery, records: readonly RefusedRecord[]): void;
+  /** Everything that was taken before is on disk and in the bucket. @throws what kept it from there; it waits then. */
+  flush(): Promise<void>;
+}
+
+/** Where files are put beside the disk. */
+export type PutObject = (key: string, content: Uint8Array) => Promise<void>;
+
+export interface DiskLanderOptions {
+  /** Folder of the history, emptied at the start. */
+  readonly folder: string;
+  /** Hears of a flush in the background that failed; the next one tries again. */
+  readonly onError: (error: unknown) => void;
+  /** Rows wait so long for others. Default 2,000. */
+  readonly flushAfterMillis?: number;
+  /** So many rows do not wait. Default 5,000. */
+  readonly flushRows?: number;
+  readonly now?: () => number;
+  /** Does work so many milliseconds from now, unless what it returns is called before. */
+  readonly after?: (millis: number, work: () => void) => () => void;
+}
+
+const PUTS_AT_ONCE = 4;
+
+function afterByTimer(millis: number, work: () => void): () => void {
+  const timer = setTimeout(work, millis);
+  return () => clearTimeout(timer);
+}
+
+interface Waiting {
+  rows: unknown[];
+  refused: RefusedRecord[];
+}
+
+export class DiskLander implements Lander {
+  readonly #options: Required<DiskLanderOptions>;
+  readonly #staging: string;
+  readonly #writer = new ParquetWriter();
+  readonly #checks = new Map<HistoryDelivery, (row: unknown) => CheckedRow>();
+  #waiting = new Map<HistoryDelivery, Waiting>();
+  #waitingRows = 0;
+  #cancelTimer: (() => void) | undefined;
+  /** The flush in progress and those that wait for it. */
+  #flushing: Promise<void> = Promise.resolve();
+  #putObject: PutObject | undefined;
+  /** Keys of files that are in their place, and not yet in the bucket. */
+  #unputKeys: string[] = [];
+
+  private constructor(options: DiskLanderOptions) {
+    this.#options = { flushAfterMillis: 2_000, flushRows: 5_000, now: Date.now, after: afterByTimer, ...options };
+    this.#staging = `${options.folder}.staging`;
+  }
+
+  /** Empties the folder: what lies there belongs to an earlier run, of another bucket. */
+  static async open(options: DiskLanderOptions): Promise<DiskLander> {
+    const lander = new DiskLander(options);
+    for (const folder of [options.folder, lander.#staging]) {
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true });
+    }
+    return lander;
+  }
+
+  /** From now on files go into a bucket, too; those that are on disk already with the next flush. */
+  publishTo(putObject: PutObject): void {
+    this.#putObject = putObject;
+  }
+
+  land(delivery: HistoryDelivery, rows: readonly unknown[]): void {
+    this.#of(delivery).rows.push(...rows);
+    this.#taken(rows.length);
+  }
+
+  refuse(delivery: HistoryDelivery, records: readonly RefusedRecord[]): void {
+    this.#of(delivery).refused.push(...records);
+    this.#taken(records.length);
+  }
+
+  flush(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const flush = this.#flushing.then(() => this.#flush());
+    // The next flush waits for this one, however it ends; whoever asked for it hears of its error.
+    this.#flushing = flush.catch(() => {});
+    return flush;
+  }
+
+  /** Lands what waits. Nothing may be handed over afterwards. */
+  async close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      this.#cancelTimer?.();
+      await this.#writer.close();
+      await rm(this.#staging, { recursive: true, force: true });
+    }
+  }
+
+  #of(delivery: HistoryDelivery): Waiting {
+    const waiting = this.#waiting.get(delivery) ?? { rows: [], refused: [] };
+    this.#waiting.set(delivery, waiting);
+    return waiting;
+  }
+
+  #taken(rows: number): void {
+    this.#waitingRows += rows;
+    const { flushRows, flushAfterMillis } = this.#options;
+    if (this.#waitingRows >= flushRows) this.#flushSoon(0);
+    else if (this.#waitingRows > 0 && this.#cancelTimer === undefined) this.#flushSoon(flushAfterMillis);
+  }
+
+  #flushSoon(millis: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#options.after(millis, () => {
+      this.flush().catch((error: unknown) => {
+        this.#options.onError(error);
+        this.#flushSoon(this.#options.flushAfterMillis);
+      });
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    this.#waitingRows = 0;
+    for (const [delivery, taken] of waiting) {
+      try {
+        await this.#write(delivery, taken);
+        waiting.delete(delivery);
+      } catch (error) {
+        this.#giveBack(waiting);
+        throw error;
+      }
+    }
+    await this.#put();
+  }
+
+  #giveBack(waiting: ReadonlyMap<HistoryDelivery, Waiting>): void {
+    for (const [delivery, { rows, refused }] of waiting) {
+      const later = this.#of(delivery);
+      later.rows = [...rows, ...later.rows];
+      later.refused = [...refused, ...later.refused];
+      this.#waitingRows += rows.length + refused.length;
+    }
+  }
+
+  /** Files of a delivery get to their places once all of them are written. */
+  async #write(delivery: HistoryDelivery, { rows, refused }: Waiting): Promise<void> {
+    const folder = join(this.#staging, randomUUID());
+    const { accepted, unfit } = this.#check(delivery, rows);
+    try {
+      await mkdir(folder);
+      if (accepted.length > 0) {
+        await this.#writer.write({ delivery, rows: accepted, folder });
+      }
+      await this.#writeErrors(folder, delivery, [...refused, ...unfit]);
+    } catch (error) {
+      for (const left of [folder, `${folder}.jsonl`]) await rm(left, { recursive: true, force: true });
+      throw error;
+    }
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const file = join(entry.parentPath, entry.name);
+      const key = relative(folder, file);
+      const place = join(this.#options.folder, key);
+      await mkdir(dirname(place), { recursive: true });
+      await rename(file, place);
+      this.#unputKeys.push(key.split(sep).join('/'));
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  #check(delivery: HistoryDelivery, rows: readonly unknown[]) {
+    const check = this.#checks.get(delivery) ?? rowCheck(delivery.schema);
+    this.#checks.set(delivery, check);
+    const accepted: object[] = [];
+    const unfit: RefusedRecord[] = [];
+    for (const row of rows) {
+      const checked = check(row);
+      if (checked.ok) accepted.push(checked.row);
+      else unfit.push(unconverted(Buffer.from(JSON.stringify(row) ?? ''), checked.problem));
+    }
+    return { accepted, unfit };
+  }
+
+  async #writeErrors(
+    folder: string,
+    { errorPrefix }: HistoryDelivery,
+    records: readonly RefusedRecord[],
+  ): Promise<void> {
+    const now = this.#options.now();
+    const day = new Date(now).toISOString().slice(0, 10).replaceAll('-', '/');
+    for (const [kind, ofKind] of Map.groupBy(records, (record) => record.kind)) {
+      const lines = ofKind.map(({ data, errorCode, errorMessage }) =>
+        JSON.stringify({
+          attemptsMade: 1,
+          arrivalTimestamp: now,
+          errorCode,
+          errorMessage,
+          attemptEndingTimestamp: now,
+          rawData: Buffer.from(data).toString('base64'),
+        }),
+      );
+      const file = join(folder, errorPrefix, kind, day, `refused-${randomUUID()}`);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, `${lines.join('\n')}\n`);
+    }
+  }
+
+  async #put(): Promise<void> {
+    const putObject = this.#putObject;
+    if (putObject === undefined) return;
+    const keys = this.#unputKeys;
+    this.#unputKeys = [];
+    const put = new Set<string>();
+    try {
+      await pMap(
+        keys,
+        async (key) => {
+          await putObject(key, await readFile(join(this.#options.folder, key)));
+          put.add(key);
+        },
+        { concurrency: PUTS_AT_ONCE },
+      );
+    } catch (error) {
+      this.#unputKeys = keys.filter((key) => !put.has(key));
+      throw error;
+    }
+  }
+}
+
+/** Of what is no row of its table. */
+export function unconverted(data: Uint8Array, errorMessage: string): RefusedRecord {
+  return { data, kind: 'format-conversion-failed', errorCode: 'DataFormatConversion.MalformedData', errorMessage };
+}

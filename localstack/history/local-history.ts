@@ -1,0 +1,93 @@
+/** The history of a local run: who takes events and rows, and where they land. */
+import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
+import { landEvents } from '../../functions/land-events/land-events.ts';
+import { S3ObjectStore } from '../../functions/s3-object-store.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import { functionDeliveries, type HistoryDelivery, streamDelivery } from '../../shared/offline/deliveries.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { LocalEnvironmentError } from '../child-process.ts';
+import type { Deployment } from '../deploy.ts';
+import { clientConfigurationOf, s3EndpointOf } from '../endpoint.ts';
+import type { StreamRecord } from '../poller.ts';
+import { DiskLander, type Lander } from './lander.ts';
+import { startRowServer } from './row-server.ts';
+
+export interface LocalHistory {
+  /** Of the files, in the layout of the bucket: `raw/<source>/…`, `served_rows/…`. */
+  readonly folder: string;
+  /** Where functions hand their rows over: `landerUrl` of the deployment. */
+  readonly url: string;
+  /** Lands events that were read from the stream of a source. */
+  landStreamed(source: EventSource, records: readonly StreamRecord[]): void;
+  /** From now on files go into the bucket of a deployment, too. */
+  publishTo(deployment: Pick<Deployment, 'endpoint' | 'historyBucketName'>): void;
+  /** @throws what kept something from its place. */
+  flush(): Promise<void>;
+  /** Lands what waits, and takes nothing any more. */
+  close(): Promise<void>;
+}
+
+/** @param options.directory of the run; its folder `history` is emptied. */
+export async function openLocalHistory(options: {
+  readonly directory: string;
+  readonly repository: Pick<FeatureRepository, 'sources' | 'services'>;
+  readonly onError: (error: unknown) => void;
+}): Promise<LocalHistory> {
+  const folder = join(options.directory, 'history');
+  const lander = await DiskLander.open({ folder, onError: options.onError });
+  const deliveries = new Map(functionDeliveries(options.repository).map((found) => [found.schema.tableName, found]));
+  const server = await startRowServer({ deliveries, lander });
+  const streamed = new Map(options.repository.sources.map((source) => [source, streamDelivery(source)]));
+  let s3: S3Client | undefined;
+  return {
+    folder,
+    url: server.url,
+    landStreamed: (source, records) => {
+      const delivery = streamed.get(source);
+      if (delivery === undefined) throw new LocalEnvironmentError(`The repository has no source ${source.name}`);
+      landStreamed(lander, { source, delivery, records });
+    },
+    publishTo: ({ endpoint, historyBucketName }) => {
+      s3 ??= new S3Client({ ...clientConfigurationOf(s3EndpointOf(endpoint)), forcePathStyle: true });
+      const bucket = new S3ObjectStore({ client: s3, bucketName: historyBucketName });
+      lander.publishTo((key, content) => bucket.put(key, content));
+    },
+    flush: () => lander.flush(),
+    close: async () => {
+      await server.stop();
+      try {
+        await lander.close();
+      } finally {
+        s3?.destroy();
+      }
+    },
+  };
+}
+
+/** As the function that lands events does behind Firehose; what it refuses is kept with its original bytes. */
+export function landStreamed(
+  lander: Pick<Lander, 'land' | 'refuse'>,
+  {
+    source,
+    delivery,
+    records,
+  }: { readonly source: EventSource; readonly delivery: HistoryDelivery; readonly records: readonly StreamRecord[] },
+): void {
+  const landings = landEvents(source, records);
+  lander.land(
+    delivery,
+    landings.flatMap((landing) => (landing.ok ? [{ ...landing.row, ...landing.partition }] : [])),
+  );
+  const refused = records.filter((_, index) => landings[index]?.ok === false);
+  if (refused.length === 0) return;
+  lander.refuse(
+    delivery,
+    refused.map(({ data }) => ({
+      data,
+      kind: 'processing-failed',
+      errorCode: 'Lambda.ProcessingFailedStatus',
+      errorMessage: 'The record is not an event of its source.',
+    })),
+  );
+}

@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { LOCAL_DIRECTORY } from '../child-process.ts';
+import { DEFAULT_PORT } from '../ministack.ts';
+
+const EVENTS_MIN = 100;
+
+export interface Options {
+  readonly once: boolean;
+  readonly port: number;
+  readonly endpoint?: string;
+  readonly events: number;
+  readonly seed: number;
+  /** Absolute. */
+  readonly directory: string;
+}
+
+export function parseOptions(): Options {
+  return new Command('npm start --')
+    .description('Runs the feature store on this machine, streams card traffic through it and checks every feature.')
+    .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
+    .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
+    .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', localUrl)
+    .option('--events <number>', 'transactions to simulate', wholeNumber(EVENTS_MIN, 100_000), 3_000)
+    .option('--seed <number>', 'seed of the simulation', wholeNumber(0, 2 ** 31 - 1), 1)
+    .option(
+      '--directory <folder>',
+      'folder of everything that a run writes',
+      (folder) => resolve(folder),
+      LOCAL_DIRECTORY,
+    )
+    .parse()
+    .opts<Options>();
+}
+
+function wholeNumber(minimum: number, maximum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
+  };
+}
+
+function localUrl(text: string): string {
+  if (URL.canParse(text)) return new URL(text).origin;
+  throw new InvalidArgumentError('Give a URL such as http://localhost:4566.');
+}
