@@ -7,6 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
 import { fraudDetection, transactions, userTransactions } from '../shared/features/fraud.ts';
 import { repository } from '../shared/features/index.ts';
 import { ModelPackageError } from '../shared/scoring/package.ts';
@@ -14,11 +15,22 @@ import { activateModel, SHIPPED_MODEL, untilModelDecides } from './activate-mode
 import { decide, type FeaturesResult, readFeatures } from './api-client.ts';
 import { LocalEnvironmentError, type LocalServer } from './child-process.ts';
 import { type Deployment, deployLocally } from './deploy.ts';
+import { sourceLine, writeEnvFile } from './env-file.ts';
 import { startEventSourceMapping } from './event-source-mapping.ts';
+import { measureCalls } from './latency.ts';
 import { DEFAULT_PORT, isMiniStackInstalled, startMiniStack } from './ministack.ts';
 import { type Difference, differences, oracleFeatures } from './oracle.ts';
 import type { Poller } from './poller.ts';
-import { count, curlLine, decisionsTable, featuresTable, type LiveDecision, progressBar, step } from './report.ts';
+import {
+  count,
+  curlLine,
+  decisionsTable,
+  featuresTable,
+  type LiveDecision,
+  latencySentence,
+  progressBar,
+  step,
+} from './report.ts';
 import { sendTraffic } from './send-traffic.ts';
 import {
   type Delivery,
@@ -70,6 +82,7 @@ function localUrl(text: string): string {
 function parseOptions(): Options {
   return new Command('npm start --')
     .description('Runs the feature store on this machine, streams card traffic through it and checks every feature.')
+    .version(packageJson.version, '--version', 'print the version')
     .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
     .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
     .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead of starting one', localUrl)
@@ -107,7 +120,7 @@ async function main(options: Options): Promise<void> {
   const deliveries = await stream({ options, deployment, pollers, userIdPrefix, ended });
   const results = await verify(deployment, deliveries);
   const decisions = await decideLive(deployment, options.seed, userIdPrefix);
-  show(deployment, results, decisions);
+  await show(deployment, results, decisions);
   if (options.once) {
     await Promise.all(pollers.map((poller) => poller.stop()));
     await server?.stop();
@@ -321,7 +334,12 @@ async function decideSequence(
   return live;
 }
 
-function show({ apiUrl }: Deployment, results: readonly FeaturesResult[], decisions: readonly LiveDecision[]): void {
+async function show(
+  deployment: Deployment,
+  results: readonly FeaturesResult[],
+  decisions: readonly LiveDecision[],
+): Promise<void> {
+  const { apiUrl } = deployment;
   console.log(`\nLive decisions: POST /predict_fraud\n${decisionsTable(decisions)}`);
   // The first user lived through a burst a moment ago, so that every window has something to show.
   const [example] = results.toSorted((left, right) => (left.entity.user_id < right.entity.user_id ? -1 : 1));
@@ -332,16 +350,16 @@ function show({ apiUrl }: Deployment, results: readonly FeaturesResult[], decisi
   };
   const user_id = example.entity.user_id;
   console.log(`\nFeatures of ${user_id}, who just had a burst: POST /features\n${featuresTable(example, layout)}`);
+  const latency = await measureCalls(apiUrl, normalTransaction(user_id));
   const request = { service: fraudDetection.name, entities: [{ user_id, merchant_id: MERCHANT_ID }] };
-  const purchase = {
-    transaction_id: 'tx-from-curl',
-    user_id,
-    merchant_id: MERCHANT_ID,
-    amount: 1_999,
-    timestamp: new Date().toISOString(),
-  };
-  console.log(`\nAPI  ${apiUrl}\n\nTry\n${curlLine(`${apiUrl}/features`, request)}`);
-  console.log(`${curlLine(`${apiUrl}/predict_fraud`, purchase)}`);
+  const purchase = { ...normalTransaction(user_id), transaction_id: 'tx-from-curl', amount: 1_999 };
+  const envFile = await writeEnvFile(deployment);
+  console.log(`\n${latencySentence(latency)}.`);
+  console.log(
+    `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, process.env.INIT_CWD ?? process.cwd())}`,
+  );
+  console.log(curlLine('/features', request));
+  console.log(curlLine('/predict_fraud', { ...purchase, timestamp: new Date(purchase.timestamp).toISOString() }));
 }
 
 try {
