@@ -6,12 +6,12 @@
 
 // biome-ignore-start lint/style/useNodejsImportProtocol: Node 12 does not know it.
 const { existsSync } = require('fs');
-const { join } = require('path');
+const path = require('path');
 // biome-ignore-end lint/style/useNodejsImportProtocol: Node 12 does not know it.
 const { engines } = require('../package.json');
 
-const ROOT = join(__dirname, '..');
-const isInstalled = existsSync(join(ROOT, 'node_modules'));
+const ROOT = path.join(__dirname, '..');
+const isInstalled = existsSync(path.join(ROOT, 'node_modules'));
 
 function refuse(sentence) {
   console.error(`feature-store: ${sentence}`);

@@ -4,7 +4,7 @@
 
 require('./check-node.cjs');
 
-import('./main.ts')
+void import('./main.ts')
   .then(({ main }) => main(process.argv.slice(2), { print: console.log, printError: console.error }))
   .then((exitCode) => {
     process.exitCode = exitCode;

@@ -25,7 +25,7 @@ async function typeErrors(sources: readonly Pick<Block, 'document' | 'text'>[]):
   await writeFile(project, JSON.stringify({ extends: './tsconfig.json', include: files }));
   return promisify(execFile)(join(PROJECT_ROOT, 'node_modules/.bin/tsc'), ['-p', project]).then(
     () => '',
-    (error: { readonly stdout?: string }) => error.stdout ?? String(error),
+    ({ stdout, message }: Error & { readonly stdout?: string }) => stdout ?? message,
   );
 }
 
