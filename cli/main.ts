@@ -212,6 +212,8 @@ export function featureStoreProgram(
 ): Command {
   const program = new Command('feature-store')
     .description('Training sets, history, audits, backfill, models and decisions, from this machine.')
+    // "config show --version 3" is another one.
+    .enablePositionalOptions()
     .version(packageJson.version, '--version', 'print the version');
   const commands = [
     trainingSetCommand(terminal),
