@@ -12,7 +12,8 @@ import { repository } from '../../shared/features/index.ts';
 import { onlyResourceOf, type Properties, resourcesOf, synthesize } from './synthesize.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
-const { template } = synthesize('prod').stateless;
+const stacks = synthesize('prod');
+const { template } = stacks.stateless;
 const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
 
 function alarm(name: string): Properties {
@@ -265,3 +266,25 @@ function dashboardText(of: Template): string {
   };
   return body['Fn::Join'][1].filter((part) => typeof part === 'string').join('');
 }
+
+group('commands of the runbook', () => {
+  const runbook = readFileSync(join(PROJECT_ROOT, 'docs/runbook.md'), 'utf8');
+
+  it('ask for outputs that the stacks have', () => {
+    const outputs = { Stateful: stacks.stateful.template, Stateless: stacks.stateless.template };
+    const asked = [...runbook.matchAll(/\boutputs (Stateful|Stateless) (\w+)/g)];
+    expect(asked.length).toBeGreaterThan(7);
+    const missing = asked.filter(([, stack, name = '']) => {
+      const template = stack === 'Stateful' ? outputs.Stateful : outputs.Stateless;
+      return Object.keys(template.findOutputs(name)).length === 0;
+    });
+    expect(missing.map(([call]) => call)).toEqual([]);
+  });
+
+  it('use variables that one of them sets', () => {
+    const used = new Set([...runbook.matchAll(/\$([A-Z][A-Z_]+)\b/g)].map(([, name = '']) => name));
+    const set = new Set([...runbook.matchAll(/\b([A-Z][A-Z_]+)=/g)].map(([, name = '']) => name));
+    // Of the training set that is asked about.
+    expect([...used].filter((name) => !set.has(name))).toEqual(['ID']);
+  });
+});

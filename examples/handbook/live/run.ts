@@ -31,7 +31,7 @@ import { LandedFiles } from './landed.ts';
 import { plantLies } from './lies.ts';
 import { liveTransactions, withLateOnes } from './transactions.ts';
 
-const CLI = join(PROJECT_ROOT, 'cli/main.ts');
+const CLI = join(PROJECT_ROOT, 'cli/feature-store.cjs');
 const FEATURES = join(import.meta.dirname, 'features.ts');
 const CHANGED_FEATURES = join(import.meta.dirname, 'changed-features.ts');
 const LATE_SHARE = 0.01;

@@ -143,8 +143,10 @@ describe('the oracle', () => {
 });
 
 test('a curl line survives the shell', () => {
-  const line = curlLine('http://localhost/$default/features', { name: 'it\'s "quoted"' });
-  const printed = execFileSync('sh', ['-c', line.replace(/^curl/, 'printf "%s\\n"')])
+  const line = curlLine('/features', { name: 'it\'s "quoted"' });
+  const printed = execFileSync('sh', ['-c', line.replace(/^curl/, 'printf "%s\\n"')], {
+    env: { ...process.env, API: 'http://localhost/$default' },
+  })
     .toString()
     .split('\n');
   expect(printed).toContain('http://localhost/$default/features');
