@@ -95,6 +95,7 @@ function pascalCase(key: string): string {
 const componentNames = {
   features: ({ key }: { readonly key: string }) => `${pascalCase(key)}Features`,
   decisionRequest: ({ service }: DecidingService) => `${pascalCase(service.key)}DecisionRequest`,
+  decidedFeatures: ({ service }: DecidingService) => `${pascalCase(service.key)}DecidedFeatures`,
   decision: ({ service }: DecidingService) => `${pascalCase(service.key)}Decision`,
   event: ({ name }: EventSource) => `${pascalCase(name)}Event`,
   eventList: ({ name }: EventSource) => `${pascalCase(name)}EventList`,
@@ -123,16 +124,17 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
     answers.set('TrainingSetQueued', queuedAnswer).set('TrainingSet', trainingSetAnswer);
   }
   const features = repository.services.map((service) => {
-    const schema = schemas.serviceFeatures(service);
+    const schema = schemas.serviceFeatures(service, { mayBeMissing: false });
     answers.set(componentNames.features(service), schema);
-    return [service, schema] as const;
+    return schema;
   });
-  const entity = schemas.entityFeaturesOf(features.map(([, schema]) => schema));
+  const entity = schemas.entityFeaturesOf(features);
   answers.set('EntityFeatures', entity).set('FeaturesAnswer', schemas.featuresAnswerOf(entity));
   for (const version of deciding.values()) {
-    const own = features.find(([service]) => service === version.service)?.[1];
+    const decided = schemas.serviceFeatures(version.service, { mayBeMissing: true });
     requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
-    if (own) answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, own));
+    answers.set(componentNames.decidedFeatures(version), decided);
+    answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, decided));
   }
   for (const source of repository.sources) {
     // A copy, because two sources may share a schema, and a schema has one name.

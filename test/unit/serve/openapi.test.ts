@@ -25,6 +25,7 @@ import {
 } from '../../../shared/definitions/index.ts';
 import { fraudDetection, transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
+import { type OnlineStore, OnlineStoreUnavailableError } from '../../../shared/online/store.ts';
 import { featureRepository } from '../../../shared/registry/manifest.ts';
 import { API } from '../../support/api-description.ts';
 import { serve, transaction } from './harness.ts';
@@ -159,8 +160,10 @@ describe('GET /openapi.json', () => {
   });
 });
 
+const unanswered = () => Promise.reject(new OnlineStoreUnavailableError('gone'));
+
 describe('the published schemas', () => {
-  const answers = servicePredictAnswer(transactions, serviceFeatures(fraudDetection));
+  const answers = servicePredictAnswer(transactions, serviceFeatures(fraudDetection, { mayBeMissing: true }));
 
   it('accept what requests may hold', () => {
     expect(featuresRequest.parse({ service: 'x', entities: [{ user_id: 'u' }] })).toBeDefined();
@@ -176,6 +179,10 @@ describe('the published schemas', () => {
       answers.parse((await predict(event)).body);
       answers.parse((await predict({ ...event, mode: 'read-only' })).body);
     }
+    const broken = { get: unanswered, update: unanswered, put: unanswered } as unknown as OnlineStore;
+    const degraded = await serve({ store: broken }).predict(transaction());
+    expect(degraded.body.features.tx_count_1h).toBeNull();
+    answers.parse(degraded.body);
     const read = await features({
       service: 'fraud_detection',
       entities: [
@@ -184,7 +191,8 @@ describe('the published schemas', () => {
       ],
     });
     featuresAnswer.parse(read.body);
-    for (const result of read.body.results) serviceFeatures(fraudDetection).parse(result.features);
+    for (const result of read.body.results)
+      serviceFeatures(fraudDetection, { mayBeMissing: false }).parse(result.features);
     eventsAnswer.parse((await events(transaction())).body);
     healthAnswer.parse((await get('/health')).body);
     problem.strict().parse((await predict({})).body);
