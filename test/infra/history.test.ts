@@ -405,7 +405,9 @@ group('a stage whose history a lander of this machine lands', () => {
   };
 
   it('deploys no delivery stream, no function that lands, and nothing that may use either', () => {
-    const types = Object.values(template.toJSON().Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+    const types = Object.values(template.toJSON().Resources as Record<string, { Type: string }>).map(
+      ({ Type }) => Type,
+    );
     expect(types.filter((type) => type.startsWith('AWS::KinesisFirehose'))).toEqual([]);
     expect(JSON.stringify(template.toJSON())).not.toContain('firehose:');
     expect(environmentOf(/^Lands the events/)).toEqual({});

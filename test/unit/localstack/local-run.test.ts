@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,27 +11,28 @@ import { environmentOf } from '../../../localstack/endpoint.ts';
 import { startMiniStack } from '../../../localstack/ministack.ts';
 import { differences, oracleFeatures } from '../../../localstack/oracle.ts';
 import { curlLine } from '../../../localstack/report.ts';
+import { writeEnvironmentFile } from '../../../localstack/start/environment-file.ts';
 
 const ENDPOINT = 'http://localhost:4566';
 
-describe('deployment', () => {
-  const outputs = {
-    Stateful: {
-      OnlineTableName: 'table',
-      QuarantineBucketName: 'bucket',
-      HistoryBucketName: 'history',
-      DecisionsBucketName: 'decisions',
-      StreamNames: '{"transactions":"stream"}',
-    },
-    Stateless: {
-      ApiId: 'abc123',
-      ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
-      ConsumerFunctionNames: '{"transactions":"consumer"}',
-      LandingFunctionNames: '{}',
-      RegistryVersion: 'v',
-    },
-  };
+const outputs = {
+  Stateful: {
+    OnlineTableName: 'table',
+    QuarantineBucketName: 'bucket',
+    HistoryBucketName: 'history',
+    DecisionsBucketName: 'decisions',
+    StreamNames: '{"transactions":"stream"}',
+  },
+  Stateless: {
+    ApiId: 'abc123',
+    ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
+    ConsumerFunctionNames: '{"transactions":"consumer"}',
+    LandingFunctionNames: '{}',
+    RegistryVersion: 'v',
+  },
+};
 
+describe('deployment', () => {
   test('is known by the outputs of all stacks, with an API address that resolves', () => {
     expect(parseOutputs(ENDPOINT, JSON.stringify(outputs))).toEqual({
       endpoint: ENDPOINT,
@@ -97,6 +99,27 @@ describe('a local server', () => {
       readyWithinMillis: 10_000,
     });
     await expect(server.stop()).resolves.toBeUndefined();
+  });
+});
+
+describe('the file of a run for shells', () => {
+  test('is taken by a POSIX shell, whatever is in it, and overrides what the shell was set up for', async () => {
+    const directory = await mkdtemp(join(tmpdir(), "it's $HOME "));
+    const deployment = parseOutputs(ENDPOINT, JSON.stringify(outputs));
+    const file = await writeEnvironmentFile(directory, deployment, join(directory, 'history'));
+    const names = ['API', 'TABLE', 'HISTORY', 'DECISIONS', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_ACCESS_KEY_ID'];
+    const script = `. "$0"; printf '%s\\n' ${names.map((name) => `"$${name}"`).join(' ')}`;
+    const shown = execFileSync('sh', ['-c', script, file], { env: { AWS_ACCESS_KEY_ID: 'real' } });
+    expect(shown.toString().trimEnd().split('\n')).toEqual([
+      'http://localhost:4566/_aws/execute-api/abc123/$default',
+      'table',
+      join(directory, 'history'),
+      'decisions',
+      ENDPOINT,
+      'us-east-1',
+      'test',
+    ]);
+    await rm(directory, { recursive: true });
   });
 });
 
