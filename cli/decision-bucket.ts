@@ -36,8 +36,9 @@ export const withS3Bucket: WithBucket = async ({ bucket: bucketName, endpoint },
   const client = new S3Client({
     ...clientConfiguration({ requestTimeoutMillis: REQUEST_TIMEOUT_MILLIS }),
     maxAttempts: 3,
+    ...(endpoint !== undefined && { endpoint }),
     // Local endpoints have no name of their own per bucket.
-    ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
+    forcePathStyle: (endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL) !== undefined,
   });
   const objects = new S3ObjectStore({ client, bucketName });
   try {

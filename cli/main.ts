@@ -6,6 +6,7 @@
  */
 import { SingleBar } from 'cli-progress';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
 import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
@@ -199,19 +200,21 @@ function evaluateCommand(terminal: Terminal): Command {
     });
 }
 
-/** Runs a command line without the program's name. @returns the exit code. */
-export async function main(
-  commandLine: readonly string[],
+interface Ports {
+  readonly withBucket?: WithBucket;
+}
+
+/** The program with all its commands. @param onUnexplained is told when an audit found differences without an explanation. */
+export function featureStoreProgram(
   terminal: Terminal,
-  ports: { readonly withBucket?: WithBucket } = {},
-): Promise<number> {
-  let exitCode = 0;
-  const onUnexplained = () => {
-    exitCode = EXIT_UNEXPLAINED;
-  };
-  const program = new Command('feature-store').description(
-    'Training sets, history, audits, backfill, models and decisions, from this machine.',
-  );
+  ports: Ports = {},
+  onUnexplained: () => void = () => {},
+): Command {
+  const program = new Command('feature-store')
+    .description('Training sets, history, audits, backfill, models and decisions, from this machine.')
+    // "config show --version 3" is another one.
+    .enablePositionalOptions()
+    .version(packageJson.version, '--version', 'print the version');
   const commands = [
     trainingSetCommand(terminal),
     importCommand(terminal),
@@ -229,6 +232,15 @@ export async function main(
       writeErr: (text) => terminal.printError(text.trimEnd()),
     });
   }
+  return program;
+}
+
+/** Runs a command line without the program's name. @returns the exit code. */
+export async function main(commandLine: readonly string[], terminal: Terminal, ports: Ports = {}): Promise<number> {
+  let exitCode = 0;
+  const program = featureStoreProgram(terminal, ports, () => {
+    exitCode = EXIT_UNEXPLAINED;
+  });
   try {
     await program.parseAsync(commandLine, { from: 'user' });
     return exitCode;
@@ -238,8 +250,4 @@ export async function main(
     terminal.printError(`feature-store: ${error.message}`);
     return EXIT_REFUSED;
   }
-}
-
-if (import.meta.main) {
-  process.exitCode = await main(process.argv.slice(2), { print: console.log, printError: console.error });
 }

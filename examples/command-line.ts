@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { LocalEnvironmentError, PROJECT_ROOT } from '../localstack/child-process.ts';
 import { environmentOf } from '../localstack/endpoint.ts';
 
-const CLI = join(PROJECT_ROOT, 'cli', 'main.ts');
+const CLI = join(PROJECT_ROOT, 'cli', 'feature-store.cjs');
 
 /**
  * Runs a command of ours as `npm run cli --` does, against a local endpoint.

@@ -15,6 +15,7 @@ const config = configOf(stage, {
   landsHistory: flagOf('landsHistory'),
   landerUrl: app.node.tryGetContext('landerUrl'),
   featuresModule,
+  authorization: authorizationOf(app.node.tryGetContext('authorization')),
 });
 defineFeatureStore(app, { config, repository: await loadRepository(featuresModule) });
 
@@ -25,4 +26,9 @@ function flagOf(name: string): boolean | undefined {
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw new Error(`The context "${name}" is a flag: say -c ${name}=true or -c ${name}=false`);
+}
+
+function authorizationOf(value: unknown): 'iam' | undefined {
+  if (value === undefined || value === 'iam') return value;
+  throw new Error('The context "authorization" has one value: say -c authorization=iam');
 }

@@ -6,6 +6,15 @@ export const STAGES = ['local', 'dev', 'prod'] as const;
 /** `local` is an emulator on this machine, `dev` may be torn down at any time, `prod` must not lose anything. */
 export type Stage = (typeof STAGES)[number];
 
+/** Requests a second that a route takes in the long run, and at once. More are answered with 429. */
+export interface Throttle {
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** Nobody needs more of these, whatever the stage. */
+const RARE = { trainingSets: { rate: 1, burst: 10 }, others: { rate: 10, burst: 20 } } as const;
+
 /**
  * Delivery streams; or a lander on this machine at a URL, beside an emulator, which would convert one record at a time and
  * slow down its streams; or nobody.
@@ -38,8 +47,14 @@ export interface StageConfig {
     readonly memoryMegabytes: number;
     /** Who may call the API: principals of IAM that sign their requests, or anyone who reaches it. */
     readonly authorization: 'iam' | 'none';
-    readonly requestsPerSecondMax: number;
-    readonly burstRequestsMax: number;
+    readonly throttles: {
+      /** Of each route that has none of its own. */
+      readonly routes: Throttle;
+      /** Of requests for training sets, each of which may run for a quarter of an hour and read `bytesScannedMax`. */
+      readonly trainingSets: Throttle;
+      /** Of everything that is no route. */
+      readonly others: Throttle;
+    };
     /** Instead of the deadlines of `functions/serve`: on a busy machine an emulator answers after hundreds of milliseconds. */
     readonly deadlineMillis?: number;
   };
@@ -75,8 +90,7 @@ const LOCAL: StageConfig = {
   serving: {
     memoryMegabytes: 512,
     authorization: 'none',
-    requestsPerSecondMax: 10_000,
-    burstRequestsMax: 5_000,
+    throttles: { ...RARE, routes: { rate: 10_000, burst: 5_000 } },
     deadlineMillis: 5_000,
   },
   landing: { by: 'nobody' },
@@ -91,7 +105,7 @@ const DEV: StageConfig = {
   logRetention: RetentionDays.ONE_WEEK,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
   consumer: { enabled: true, parallelizationFactor: 1, memoryMegabytes: 1_024 },
-  serving: { memoryMegabytes: 1_024, authorization: 'iam', requestsPerSecondMax: 100, burstRequestsMax: 200 },
+  serving: { memoryMegabytes: 1_024, authorization: 'iam', throttles: { ...RARE, routes: { rate: 100, burst: 200 } } },
   landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 100 * GIGABYTE, memoryMegabytes: 3_008 },
   waitsForRows: false,
@@ -105,7 +119,11 @@ const PROD: StageConfig = {
   stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },
   consumer: { enabled: true, parallelizationFactor: 4, memoryMegabytes: 1_769 },
   // 1,769 MB is one whole virtual processor: scoring is computation, and half a processor doubles its latency.
-  serving: { memoryMegabytes: 1_769, authorization: 'iam', requestsPerSecondMax: 2_000, burstRequestsMax: 4_000 },
+  serving: {
+    memoryMegabytes: 1_769,
+    authorization: 'iam',
+    throttles: { ...RARE, routes: { rate: 2_000, burst: 4_000 } },
+  },
   landing: { by: 'firehose' },
   trainingSets: { bytesScannedMax: 1024 * GIGABYTE, memoryMegabytes: 6_144 },
   waitsForRows: false,
@@ -125,15 +143,19 @@ export function configOf(
     /** Of a lander on this machine: stage `local` alone. */
     readonly landerUrl?: string | undefined;
     readonly featuresModule?: string | undefined;
+    /** Instead of what the stage says: for an emulator that verifies signatures. */
+    readonly authorization?: 'iam' | undefined;
   } = {},
 ): StageConfig {
   const known = STAGES.find((candidate) => candidate === stage);
   if (known === undefined)
     throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, featuresModule } = options;
+  const { endpointUrl, alarmEmail, featuresModule, authorization } = options;
+  const config = BY_STAGE[known];
   const landing = landingOf(known, options);
   return {
-    ...BY_STAGE[known],
+    ...config,
+    ...(authorization !== undefined && { serving: { ...config.serving, authorization } }),
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(alarmEmail !== undefined && { alarmEmail }),
     ...(landing !== undefined && { landing }),

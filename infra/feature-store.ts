@@ -1,4 +1,4 @@
-import { type App, Validations } from 'aws-cdk-lib';
+import { type App, CliCredentialsStackSynthesizer, type IStackSynthesizer, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { StageConfig } from './config.ts';
@@ -11,16 +11,17 @@ export function defineFeatureStore(
   { config, repository }: { readonly config: StageConfig; readonly repository: FeatureRepository },
 ): { readonly stateful: StatefulStack; readonly stateless: StatelessStack } {
   const tags = { application: 'feature-store', stage: config.stage };
+  const stackProps = () => ({ tags, ...(config.endpointUrl !== undefined && { synthesizer: withOwnCredentials() }) });
   const stateful = new StatefulStack(app, `FeatureStore-${config.stage}-Stateful`, {
     description: 'Feature store: online table, event streams, quarantine, history and decisions.',
-    tags,
+    ...stackProps(),
     terminationProtection: config.retainData,
     config,
     repository,
   });
   const stateless = new StatelessStack(app, `FeatureStore-${config.stage}-Stateless`, {
     description: 'Feature store: stream consumers, landing, serving API and monitoring.',
-    tags,
+    ...stackProps(),
     config,
     repository,
     onlineTable: stateful.onlineTable,
@@ -31,4 +32,10 @@ export function defineFeatureStore(
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { stateful, stateless };
+}
+
+/** An emulator that checks permissions does not let `cdk` take the roles of its bootstrap. */
+function withOwnCredentials(): IStackSynthesizer {
+  // It implements the interface but for a property that may be undefined, which our compiler options tell apart.
+  return new CliCredentialsStackSynthesizer() as IStackSynthesizer;
 }

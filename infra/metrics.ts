@@ -10,7 +10,8 @@ import { AUDIT_METRICS, AUDIT_SERVICE } from '../functions/audit/constants.ts';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../functions/constants.ts';
 import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
 import { MAKE_TRAINING_SET_SERVICE, TRAINING_SET_METRICS } from '../functions/make-training-set/constants.ts';
-import { type ROUTES, SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
+import type { Route } from '../functions/routes.ts';
+import { SERVE_METRICS, SERVE_SERVICE } from '../functions/serve/constants.ts';
 import { TRAINING_SETS_SERVICE } from '../functions/training-sets/constants.ts';
 import { SERVICE_NAME, UPDATE_WINDOWS_METRICS } from '../functions/update-windows/constants.ts';
 import type { EventStatus, FeatureService } from '../shared/definitions/service.ts';
@@ -38,8 +39,6 @@ export const SERVICE = {
   makeTrainingSet: MAKE_TRAINING_SET_SERVICE,
   trainingSets: TRAINING_SETS_SERVICE,
 } as const;
-
-export type RouteName = keyof typeof ROUTES;
 
 interface Sampling {
   readonly statistic: string;
@@ -134,12 +133,12 @@ export function freshnessMetric(view: WindowedView, sampling: Sampling): Metric 
   });
 }
 
-/** A metric of one route of the serving function. The dimension's value is the route's name in `ROUTES`. */
-export function routeMetric(name: 'servingLatency' | 'availability', route: RouteName, sampling: Sampling): Metric {
+/** A metric of one route of the serving function. */
+export function routeMetric(name: 'servingLatency' | 'availability', route: Route, sampling: Sampling): Metric {
   return new Metric({
     namespace: METRICS_NAMESPACE,
     metricName: SERVE_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route },
+    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route.name },
     ...sampling,
   });
 }

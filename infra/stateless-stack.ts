@@ -49,6 +49,7 @@ export class StatelessStack extends Stack {
       }),
     }));
     const serving = new ServingApi(this, 'Serving', {
+      repository,
       onlineTable,
       decisionsBucket,
       streams,
@@ -81,8 +82,14 @@ export class StatelessStack extends Stack {
       });
     }
 
-    new CfnOutput(this, 'ApiUrl', { value: serving.api.apiEndpoint });
+    new CfnOutput(this, 'ApiUrl', { value: serving.url });
     new CfnOutput(this, 'ApiId', { value: serving.api.apiId });
+    if (config.serving.authorization === 'iam') {
+      new CfnOutput(this, 'CallerPolicyArns', {
+        description: 'JSON: what a caller may do to the managed policy that permits it, for the roles of callers.',
+        value: this.toJsonString(serving.callerPolicyArns()),
+      });
+    }
     new CfnOutput(this, 'ServeFunctionName', { value: serving.function.functionName });
     new CfnOutput(this, 'ConsumerFunctionNames', {
       description: 'JSON: source name to the name of the function that consumes its stream.',

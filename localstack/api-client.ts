@@ -28,6 +28,7 @@ const decision = z.object({
   model: z.string().nullable(),
   rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
   event_status: z.enum(['applied', 'duplicate', 'late', 'skewed', 'read-only', 'unrelated', 'unknown']),
+  latency_ms: z.number(),
 });
 export type Decision = z.infer<typeof decision>;
 

@@ -19,7 +19,8 @@ const nameBySource = jsonText.pipe(z.record(z.string(), z.string()));
 
 /** The outputs of both stacks, by their names. */
 const stackOutputs = z.object({
-  ApiId: z.string(),
+  ApiUrl: z.url(),
+  CallerPolicyArns: jsonText.pipe(z.record(z.string(), z.string())).optional(),
   OnlineTableName: z.string(),
   QuarantineBucketName: z.string(),
   HistoryBucketName: z.string(),
@@ -46,6 +47,8 @@ export interface Deployment {
   /** Empty where history is not landed. */
   readonly landingFunctionNames: Readonly<Record<string, string>>;
   readonly registryVersion: string;
+  /** What a caller may do → the managed policy that permits it; empty where requests are not signed. */
+  readonly callerPolicyArns: Readonly<Record<string, string>>;
 }
 
 export interface LocalDeploymentOptions {
@@ -56,6 +59,8 @@ export interface LocalDeploymentOptions {
   readonly directory?: string;
   /** Default: what the local stage says. */
   readonly landsHistory?: boolean;
+  /** Requests to the API have to be signed, where the endpoint checks that. */
+  readonly authorization?: 'iam';
   /** Of the lander of this run, in place of delivery streams. */
   readonly landerUrl?: string;
   /** Module that exports the `repository` to deploy. Default: the declarations that ship. */
@@ -85,7 +90,7 @@ function logFileIn(directory: string): string {
 }
 
 async function cdk(
-  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, landerUrl, features }: LocalDeploymentOptions,
+  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, landerUrl, authorization, features }: LocalDeploymentOptions,
   argumentList: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {
@@ -97,6 +102,7 @@ async function cdk(
       '-c',
       'stage=local',
       ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
+      ...(authorization === undefined ? [] : ['-c', `authorization=${authorization}`]),
       ...(landerUrl === undefined ? [] : ['-c', `landerUrl=${landerUrl}`]),
       ...(features === undefined ? [] : ['-c', `features=${resolve(features)}`]),
       '--output',
@@ -128,8 +134,7 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
   const outputs = parsed.data;
   return {
     endpoint,
-    // Host names under execute-api.localhost do not resolve everywhere; this path is the same API.
-    apiUrl: `${endpoint}/_aws/execute-api/${outputs.ApiId}/$default`,
+    apiUrl: outputs.ApiUrl,
     tableName: outputs.OnlineTableName,
     quarantineBucketName: outputs.QuarantineBucketName,
     historyBucketName: outputs.HistoryBucketName,
@@ -138,5 +143,6 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
     consumerFunctionNames: outputs.ConsumerFunctionNames,
     landingFunctionNames: outputs.LandingFunctionNames,
     registryVersion: outputs.RegistryVersion,
+    callerPolicyArns: outputs.CallerPolicyArns ?? {},
   };
 }

@@ -64,12 +64,13 @@ async function findPython(): Promise<string> {
 /**
  * Installs MiniStack when needed and starts it with nothing in it. Nothing is kept when it stops.
  * @param options.directory where its log goes. Default `.local`.
+ * @param options.checksPermissions signatures and policies of IAM are checked. Default: they are not.
  * @throws LocalEnvironmentError when the port is taken or it cannot start.
  */
 export async function startMiniStack(
-  options: { readonly port?: number; readonly directory?: string } = {},
+  options: { readonly port?: number; readonly directory?: string; readonly checksPermissions?: boolean } = {},
 ): Promise<LocalServer> {
-  const { port = DEFAULT_PORT, directory = LOCAL_DIRECTORY } = options;
+  const { port = DEFAULT_PORT, directory = LOCAL_DIRECTORY, checksPermissions = false } = options;
   if (await isPortInUse(port)) {
     throw new LocalEnvironmentError(
       `Port ${port} is in use: stop what listens there, choose another with --port, or use it with --endpoint http://localhost:${port}`,
@@ -84,6 +85,7 @@ export async function startMiniStack(
     environment: {
       GATEWAY_PORT: String(port),
       BIND_HOST: '127.0.0.1',
+      AUTH: String(checksPermissions),
       PERSIST_STATE: '0',
       S3_PERSIST: '0',
       // Servers that nothing here uses, on ports of their own.

@@ -4,6 +4,8 @@ import { styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import type { Decision, FeaturesResult } from './api-client.ts';
+import { shellQuoted } from './env-file.ts';
+import type { CallLatency } from './latency.ts';
 import type { Transaction } from './traffic.ts';
 
 const LABEL_WIDTH = 10;
@@ -121,12 +123,15 @@ function readable(value: string | number | boolean | null | undefined): string {
   return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value);
 }
 
-/** A call that a POSIX shell takes verbatim. */
-export function curlLine(url: string, body: object): string {
-  return `curl -s ${shellQuoted(url)} -H 'content-type: application/json' -d ${shellQuoted(JSON.stringify(body))}`;
+/** A call that every shell takes verbatim once `API` is set. */
+export function curlLine(path: string, body: object): string {
+  return `curl -s "$API${path}" -H 'content-type: application/json' -d ${shellQuoted(JSON.stringify(body))}`;
 }
 
-/** One word of a POSIX shell, whatever is in it. */
-export function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+/** How long calls took, and how much of it was not the product. */
+export function latencySentence({ callMillis, serviceMillis }: CallLatency): string {
+  return (
+    `A call takes ${callMillis.toFixed(0)} ms here, of which the service takes ${serviceMillis.toFixed(0)} ms: ` +
+    'the rest is the local endpoint, which waits up to 50 ms after each call for what the function logs'
+  );
 }

@@ -13,12 +13,13 @@ import { activateModel, SHIPPED_MODEL, untilModelDecides } from './activate-mode
 import type { FeaturesResult } from './api-client.ts';
 import { beforeEnd, LocalEnvironmentError, type LocalServer } from './child-process.ts';
 import { type Deployment, deployLocally } from './deploy.ts';
+import { sourceLine, writeEnvFile } from './env-file.ts';
 import { type LocalHistory, openLocalHistory } from './history/local-history.ts';
 import { labelOf } from './labels.ts';
+import { measureCalls } from './latency.ts';
 import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
-import { count, curlLine, decisionsTable, featuresTable, progressBar, shownPath, step } from './report.ts';
-import { type Decided, decideLive, MERCHANT_ID } from './start/decide.ts';
-import { writeEnvironmentFile } from './start/environment-file.ts';
+import { count, curlLine, decisionsTable, featuresTable, latencySentence, progressBar, step } from './report.ts';
+import { type Decided, decideLive, MERCHANT_ID, normalTransaction } from './start/decide.ts';
 import { proveLanded, proveTrainingSet } from './start/history.ts';
 import { type Options, parseOptions } from './start/options.ts';
 import { ProofFailedError } from './start/proof.ts';
@@ -62,7 +63,7 @@ async function run(
     },
     summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
   });
-  const environmentFile = await writeEnvironmentFile(directory, deployment, history?.folder);
+  const envFile = await writeEnvFile(deployment, { directory, historyFolder: history?.folder });
   const modelAnswers = await letModelDecide(deployment);
   // An endpoint that was there before may know the users of earlier runs.
   const prefix = options.endpoint === undefined ? '' : `${Date.now().toString(36)}-`;
@@ -82,7 +83,7 @@ async function run(
     await proveLanded(history, { ...sent, decided: decided.transactions.length, answers });
     await proveTrainingSet(deployment, scene);
   }
-  show(deployment, results, decided, environmentFile);
+  await show(deployment, results, decided, envFile);
   if (options.once) {
     await streams.stop();
     return;
@@ -172,12 +173,12 @@ async function labelDecided(streams: Streams, { live }: Decided): Promise<number
   return sent.length;
 }
 
-function show(
+async function show(
   { apiUrl }: Deployment,
   results: readonly FeaturesResult[],
   { live }: Decided,
-  environmentFile: string,
-): void {
+  envFile: string,
+): Promise<void> {
   console.log(`\nLive decisions: POST /predict_fraud\n${decisionsTable(live)}`);
   // The first user lived through a burst a moment ago, so that every window has something to show.
   const [example] = results.toSorted((left, right) => (left.entity.user_id < right.entity.user_id ? -1 : 1));
@@ -188,17 +189,15 @@ function show(
   };
   const { user_id } = example.entity;
   console.log(`\nFeatures of ${user_id}, who just had a burst: POST /features\n${featuresTable(example, layout)}`);
+  const latency = await measureCalls(apiUrl, normalTransaction(user_id));
   const request = { service: fraudDetection.name, entities: [{ user_id, merchant_id: MERCHANT_ID }] };
-  const purchase = {
-    transaction_id: 'tx-from-curl',
-    user_id,
-    merchant_id: MERCHANT_ID,
-    amount: 1_999,
-    timestamp: new Date().toISOString(),
-  };
-  console.log(`\nAPI  ${apiUrl}\nEnv  . ${shownPath(environmentFile)}\n\nTry`);
-  console.log(curlLine(`${apiUrl}/features`, request));
-  console.log(curlLine(`${apiUrl}/predict_fraud`, purchase));
+  const purchase = { ...normalTransaction(user_id), transaction_id: 'tx-from-curl', amount: 1_999 };
+  console.log(`\n${latencySentence(latency)}.`);
+  console.log(
+    `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, process.env.INIT_CWD ?? process.cwd())}`,
+  );
+  console.log(curlLine('/features', request));
+  console.log(curlLine('/predict_fraud', { ...purchase, timestamp: new Date(purchase.timestamp).toISOString() }));
 }
 
 try {

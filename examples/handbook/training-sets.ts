@@ -34,7 +34,7 @@ interface Week {
   readonly lastDay: string;
 }
 
-const CLI = join(import.meta.dirname, '../../cli/main.ts');
+const CLI = join(import.meta.dirname, '../../cli/feature-store.cjs');
 const FEATURES = join(import.meta.dirname, 'features.ts');
 
 const TRAINING_WEEK: Week = { firstDay: '2018-07-25', lastDay: '2018-07-31' };

@@ -64,7 +64,7 @@ const NOTHING_DECIDED = {
 export interface RequestRows {
   /** One entity of an answer of `/features`. */
   read(answered: Answered): void;
-  /** An answer of `/predict_fraud`. */
+  /** An answer of a deciding service. */
   decided(answered: DecidedAnswer): void;
 }
 

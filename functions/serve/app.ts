@@ -4,22 +4,23 @@ import type { Context } from 'aws-lambda';
 import { DefinitionError } from '../../shared/definitions/error.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { type Route, servingRoutes, TRAINING_SET_ROUTES } from '../routes.ts';
 import { sendWithin } from '../row-sink.ts';
 import { AnswerRows } from './answer-rows.ts';
-import { ROUTES, SERVE_DEADLINES } from './constants.ts';
+import { SERVE_DEADLINES } from './constants.ts';
+import { decideEvent } from './decide-event.ts';
 import { describeError } from './describe-error.ts';
+import { findVersionOf } from './find.ts';
 import { checkHealth } from './health.ts';
 import { type HttpAnswer, type HttpRequest, jsonAnswer, jsonBodyOf } from './http.ts';
 import { openApiDocument } from './openapi.ts';
 import type { ServePorts } from './ports.ts';
-import { predictFraud } from './predict-fraud.ts';
 import { problemAnswer, problemOf } from './problems.ts';
-import { publishEvents, publishLabels } from './publish-event.ts';
+import { publishEvents } from './publish-event.ts';
 import { readFeatures } from './read-features.ts';
 import { refuseRoute } from './refuse-route.ts';
 import { predictAnswer, predictOptions } from './schemas.ts';
 
-export type RouteName = keyof typeof ROUTES;
 type RouteHandler = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /** Answers API Gateway HTTP API requests, payload version 2. Never rejects: failures are answers too. */
@@ -28,12 +29,13 @@ export type ServeHandler = (request: HttpRequest, context?: Partial<Context>) =>
 /** The serving function over its ports. @throws DefinitionError when declared names clash with those of the API. */
 export function createHandler(ports: ServePorts): ServeHandler {
   requireUsableNames(ports.repository);
-  const handlers = routeHandlers(ports);
+  const handlerOf = routeHandlers(ports);
+  const routes = servingRoutes(ports.repository);
   const router = httpRouterHandler<HttpRequest, HttpAnswer>({
-    routes: Object.entries(ROUTES).map(([name, route]) => ({ ...route, handler: handlers[name as RouteName] })),
-    notFoundResponse: refuseRoute(ROUTES),
+    routes: routes.map((route) => ({ method: route.method, path: route.path, handler: handlerOf(route) })),
+    notFoundResponse: refuseRoute(ports.api.offersTrainingSets ? [...routes, ...TRAINING_SET_ROUTES] : routes),
   });
-  const app = middy<HttpRequest, HttpAnswer>().use(observation(ports)).handler(router);
+  const app = middy<HttpRequest, HttpAnswer>().use(observation(ports, routes)).handler(router);
   return async (request, context = {}) => {
     const answer = (await app(request, context as Context)) as HttpAnswer;
     if (ports.rows?.waits) await sendWithin(ports.rows.sink, ports.deadlines?.rows ?? SERVE_DEADLINES.rows);
@@ -43,39 +45,50 @@ export function createHandler(ports: ServePorts): ServeHandler {
   };
 }
 
-function routeHandlers(ports: ServePorts): Record<RouteName, RouteHandler> {
+/** @returns the handler of each of `servingRoutes`. */
+function routeHandlers(ports: ServePorts): (route: Route) => RouteHandler {
   let openApiText: string | undefined;
   const rows = ports.rows && new AnswerRows({ repository: ports.repository, sink: ports.rows.sink });
-  return {
-    features: async (request) => {
-      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
-      return jsonAnswer(200, await readFeatures(ports, body, rows?.of(request)));
-    },
-    predictFraud: async (request) => {
-      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes });
-      return jsonAnswer(200, await predictFraud(ports, body, rows?.of(request)));
-    },
-    events: async (request) => {
-      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
-      return jsonAnswer(202, await publishEvents(ports, body, request.queryStringParameters?.source));
-    },
-    labels: async (request) => {
-      const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
-      return jsonAnswer(202, await publishLabels(ports, body));
-    },
-    health: async () => {
-      const health = await checkHealth(ports);
-      return jsonAnswer(health.status === 'ok' ? 200 : 503, health);
-    },
-    openapi: async () => {
-      openApiText ??= JSON.stringify(openApiDocument(ports.repository));
-      return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: openApiText };
-    },
+  return (route) => {
+    switch (route.kind) {
+      case 'features':
+        return async (request) => {
+          const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
+          return jsonAnswer(200, await readFeatures(ports, body, rows?.of(request)));
+        };
+      case 'decide':
+        return async (request) => {
+          const deciding = findVersionOf(route, request.queryStringParameters?.version);
+          const body = jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes });
+          return jsonAnswer(200, await decideEvent(ports, deciding, body, rows?.of(request)));
+        };
+      case 'events':
+        return async (request) => {
+          const body = jsonBodyOf(request, { bytesMaximum: LIMITS.requestBytes });
+          return jsonAnswer(202, await publishEvents(ports, route.source, body));
+        };
+      case 'health':
+        return async () => {
+          const health = await checkHealth(ports);
+          return jsonAnswer(health.status === 'ok' ? 200 : 503, health);
+        };
+      case 'openapi':
+        return async () => {
+          openApiText ??= JSON.stringify(openApiDocument(ports.repository, ports.api));
+          return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: openApiText };
+        };
+      default:
+        throw new Error(`${route.path} is answered by another function`);
+    }
   };
 }
 
 /** Measures every request, and turns whatever was thrown into a problem. Logs only what the caller cannot mend. */
-function observation({ logger, metrics }: ServePorts): middy.MiddlewareObj<HttpRequest, HttpAnswer> {
+function observation(
+  { logger, metrics }: ServePorts,
+  routes: readonly Route[],
+): middy.MiddlewareObj<HttpRequest, HttpAnswer> {
+  const routeNameOf = routeNames(routes);
   const startTimes = new WeakMap<object, number>();
   const answered = (request: middy.Request<HttpRequest, HttpAnswer>, status: number): number => {
     const latencyMillis = performance.now() - (startTimes.get(request) ?? performance.now());
@@ -106,24 +119,25 @@ function observation({ logger, metrics }: ServePorts): middy.MiddlewareObj<HttpR
   };
 }
 
-const NAMES_BY_ROUTE = new Map(
-  Object.entries(ROUTES).flatMap(([name, { method, path }]) => [
-    [`${method} ${path}`, name],
-    [`${method} ${path}/`, name],
-  ]),
-);
-
 /** What is asked for and does not exist shares one name, so that nobody can make metrics by asking. */
-function routeNameOf(request: HttpRequest): string {
-  const http = request.requestContext?.http;
-  return NAMES_BY_ROUTE.get(`${http?.method} ${http?.path}`) ?? 'unknown';
+function routeNames(routes: readonly Route[]): (request: HttpRequest) => string {
+  const names = new Map(
+    routes.flatMap(({ name, method, path }) => [
+      [`${method} ${path}`, name],
+      [`${method} ${path}/`, name],
+    ]),
+  );
+  return ({ requestContext }) => {
+    const http = requestContext?.http;
+    return names.get(`${http?.method} ${http?.path}`) ?? 'unknown';
+  };
 }
 
 /** A request mixes the fields of an event with names of ours, and an answer has the event's id beside its own members. */
 function requireUsableNames({ sources }: FeatureRepository): void {
   for (const source of sources) {
     const clash =
-      ['events', 'labels', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
+      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
       Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
     if (clash !== undefined) {
       throw new DefinitionError(

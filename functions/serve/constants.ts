@@ -8,6 +8,8 @@ export const SERVE_ENV = {
   decisionsBucket: 'DECISIONS_BUCKET',
   /** Instead of `SERVE_DEADLINES`, apart from rows, milliseconds: for endpoints slower than AWS. */
   deadlineMillis: 'DEADLINE_MILLIS',
+  /** JSON of an `ApiDescription`: what the OpenAPI document says of the deployment. */
+  api: 'API',
 } as const;
 
 /** Metrics of the serving function. Dimension: `route`. */
@@ -28,24 +30,12 @@ export const SERVE_METRICS = {
   configurationAge: 'ConfigurationAge',
 } as const;
 
-export const ROUTES = {
-  features: { method: 'POST', path: '/features' },
-  predictFraud: { method: 'POST', path: '/predict_fraud' },
-  events: { method: 'POST', path: '/events' },
-  labels: { method: 'POST', path: '/labels' },
-  health: { method: 'GET', path: '/health' },
-  openapi: { method: 'GET', path: '/openapi.json' },
-} as const;
-
-/** Name of the source on whose stream `POST /labels` puts what it is sent. */
-export const LABELS_SOURCE = 'labels';
-
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';
 
 /** How long a request waits for the online store, the stream or its rows, milliseconds, with all tries. */
 export const SERVE_DEADLINES = {
-  predictFraud: 400,
+  decision: 400,
   features: 1_000,
   events: 3_000,
   probe: 1_000,
@@ -67,7 +57,7 @@ export const CONFIGURATION_AGE = {
 
 /** How often S3 is asked for a configuration, and how long it is waited for. Milliseconds. */
 export const CONFIGURATION_RENEWAL = {
-  /** How long a request that asks first waits, twice: then it is decided without, well within `SERVE_DEADLINES.predictFraud`. */
+  /** How long a request that asks first waits, twice: then it is decided without, well within `SERVE_DEADLINES.decision`. */
   waited: 150,
   /** A renewal that failed is not repeated with every request. */
   repeatedAfter: 1_000,

@@ -1,7 +1,6 @@
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
-import type { EventSource } from '../../shared/definitions/source.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import { LABELS_SOURCE, ROUTES } from './constants.ts';
+import type { DecideRoute, DecidingService } from '../routes.ts';
 import { invalid, ProblemError } from './problems.ts';
 
 interface Versioned {
@@ -28,21 +27,23 @@ export function findService({ services }: FeatureRepository, reference: string):
   });
 }
 
-/** A service together with the source whose events it decides. */
-export interface DecidingService {
-  readonly service: FeatureService;
-  readonly source: EventSource;
-}
-
-/** The service to decide with: the one named, else the only one that decides. @throws ProblemError */
-export function findDecidingService(repository: FeatureRepository, reference: string | undefined): DecidingService {
-  const deciding = repository.services.filter(({ decides }) => decides !== undefined);
-  const [only] = deciding;
-  const service = reference === undefined ? only : findService(repository, reference);
-  if (service?.decides === undefined || (reference === undefined && deciding.length > 1)) {
-    throw invalid([{ field: 'service', problem: `must be a service that decides: ${keysOf(deciding)}` }]);
+/**
+ * The version of a deciding service that a request asks for, or the one that its path stands for.
+ * @throws ProblemError `validation` for what is not the number of a version, `unknown-service` listing the versions.
+ */
+export function findVersionOf({ versions }: DecideRoute, asked: string | undefined): DecidingService {
+  if (asked === undefined) return versions[0];
+  if (!/^[1-9]\d{0,6}$/.test(asked)) {
+    throw invalid([
+      { field: '?version', problem: `must be a version of the service, such as ${versions[0].service.version}` },
+    ]);
   }
-  return { service, source: service.decides };
+  const found = versions.find(({ service }) => service.version === Number(asked));
+  if (found) return found;
+  const known = versions.map(({ service }) => service.version).join(', ');
+  throw new ProblemError('unknown-service', `${versions[0].service.name} decides here in the versions ${known}.`, {
+    fields: [{ field: '?version', problem: `must be one of ${known}` }],
+  });
 }
 
 /**
@@ -61,25 +62,5 @@ export function findFeature({ views }: FeatureRepository, reference: string, fie
     : `must be view:feature, of one of the views ${keysOf(views)}`;
   throw new ProblemError('unknown-feature', `There is no feature "${reference}": it ${problem}.`, {
     fields: [{ field, problem }],
-  });
-}
-
-/** The source that `POST /labels` fills. @throws ProblemError `unknown-source` where none is declared. */
-export function findLabelsSource({ sources }: FeatureRepository): EventSource {
-  const source = sources.find(({ name }) => name === LABELS_SOURCE);
-  if (source) return source;
-  const detail = `No source named "${LABELS_SOURCE}" is declared, so there is nowhere to put labels; send events of other sources to ${ROUTES.events.path}.`;
-  throw new ProblemError('unknown-source', detail);
-}
-
-/** The source named, else the only one. @throws ProblemError `unknown-source`, listing those that exist. */
-export function findSource({ sources }: FeatureRepository, name: string | undefined): EventSource {
-  const [only] = sources;
-  const source = name === undefined && sources.length === 1 ? only : sources.find((known) => known.name === name);
-  if (source) return source;
-  const problem = `must be one of ${sources.map((known) => known.name).join(', ')}`;
-  if (name === undefined) throw invalid([{ field: '?source', problem }]);
-  throw new ProblemError('unknown-source', `There is no source "${name}": it ${problem}.`, {
-    fields: [{ field: '?source', problem }],
   });
 }

@@ -18,6 +18,7 @@ import { DefaultPolicies, StoredPolicies } from './decision-policies.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { KinesisEventStream } from './kinesis-stream.ts';
 import { EmfServingMetrics } from './metrics.ts';
+import type { ApiDescription } from './ports.ts';
 
 const clock = Date.now;
 const logger = new Logger({ serviceName: SERVE_SERVICE });
@@ -34,6 +35,12 @@ const store = new DynamoDbOnlineStore({
 });
 const kinesis = new KinesisClient(clientConfiguration({ requestTimeoutMillis: AWS_REQUEST_TIMEOUT_MILLIS.streams }));
 
+const apiDescription: z.ZodType<ApiDescription> = z.object({
+  url: z.url(),
+  authorization: z.enum(['iam', 'none']),
+  offersTrainingSets: z.boolean(),
+});
+
 /** No view has this name, so no item has this key. */
 const ABSENT_KEY = 'health';
 
@@ -46,13 +53,14 @@ export const handler = createHandler({
   policies: policiesFromEnvironment(),
   ...(!Number.isNaN(deadlineMillis) && {
     deadlines: {
-      predictFraud: deadlineMillis,
+      decision: deadlineMillis,
       features: deadlineMillis,
       events: deadlineMillis,
       probe: deadlineMillis,
     },
   }),
   repository,
+  api: apiDescription.parse(JSON.parse(requireEnvironment(SERVE_ENV.api))),
   stream: new KinesisEventStream({ client: kinesis, streamNames }),
   clock,
   logger,

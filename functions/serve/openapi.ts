@@ -1,12 +1,19 @@
 import * as z from 'zod';
-import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import { TRAINING_SET_ROUTES } from '../training-sets/constants.ts';
+import {
+  type DecideRoute,
+  type DecidingService,
+  type EventsRoute,
+  type Route,
+  servingRoutes,
+  TRAINING_SET_ROUTES,
+} from '../routes.ts';
 import { queuedAnswer, trainingSetAnswer, trainingSetRequest } from '../training-sets/schemas.ts';
-import { LABELS_SOURCE, ROUTES } from './constants.ts';
+import { describeField } from './describe-values.ts';
 import { exampleEntity, exampleEvent } from './examples.ts';
+import type { ApiDescription } from './ports.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
 import * as schemas from './schemas.ts';
 
@@ -16,29 +23,68 @@ const COMPONENTS = '#/components/schemas/';
 const refTo = (name: string): Json => ({ $ref: COMPONENTS + name });
 
 /**
- * The OpenAPI 3.1 document of a repository: made of the very schemas that requests are parsed with, and naming every
- * feature of every service.
+ * The OpenAPI 3.1 document of a deployment: of the very schemas that requests are parsed with, naming every feature of
+ * every service, and every route that is deployed.
  */
-export function openApiDocument(repository: FeatureRepository): Json {
-  const deciding = repository.services.flatMap((service) =>
-    service.decides === undefined ? [] : [{ service, source: service.decides }],
-  );
+export function openApiDocument(repository: FeatureRepository, api: ApiDescription): Json {
+  const routes: readonly Route[] = [
+    ...servingRoutes(repository),
+    ...(api.offersTrainingSets ? TRAINING_SET_ROUTES : []),
+  ];
+  const paths = new Map<string, Json>();
+  for (const route of routes) {
+    const operation = withGatewayAnswers(operationOf(route, repository), api);
+    paths.set(route.path, { ...paths.get(route.path), [route.method.toLowerCase()]: operation });
+  }
+  const isSigned = api.authorization === 'iam';
   return {
     openapi: '3.1.0',
     info: {
       title: 'Feature store',
       version: repository.registryVersion,
       description: 'Online features of entities, and decisions over events. The version is the registry version.',
+      license: { name: 'Apache 2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '/' }],
-    paths: pathsOf(repository, deciding),
-    components: { schemas: componentsOf(repository, deciding) },
+    servers: [{ url: api.url }],
+    // Without signatures the list is empty, which says that nothing is asked for.
+    security: isSigned ? [{ [SIGNATURE]: [] }] : [],
+    paths: Object.fromEntries(paths),
+    components: {
+      schemas: { ...componentsOf(repository, api), ...(isSigned && { GatewayAnswer: GATEWAY_ANSWER }) },
+      ...(isSigned && { securitySchemes: { [SIGNATURE]: SIGNATURE_SCHEME } }),
+    },
   };
 }
 
-interface Deciding {
-  readonly service: FeatureService;
-  readonly source: EventSource;
+const SIGNATURE = 'awsSignature';
+
+/** OpenAPI has no word for signatures of AWS; tools know this extension. */
+const SIGNATURE_SCHEME: Json = {
+  type: 'apiKey',
+  in: 'header',
+  name: 'Authorization',
+  description:
+    'AWS Signature Version 4 for the service execute-api. The principal needs execute-api:Invoke on the path: see the output CallerPolicyArns.',
+  'x-amazon-apigateway-authtype': 'awsSigv4',
+};
+
+/** What the gateway answers of itself, before anything of ours is asked. */
+const GATEWAY_ANSWER: Json = {
+  type: 'object',
+  properties: { message: { type: 'string', description: 'What the gateway says' } },
+};
+
+function withGatewayAnswers(operation: Operation, { authorization }: ApiDescription): Operation {
+  if (authorization === 'none') return operation;
+  const answer = (description: string) => answerOf(description, refTo('GatewayAnswer'));
+  return {
+    ...operation,
+    responses: {
+      ...operation.responses,
+      403: answer('The request is not signed, or its principal may not call this path.'),
+      429: answer('More requests than the route takes: send it again, with backoff.'),
+    },
+  };
 }
 
 /** `fraud_detection@1` → `FraudDetection1`. */
@@ -47,207 +93,222 @@ function pascalCase(key: string): string {
 }
 
 const componentNames = {
-  features: (service: FeatureService) => `${pascalCase(service.key)}Features`,
-  predictRequest: (service: FeatureService) => `${pascalCase(service.key)}PredictRequest`,
-  predictAnswer: (service: FeatureService) => `${pascalCase(service.key)}PredictAnswer`,
-  eventsRequest: (source: EventSource) => `${pascalCase(source.name)}EventsRequest`,
+  features: ({ key }: { readonly key: string }) => `${pascalCase(key)}Features`,
+  decisionRequest: ({ service }: DecidingService) => `${pascalCase(service.key)}DecisionRequest`,
+  decision: ({ service }: DecidingService) => `${pascalCase(service.key)}Decision`,
+  event: ({ name }: EventSource) => `${pascalCase(name)}Event`,
+  eventList: ({ name }: EventSource) => `${pascalCase(name)}EventList`,
+  eventsRequest: ({ name }: EventSource) => `${pascalCase(name)}EventsRequest`,
 };
 
-function componentsOf(repository: FeatureRepository, deciding: readonly Deciding[]): Json {
-  const requests: Record<string, z.ZodType> = {
-    FeaturesRequest: schemas.featuresRequest,
-    TrainingSetRequest: trainingSetRequest,
-  };
-  for (const { service, source } of deciding) {
-    requests[componentNames.predictRequest(service)] = schemas.predictRequest(source);
+function componentsOf(repository: FeatureRepository, { offersTrainingSets }: ApiDescription): Json {
+  const deciding = new Map(
+    servingRoutes(repository).flatMap((route) =>
+      route.kind === 'decide' ? route.versions.map((version) => [version.service, version] as const) : [],
+    ),
+  );
+  const requests = new Map<string, z.ZodType>([['FeaturesRequest', schemas.featuresRequest]]);
+  const answers = new Map<string, z.ZodType>([
+    ['Problem', schemas.problem],
+    ['FieldProblem', schemas.fieldProblem],
+    ['ViewFreshness', schemas.viewFreshness],
+    ['FiredRule', schemas.firedRule],
+    ['Contribution', schemas.contribution],
+    ['Degradation', schemas.degradation],
+    ['EventsAnswer', schemas.eventsAnswer],
+    ['HealthAnswer', schemas.healthAnswer],
+  ]);
+  if (offersTrainingSets) {
+    requests.set('TrainingSetRequest', trainingSetRequest);
+    answers.set('TrainingSetQueued', queuedAnswer).set('TrainingSet', trainingSetAnswer);
+  }
+  const features = repository.services.map((service) => {
+    const schema = schemas.serviceFeatures(service);
+    answers.set(componentNames.features(service), schema);
+    return [service, schema] as const;
+  });
+  const entity = schemas.entityFeaturesOf(features.map(([, schema]) => schema));
+  answers.set('EntityFeatures', entity).set('FeaturesAnswer', schemas.featuresAnswerOf(entity));
+  for (const version of deciding.values()) {
+    const own = features.find(([service]) => service === version.service)?.[1];
+    requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
+    if (own) answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, own));
   }
   for (const source of repository.sources) {
-    requests[componentNames.eventsRequest(source)] = schemas.eventsRequest(source);
-    if (source.name === LABELS_SOURCE) requests.LabelsRequest = schemas.labelsRequest(source);
+    // A copy, because two sources may share a schema, and a schema has one name.
+    const event = source.schema.clone();
+    requests.set(componentNames.event(source), event);
+    const list = schemas.eventList(event);
+    requests.set(componentNames.eventList(source), list);
+    requests.set(componentNames.eventsRequest(source), z.union([event, list]));
   }
-  const answers: Record<string, z.ZodType> = {
-    Problem: schemas.problem,
-    FeaturesAnswer: schemas.featuresAnswer,
-    EventsAnswer: schemas.eventsAnswer,
-    HealthAnswer: schemas.healthAnswer,
-    TrainingSetQueued: queuedAnswer,
-    TrainingSet: trainingSetAnswer,
-  };
-  for (const service of repository.services) {
-    answers[componentNames.features(service)] = schemas.serviceFeatures(service);
+  const described = { ...jsonSchemasOf(requests, 'input'), ...jsonSchemasOf(answers, 'output') };
+  for (const source of repository.sources) {
+    describeFields(described[componentNames.event(source)], source, repository);
   }
-  for (const { service, source } of deciding) {
-    answers[componentNames.predictAnswer(service)] = schemas.servicePredictAnswer(service, source);
+  for (const version of deciding.values()) {
+    describeFields(described[componentNames.decisionRequest(version)], version.source, repository);
   }
-  const jsonSchemas = { ...jsonSchemasOf(requests, 'input'), ...jsonSchemasOf(answers, 'output') };
-  return withServiceFeatures(jsonSchemas, repository.services);
+  return described;
 }
 
-function jsonSchemasOf(components: Readonly<Record<string, z.ZodType>>, io: 'input' | 'output'): Record<string, Json> {
+/** JSON schemas that refer to each other by their names. */
+function jsonSchemasOf(components: ReadonlyMap<string, z.ZodType>, io: 'input' | 'output'): Record<string, JsonSchema> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of components) registry.add(schema, { id });
+  const made = z.toJSONSchema(registry, { io, uri: (id) => COMPONENTS + id });
   return Object.fromEntries(
-    Object.entries(components).map(([name, schema]) => {
+    Object.entries(made.schemas).map(([name, schema]) => {
       // OpenAPI 3.1 states the dialect once, for the whole document.
-      const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, { io });
+      const { $schema: _dialect, $id: _id, ...jsonSchema } = schema;
       return [name, jsonSchema];
     }),
   );
 }
 
-/** Lets the answer of /features point at the features of each service, instead of saying only that there are some. */
-function withServiceFeatures(components: Readonly<Record<string, Json>>, services: readonly FeatureService[]): Json {
-  const answer = structuredClone(components.FeaturesAnswer) as unknown as FeaturesAnswerSchema;
-  const { properties } = answer.properties.results.items;
-  const named = services.map((service) => refTo(componentNames.features(service)));
-  properties.features = { anyOf: [...named, properties.features] };
-  return { ...components, FeaturesAnswer: answer };
+type JsonSchema = Omit<z.core.JSONSchema.JSONSchema, '$schema' | '$id'>;
+
+function describeFields(schema: JsonSchema | undefined, source: EventSource, repository: FeatureRepository): void {
+  for (const [name, property] of Object.entries(schema?.properties ?? {})) {
+    const description = describeField(name, source, repository);
+    if (typeof property === 'object' && description !== undefined) property.description ??= description;
+  }
 }
 
-/** The part of the generated schema that is completed; a test holds it to this shape. */
-interface FeaturesAnswerSchema {
-  readonly properties: { readonly results: { readonly items: { readonly properties: { features: Json } } } };
+interface Operation extends Json {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly responses: Json;
 }
 
-function pathsOf(repository: FeatureRepository, deciding: readonly Deciding[]): Json {
+function operationOf(route: Route, repository: FeatureRepository): Operation {
   const [service] = repository.services;
-  const [firstDeciding] = deciding;
-  return {
-    [ROUTES.features.path]: {
-      post: {
+  const entity = service && exampleEntity(service);
+  switch (route.kind) {
+    case 'features':
+      return {
         operationId: 'readFeatures',
         summary: 'The features of entities at one instant.',
         requestBody: jsonBody(
           refTo('FeaturesRequest'),
-          service && {
-            service: service.name,
-            entities: [exampleEntity(service)],
-          },
+          service && entity && { service: service.name, entities: [entity] },
         ),
         responses: {
           200: answerOf('The features, in the order of the entities.', refTo('FeaturesAnswer')),
-          ...problemAnswers('invalid-json', 'unknown-service', 'body-too-large', 'throttled', 'internal'),
+          ...problemAnswers('unknown-service', 'unknown-feature', 'throttled', 'unavailable'),
         },
-      },
-    },
-    [ROUTES.predictFraud.path]: {
-      post: {
-        operationId: 'predictFraud',
-        summary: 'Decides over one event, with everything known up to and including it.',
-        description: `At most ${LIMITS.eventBytes} bytes. Sending an event again counts it once.`,
-        requestBody: jsonBody(
-          oneOf(deciding.map((each) => refTo(componentNames.predictRequest(each.service)))),
-          firstDeciding && exampleEvent(firstDeciding.source),
-        ),
-        responses: {
-          200: answerOf(
-            'The decision.',
-            oneOf(deciding.map((each) => refTo(componentNames.predictAnswer(each.service)))),
-          ),
-          ...problemAnswers(
-            'invalid-json',
-            'unknown-service',
-            'body-too-large',
-            'throttled',
-            'internal',
-            'item-too-large',
-          ),
-        },
-      },
-    },
-    [ROUTES.events.path]: {
-      post: {
-        operationId: 'publishEvents',
-        summary: 'Puts events on the stream of their source: all of them, or none when one is not valid.',
-        parameters: [
-          {
-            name: 'source',
-            in: 'query',
-            required: repository.sources.length > 1,
-            schema: { enum: repository.sources.map(({ name }) => name) },
-          },
-        ],
-        requestBody: jsonBody(
-          oneOf(repository.sources.map((source) => refTo(componentNames.eventsRequest(source)))),
-          repository.sources[0] && { events: [exampleEvent(repository.sources[0])] },
-        ),
-        responses: {
-          202: answerOf('The events are in the stream.', refTo('EventsAnswer')),
-          ...problemAnswers('invalid-json', 'unknown-source', 'body-too-large', 'events-not-accepted', 'internal'),
-        },
-      },
-    },
-    ...labelsPath(repository),
-    ...trainingSetPaths(repository),
-    [ROUTES.health.path]: {
-      get: {
+      };
+    case 'decide':
+      return decideOperation(route);
+    case 'events':
+      return eventsOperation(route);
+    case 'health':
+      return {
         operationId: 'checkHealth',
         summary: 'Whether everything that the service depends on works.',
         responses: {
           200: answerOf('Everything works.', refTo('HealthAnswer')),
+          500: problemAnswer('internal'),
           503: answerOf('Something does not.', refTo('HealthAnswer')),
         },
-      },
-    },
-    [ROUTES.openapi.path]: {
-      get: {
+      };
+    case 'openapi':
+      return {
         operationId: 'readOpenApiDocument',
         summary: 'This document.',
-        responses: { 200: answerOf('The document.', { type: 'object' }) },
-      },
-    },
-  };
-}
-
-/** Answered by a function of its own, where history is landed. */
-function trainingSetPaths({ services }: FeatureRepository): Json {
-  const { createTrainingSet, readTrainingSet } = TRAINING_SET_ROUTES;
-  const [service] = services;
-  return {
-    [createTrainingSet.path]: {
-      post: {
+        responses: { 200: answerOf('The document.', { type: 'object' }), 500: problemAnswer('internal') },
+      };
+    case 'createTrainingSet':
+      return {
         operationId: 'createTrainingSet',
         summary: 'Has a training set made: the features of a service at the rows of a spine, as they were known then.',
         requestBody: jsonBody(
           refTo('TrainingSetRequest'),
-          service && {
-            service: service.name,
-            spine: [{ ...exampleEntity(service), timestamp: '2026-01-31T12:00:00.000Z', is_fraud: false }],
-          },
+          service &&
+            entity && {
+              service: service.name,
+              spine: [
+                { ...entity, ...decidedExample(service), timestamp: '2026-01-31T12:00:00.000Z', is_fraud: false },
+              ],
+            },
         ),
         responses: {
           202: answerOf('It is queued; ask for it by its id.', refTo('TrainingSetQueued')),
-          ...problemAnswers('validation', 'unknown-service', 'body-too-large', 'internal'),
+          ...problemAnswers('unknown-service'),
         },
-      },
-    },
-    [readTrainingSet.path]: {
-      get: {
+      };
+    case 'readTrainingSet':
+      return {
         operationId: 'readTrainingSet',
         summary: 'How far a training set is, and where it lies.',
-        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }],
+        parameters: [
+          {
+            name: 'id',
+            in: 'path',
+            required: true,
+            description: 'As POST /training-sets answered it',
+            schema: { type: 'string', format: 'uuid' },
+          },
+        ],
         responses: {
           200: answerOf('How far it is.', refTo('TrainingSet')),
-          ...problemAnswers('unknown-training-set', 'internal'),
+          404: problemAnswer('unknown-training-set'),
+          500: problemAnswer('internal'),
         },
-      },
+      };
+  }
+}
+
+/** A row of a spine names the event that it decides, where the service has features that leave it out. */
+function decidedExample({ decides }: FeatureRepository['services'][number]): Json {
+  return decides ? { [decides.eventId]: exampleEvent(decides)?.[decides.eventId] ?? null } : {};
+}
+
+function decideOperation({ versions, alias, path }: DecideRoute): Operation {
+  const [{ service, source }] = versions;
+  const numbers = versions.map((version) => version.service.version);
+  return {
+    operationId: alias === undefined ? `decide${pascalCase(service.name)}` : camelCase(alias),
+    summary: service.description,
+    description:
+      `Decides over one event of ${source.name}, with everything known up to and including it. At most ${LIMITS.eventBytes} bytes. ` +
+      'Sending an event again counts it once.' +
+      (alias === undefined ? '' : ` ${path} stands for /services/${service.name}/decide.`),
+    ...(alias === undefined && {
+      parameters: [
+        {
+          name: 'version',
+          in: 'query',
+          description: 'Of the service; the newest one, by default',
+          schema: { type: 'integer', enum: numbers },
+        },
+      ],
+    }),
+    requestBody: jsonBody(
+      oneOf(versions.map((version) => refTo(componentNames.decisionRequest(version)))),
+      exampleEvent(source),
+    ),
+    responses: {
+      200: answerOf('The decision.', oneOf(versions.map((version) => refTo(componentNames.decision(version))))),
+      ...problemAnswers(...(alias === undefined ? (['unknown-service'] as const) : []), 'item-too-large'),
     },
   };
 }
 
-/** Where no labels are declared, the route only says so. */
-function labelsPath({ sources }: FeatureRepository): Json {
-  const source = sources.find(({ name }) => name === LABELS_SOURCE);
-  if (source === undefined) return {};
+function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+function eventsOperation({ source }: EventsRoute): Operation {
+  const example = exampleEvent(source);
   return {
-    [ROUTES.labels.path]: {
-      post: {
-        operationId: 'publishLabels',
-        summary: 'Puts labels, which say what became of earlier events, on their stream: all of them, or none.',
-        requestBody: jsonBody(refTo('LabelsRequest'), { labels: [exampleEvent(source)] }),
-        responses: {
-          202: answerOf('The labels are in the stream.', refTo('EventsAnswer')),
-          ...problemAnswers('invalid-json', 'body-too-large', 'events-not-accepted', 'internal'),
-        },
-      },
+    operationId: `publish${pascalCase(source.name)}`,
+    summary: source.description,
+    description: `Puts one event, or up to ${LIMITS.eventsPerRequest}, on the stream of ${source.name}: all of them, or none when one is not valid.`,
+    requestBody: jsonBody(refTo(componentNames.eventsRequest(source)), example && { events: [example] }),
+    responses: {
+      202: answerOf('The events are in the stream.', refTo('EventsAnswer')),
+      ...problemAnswers('events-not-accepted'),
     },
   };
 }
@@ -266,19 +327,18 @@ function oneOf(alternatives: readonly Json[]): Json {
   return only && alternatives.length === 1 ? only : { anyOf: alternatives };
 }
 
+/** What any request with a body may be answered. */
+const PROBLEMS_OF_BODIES = ['invalid-json', 'validation', 'body-too-large', 'internal'] as const;
+
 /** One answer per status; where several kinds share a status, the `type` tells them apart. */
 function problemAnswers(...kinds: readonly ProblemKind[]): Json {
-  return Object.fromEntries(
-    kinds.map((kind) => {
-      const { status } = PROBLEMS[kind];
-      const sharing = Object.entries(PROBLEMS).filter(([, other]) => other.status === status);
-      return [
-        status,
-        {
-          description: sharing.map(([name, { title }]) => `${name}: ${title}`).join(' '),
-          content: { 'application/problem+json': { schema: refTo('Problem') } },
-        },
-      ];
-    }),
-  );
+  const byStatus = Map.groupBy([...PROBLEMS_OF_BODIES, ...kinds], (kind) => PROBLEMS[kind].status);
+  return Object.fromEntries([...byStatus].map(([status, sharing]) => [status, problemAnswer(...sharing)]));
+}
+
+function problemAnswer(...kinds: readonly ProblemKind[]): Json {
+  return {
+    description: kinds.map((kind) => `${kind}: ${PROBLEMS[kind].title}`).join(' '),
+    content: { 'application/problem+json': { schema: refTo('Problem') } },
+  };
 }

@@ -49,6 +49,15 @@ export interface RequestStores {
   within(deadlineMillis: number): OnlineStore;
 }
 
+/** What the OpenAPI document says of a deployment. */
+export interface ApiDescription {
+  /** Where the routes are, without a slash at the end. */
+  readonly url: string;
+  /** Whether requests are signed. */
+  readonly authorization: 'iam' | 'none';
+  readonly offersTrainingSets: boolean;
+}
+
 /** Everything that the serving function uses of the world. */
 export interface ServePorts {
   readonly store: RequestStores;
@@ -56,6 +65,7 @@ export interface ServePorts {
   readonly cachedViews: CachedViews;
   readonly policies: DecisionPolicies;
   readonly repository: FeatureRepository;
+  readonly api: ApiDescription;
   readonly stream: EventStream;
   /** Milliseconds since 1970 UTC. */
   readonly clock: () => number;

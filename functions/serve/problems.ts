@@ -13,6 +13,7 @@ export const PROBLEMS = {
   'unknown-source': { status: 404, title: 'There is no such event source.' },
   'unknown-training-set': { status: 404, title: 'There is no such training set.' },
   'method-not-allowed': { status: 405, title: 'The route has another method.' },
+  gone: { status: 410, title: 'The path is another one now.' },
   'body-too-large': { status: 413, title: 'The body is too large.' },
   internal: { status: 500, title: 'The service failed.' },
   throttled: { status: 503, title: 'The online store is busy.' },

@@ -5,35 +5,13 @@ import { LIMITS } from '../../shared/limits.ts';
 import { canonicalJson } from '../../shared/registry/canonical.ts';
 import { idHashOf } from '../../shared/windows/event.ts';
 import { SERVE_DEADLINES } from './constants.ts';
-import { findLabelsSource, findSource } from './find.ts';
 import { type EventRecord, EventStreamUnavailableError, type ServePorts } from './ports.ts';
 import { invalid, ProblemError } from './problems.ts';
 import type { EventsAnswer, FieldProblem } from './schemas.ts';
 
-/** `POST /events`: puts one event or several on the stream of their source, all valid or none. @throws ProblemError */
-export async function publishEvents(
-  ports: ServePorts,
-  body: unknown,
-  sourceName: string | undefined,
-): Promise<EventsAnswer> {
-  return publish(ports, findSource(ports.repository, sourceName), body, 'events');
-}
-
-/** `POST /labels`: as `/events`, to the source of that name, in a list of that name. @throws ProblemError */
-export async function publishLabels(ports: ServePorts, body: unknown): Promise<EventsAnswer> {
-  return publish(ports, findLabelsSource(ports.repository), body, 'labels');
-}
-
-/** Name of the member of a body that holds several events. */
-type ListName = 'events' | 'labels';
-
-async function publish(
-  ports: ServePorts,
-  source: EventSource,
-  body: unknown,
-  listName: ListName,
-): Promise<EventsAnswer> {
-  const records = recordsOf(source, eventsOf(body, listName), ports.clock());
+/** `POST /events/{source}`: puts one event or several on the stream of their source, all valid or none. @throws ProblemError */
+export async function publishEvents(ports: ServePorts, source: EventSource, body: unknown): Promise<EventsAnswer> {
+  const records = recordsOf(source, eventsOf(body), ports.clock());
   await putAll(ports, source, records);
   return { accepted: records.length, registry_version: ports.repository.registryVersion };
 }
@@ -57,30 +35,30 @@ function recordsOf(source: EventSource, { events, pathOf }: GivenEvents, arrived
   return records;
 }
 
+/** Member of a body that holds several events. */
+const LIST = 'events';
+
 interface GivenEvents {
   readonly events: readonly unknown[];
   /** Where in the body a field of an event is. */
   readonly pathOf: (index: number, field: string) => string;
 }
 
-/** `{ events: […] }`, or what the list is called, else the body is one event. */
-function eventsOf(body: unknown, listName: ListName): GivenEvents {
-  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, listName)) {
+/** `{ events: […] }`, else the body is one event. */
+function eventsOf(body: unknown): GivenEvents {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, LIST)) {
     return { events: [body], pathOf: (_index, field) => field };
   }
-  const { [listName]: events, ...others }: { readonly [Name in ListName]?: unknown } = body;
+  const { [LIST]: events, ...others }: { readonly [LIST]?: unknown } = body;
   const problems = Object.keys(others).map((field) => ({
     field,
-    problem: `is not known beside ${listName}; remove it`,
+    problem: `is not known beside ${LIST}; remove it`,
   }));
   if (!Array.isArray(events) || events.length === 0 || events.length > LIMITS.eventsPerRequest) {
-    problems.push({ field: listName, problem: `must be a list of 1 to ${LIMITS.eventsPerRequest} ${listName}` });
+    problems.push({ field: LIST, problem: `must be a list of 1 to ${LIMITS.eventsPerRequest} ${LIST}` });
   }
   if (problems.length > 0 || !Array.isArray(events)) throw invalid(problems);
-  return {
-    events,
-    pathOf: (index, field) => (field === '' ? `${listName}[${index}]` : `${listName}[${index}].${field}`),
-  };
+  return { events, pathOf: (index, field) => (field === '' ? `${LIST}[${index}]` : `${LIST}[${index}].${field}`) };
 }
 
 /** Kinesis takes 1 to 256 characters; of any other value its hash keeps the same order. */

@@ -1,7 +1,7 @@
 import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
-import type { WindowedView } from '../../shared/definitions/view.ts';
+import { featureReference, type WindowedView } from '../../shared/definitions/view.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import {
   derivedValues,
@@ -77,17 +77,19 @@ function selectionOf(
     return { features: service.features, service };
   }
   const features = references.map((feature, index) => findFeature(repository, feature, `features[${index}]`));
-  const names = features.map(({ name }) => name);
-  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  const twice = features.findIndex((feature, index) => features.findIndex((first) => isSame(first, feature)) !== index);
   if (twice >= 0) {
-    throw invalid([
-      {
-        field: `features[${twice}]`,
-        problem: `a second feature is named ${names[twice]}; ask for it in another request`,
-      },
-    ]);
+    throw invalid([{ field: `features[${twice}]`, problem: `${references[twice]} is asked for twice; remove one` }]);
   }
-  return { features, service: undefined };
+  return { features: features.map((feature) => namedApart(feature, features)), service: undefined };
+}
+
+const isSame = (left: ServiceFeature, right: ServiceFeature) => left.view === right.view && left.index === right.index;
+
+/** Of views, or versions of one, that both have a feature of this name, each is answered as `view@version:feature`. */
+function namedApart(feature: ServiceFeature, all: readonly ServiceFeature[]): ServiceFeature {
+  const isAlone = all.every((other) => other === feature || other.name !== feature.name);
+  return isAlone ? feature : { ...feature, name: featureReference(feature.view, feature.name) };
 }
 
 /** Checks every row against the join keys of the views, before anything is read. */
@@ -117,7 +119,11 @@ function entityRowOf(
     // Values are judged as the source judges them, so what no event could have is no question either.
     const parsed = source.schema.shape[joinKey]?.safeParse(given[joinKey]);
     if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
-    else problems.push({ field: `${path}.${joinKey}`, problem: parsed?.error.issues[0]?.message ?? 'is not valid' });
+    else {
+      const isMissing = !Object.hasOwn(given, joinKey);
+      const problem = isMissing ? 'is missing; it is required' : (parsed?.error.issues[0]?.message ?? 'is not valid');
+      problems.push({ field: `${path}.${joinKey}`, problem });
+    }
   }
   if (problems.length === 0) requireKeys(views, row, path, problems);
   return row;

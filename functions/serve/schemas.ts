@@ -4,6 +4,7 @@ import { eventTime } from '../../shared/definitions/fields.ts';
 import type { DecisionOption, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import { describeDerived, describeFeature } from './describe-values.ts';
 
 const instant = () => z.iso.datetime().describe('ISO 8601, UTC, milliseconds');
 const registryVersion = z.string().describe('Content hash of the declarations that made this answer');
@@ -24,18 +25,18 @@ export type FieldProblem = z.infer<typeof fieldProblem>;
 /** RFC 9457. */
 export const problem = z.object({
   type: z.string().describe('urn:feature-store:problem:<kind>; stable, for programs'),
-  title: z.string(),
-  status: z.int(),
+  title: z.string().describe('What kind of problem it is, for people'),
+  status: z.int().describe('Of HTTP, as in the answer itself'),
   detail: z.string().describe('What is wrong and what to do, for people'),
   instance: z.string().optional().describe('urn:feature-store:request:<request id>, as it is logged'),
-  errors: z.array(fieldProblem).optional(),
+  errors: z.array(fieldProblem).optional().describe('The fields at fault, at most 100 of them'),
   accepted: z.int().optional().describe('events-not-accepted: how many events are in the stream'),
   not_accepted: z.int().optional().describe('events-not-accepted: how many are not known to be; send all again'),
 });
 export type Problem = z.infer<typeof problem>;
 
 export const viewFreshness = z.strictObject({
-  status: z.enum(['found', 'unknown']),
+  status: z.enum(['found', 'unknown']).describe('unknown: the view does not know the entity, so its values are empty'),
   as_of: instant().describe('The instant for which the features hold'),
   last_event_at: instant().nullable().describe('Time of the newest event counted'),
   updated_at: instant().nullable().describe('When the last counted events arrived'),
@@ -67,7 +68,7 @@ export const featuresRequest = z
   });
 
 const entityFeatures = z.strictObject({
-  entity: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  entity: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).describe('The join keys asked for'),
   status: z.enum(['found', 'unknown']).describe('unknown: no view knows the entity, so all values are empty'),
   features: z.record(z.string(), featureValue),
   views: freshnessByView,
@@ -88,9 +89,6 @@ export const predictOptions = z.object({
     .enum(['apply', 'read-only'])
     .default('apply')
     .describe('apply counts the event, once however often it comes; read-only counts it for this answer alone'),
-  service: reference('fraud_detection')
-    .optional()
-    .describe('name or name@version; the only one that decides, by default'),
   explain: z.int().min(0).max(20).default(0).describe('How many inputs to name that moved the score most'),
 } satisfies Record<DecisionOption, z.ZodType>);
 
@@ -103,21 +101,21 @@ export const eventStatus = z
       'views, the first that did not answer applied.',
   );
 
-const firedRule = z.strictObject({
-  name: z.string(),
-  reason: z.string(),
-  outcome: z.enum(['review', 'block']),
-  severity: z.enum(['low', 'medium', 'high']),
+export const firedRule = z.strictObject({
+  name: z.string().describe('As it is declared, in capitals'),
+  reason: z.string().describe('What it says, for people'),
+  outcome: z.enum(['review', 'block']).describe('What it makes of the decision, unless another one is severer'),
+  severity: z.enum(['low', 'medium', 'high']).describe('How grave it is, for the people who look at it'),
 });
 
-const contribution = z.strictObject({
-  feature: z.string(),
-  value: featureValue,
+export const contribution = z.strictObject({
+  feature: z.string().describe('Name of the input'),
+  value: featureValue.describe('What it was'),
   contribution: z.number().describe("On the model's own scale, log-odds for most; negative speaks against fraud"),
 });
 
-const degradation = z.strictObject({
-  what: z.enum(['view', 'feature', 'model', 'configuration']),
+export const degradation = z.strictObject({
+  what: z.enum(['view', 'feature', 'model', 'configuration']).describe('What was missing'),
   name: z.string().describe('name@version, or the name of a feature that cannot be told for a repeated event'),
   remembered_of: instant()
     .optional()
@@ -127,7 +125,7 @@ export type Degradation = z.infer<typeof degradation>;
 
 export const predictAnswer = z.strictObject({
   service: z.string().describe('name@version'),
-  decision: z.enum(['approve', 'review', 'block']),
+  decision: z.enum(['approve', 'review', 'block']).describe('What to do with the event'),
   is_fraud: z.boolean().describe('The score is above the threshold that blocks; without a score, what is blocked'),
   score: z.number().min(0).max(1).nullable().describe('Probability of fraud; null without a model or its features'),
   model: z.string().nullable().describe('name@version of the model that decides'),
@@ -135,7 +133,10 @@ export const predictAnswer = z.strictObject({
   rules: z.array(firedRule).describe('Those that fired'),
   shadow_rules: z.array(firedRule).describe('Those that fired and only report'),
   listed: z
-    .strictObject({ list: z.enum(['allow', 'deny']), entity: z.string() })
+    .strictObject({
+      list: z.enum(['allow', 'deny']).describe('Which one'),
+      entity: z.string().describe('Name of the entity that is on it'),
+    })
     .nullable()
     .describe('The list that decided, whatever rules and score say'),
   contributions: z.array(contribution).optional().describe('With explain: the inputs that moved the score most'),
@@ -145,7 +146,7 @@ export const predictAnswer = z.strictObject({
   as_of: instant(),
   views: freshnessByView,
   registry_version: registryVersion,
-  latency_ms: z.number().describe('Spent in the service'),
+  latency_ms: z.number().describe('Spent in the service, milliseconds; the way to it comes on top'),
 });
 /** The answer also has the event's id, under the name of its field. */
 export type PredictAnswer = z.infer<typeof predictAnswer> & { readonly [eventId: string]: unknown };
@@ -156,24 +157,48 @@ export const eventsAnswer = z.strictObject({
 });
 export type EventsAnswer = z.infer<typeof eventsAnswer>;
 
+const health = z.enum(['ok', 'failed']);
+
 export const healthAnswer = z.strictObject({
-  status: z.enum(['ok', 'failed']),
+  status: health.describe('failed where one of the checks is'),
   registry_version: registryVersion,
-  checks: z.record(z.string(), z.strictObject({ status: z.enum(['ok', 'failed']), latency_ms: z.number() })),
+  checks: z
+    .record(
+      z.string(),
+      z.strictObject({
+        status: health.describe('Whether the dependency answered'),
+        latency_ms: z.number().describe('How long it took, milliseconds'),
+      }),
+    )
+    .describe('By dependency: the online table and each stream'),
 });
 export type HealthAnswer = z.infer<typeof healthAnswer>;
 
 const VALUE_SCHEMAS = { number: z.number(), text: z.string(), boolean: z.boolean() } as const;
+const EXAMPLES = { number: 12.5, text: 'DE', boolean: true } as const;
+
+/** Aggregates that count. */
+const COUNTING: readonly string[] = ['count', 'distinct'];
 
 /** The features of a service as an object with each of them. */
 export function serviceFeatures({ features, derived }: FeatureService) {
   return z.strictObject(
     Object.fromEntries([
-      ...features.map(({ name, type, emptyValue }) => [
-        name,
-        emptyValue === null ? VALUE_SCHEMAS[type].nullable() : VALUE_SCHEMAS[type],
+      ...features.map((feature) => {
+        const isCount = COUNTING.includes(feature.aggregate);
+        const value = isCount ? z.int().min(0) : VALUE_SCHEMAS[feature.type];
+        const described = (feature.emptyValue === null ? value.nullable() : value).meta({
+          description: describeFeature(feature),
+          examples: [isCount ? 3 : EXAMPLES[feature.type]],
+        });
+        return [feature.name, described];
+      }),
+      ...derived.map((feature) => [
+        feature.name,
+        VALUE_SCHEMAS[feature.type]
+          .nullable()
+          .meta({ description: describeDerived(feature), examples: [EXAMPLES[feature.type]] }),
       ]),
-      ...derived.map(({ name, type }) => [name, VALUE_SCHEMAS[type].nullable()]),
     ]),
   );
 }
@@ -184,25 +209,30 @@ export function predictRequest(source: EventSource) {
 }
 
 /** The answer of one service, with the names of its features. */
-export function servicePredictAnswer(service: FeatureService, source: EventSource) {
+export function servicePredictAnswer(source: EventSource, features: ReturnType<typeof serviceFeatures>) {
   return predictAnswer.extend({
-    [source.eventId]: z.union([z.string(), z.int()]),
-    features: serviceFeatures(service),
+    [source.eventId]: z.union([z.string(), z.int()]).describe('Of the decided event'),
+    features,
   });
 }
 
-/** One event of a source, or several. */
-export function eventsRequest(source: EventSource) {
-  return z.union([source.schema, z.strictObject({ events: severalOf(source) })]);
+/** Several events of a source. */
+export function eventList(event: EventSource['schema']) {
+  return z.strictObject({
+    events: z.array(event).min(1).max(LIMITS.eventsPerRequest).describe('All of them are valid, or none is taken'),
+  });
 }
 
-/** One label, or several. */
-export function labelsRequest(source: EventSource) {
-  return z.union([source.schema, z.strictObject({ labels: severalOf(source) })]);
+/** What /features answers of one entity: the features of a service where one is asked for. */
+export function entityFeaturesOf(services: readonly ReturnType<typeof serviceFeatures>[]) {
+  const features = z
+    .union([...services, entityFeatures.shape.features])
+    .describe('By name, or by view@version:feature where two views have one of this name');
+  return entityFeatures.extend({ features });
 }
 
-function severalOf({ schema }: EventSource) {
-  return z.array(schema).min(1).max(LIMITS.eventsPerRequest);
+export function featuresAnswerOf(entity: ReturnType<typeof entityFeaturesOf>) {
+  return featuresAnswer.extend({ results: z.array(entity).describe('In the order of the entities asked for') });
 }
 
 /** The faults that zod found, each at its path: `entities[3].user_id`. */

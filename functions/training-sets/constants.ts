@@ -1,11 +1,6 @@
 /** Names that the API of training sets, the function that makes them and their infrastructure share. */
 
-export const TRAINING_SET_ROUTES = {
-  createTrainingSet: { method: 'POST', path: '/training-sets' },
-  readTrainingSet: { method: 'GET', path: '/training-sets/{id}' },
-} as const;
-
-/** Environment variables of the function that answers those routes. */
+/** Environment variables of the function that answers requests for training sets. */
 export const TRAINING_SETS_ENV = {
   historyBucket: 'HISTORY_BUCKET_NAME',
   makeFunction: 'MAKE_TRAINING_SET_FUNCTION_NAME',

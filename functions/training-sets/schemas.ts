@@ -34,33 +34,36 @@ export const trainingSetRequest = z.strictObject({
 export type TrainingSetRequest = z.infer<typeof trainingSetRequest>;
 
 const manifest = z.strictObject({
-  service: z.string(),
-  registryVersion: z.string(),
+  service: z.string().describe('name@version'),
+  registryVersion: z.string().describe('Content hash of the declarations'),
   mode,
-  engine: z.string(),
+  engine: z.string().describe('What computed it'),
   sqlHash: z.string().nullable().describe('SHA-256 of the SQL; null where there was nothing to compute'),
   spineHash: z.string().describe("SHA-256 over the spine's rows"),
-  rows: z.int(),
-  columns: z.array(z.string()),
+  rows: z.int().describe('As many as the spine has'),
+  columns: z.array(z.string()).describe('In order: those of the spine, then the features'),
 });
 
 const states = ['queued', 'running', 'succeeded', 'failed'] as const;
 
 export const trainingSetAnswer = z.strictObject({
-  id: z.uuid(),
-  state: z.enum(states),
+  id: z.uuid().describe('As it was asked for'),
+  state: z.enum(states).describe('How far it is; succeeded and failed are the ends'),
   service: z.string().describe('name@version'),
   mode,
   reason: z.string().optional().describe('Why it failed, and what to do'),
-  rows: z.int().optional(),
+  rows: z.int().optional().describe('How many it has'),
   location: z.string().optional().describe('s3://… of the Parquet file'),
   download_url: z.url().optional().describe('The same file over HTTPS, for 15 minutes'),
-  manifest: manifest.optional(),
+  manifest: manifest.optional().describe('What it was made of, as it lies beside the file'),
   bytes_scanned: z.number().optional().describe('What Athena read'),
 });
 export type TrainingSetAnswer = z.infer<typeof trainingSetAnswer>;
 
-export const queuedAnswer = z.strictObject({ id: z.uuid(), state: z.literal('queued') });
+export const queuedAnswer = z.strictObject({
+  id: z.uuid().describe('Ask GET /training-sets/{id} how far it is'),
+  state: z.literal('queued').describe('It will be made'),
+});
 
 /** A training set from its request to its end, as it is kept beside it. */
 export const trainingSetState = z.object({

@@ -15,7 +15,7 @@ import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { ROUTES } from '../../functions/serve/constants.ts';
+import type { Route } from '../../functions/routes.ts';
 import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
@@ -29,7 +29,6 @@ import {
   freshnessMetric,
   landingAgeMetric,
   landingMetric,
-  type RouteName,
   routeMetric,
   rowMetric,
   trainingSetMetric,
@@ -64,8 +63,10 @@ const DOUBTFUL = {
   skewed: 'whose time is too far from their arrival to be believed',
 } as const satisfies Partial<Record<EventStatus, string>>;
 
-/** Routes whose latency is promised. The others wait for a stream or for dependencies that they check. */
-export const ROUTES_WITH_PROMISED_LATENCY: readonly RouteName[] = ['features', 'predictFraud'];
+/** Whether the latency of a route is promised. The others wait for a stream or for dependencies that they check. */
+export function promisesLatency({ kind }: Route): boolean {
+  return kind === 'features' || kind === 'decide';
+}
 
 /** Rows of a table, the function that writes them, and what lands them. */
 export interface KeptRows {
@@ -98,21 +99,22 @@ export class Alarms extends Construct {
     this.#action = new SnsAction(props.topic);
   }
 
-  watchServing(): void {
-    for (const route of ROUTES_WITH_PROMISED_LATENCY) {
+  /** @param routes without aliases, which share the metrics of what they stand for. */
+  watchServing(routes: readonly Route[]): void {
+    for (const route of routes.filter(promisesLatency)) {
       this.#add({
         section: 'serving-latency',
-        subject: route,
+        subject: route.name,
         sentence: `${titleOf(route)} answers one request in twenty slower than ${THRESHOLDS.servingLatencyMillis} ms.`,
         metric: routeMetric('servingLatency', route, { statistic: Stats.p(95), period: MINUTE }),
         threshold: THRESHOLDS.servingLatencyMillis,
         evaluationPeriods: 5,
       });
     }
-    for (const route of Object.keys(ROUTES) as RouteName[]) {
+    for (const route of routes) {
       this.#add({
         section: 'availability',
-        subject: route,
+        subject: route.name,
         sentence: `${titleOf(route)} fails for more than one request in a thousand.`,
         metric: routeMetric('availability', route, { statistic: Stats.AVERAGE, period: FIVE_MINUTES }),
         threshold: THRESHOLDS.availabilityRatio,
@@ -439,7 +441,6 @@ function sumOf(usingMetrics: Readonly<Record<string, IMetric>>, period: Duration
   });
 }
 
-function titleOf(route: RouteName): string {
-  const { method, path } = ROUTES[route];
+function titleOf({ method, path }: Route): string {
   return `${method} ${path}`;
 }

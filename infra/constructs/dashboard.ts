@@ -5,7 +5,7 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { ROUTES } from '../../functions/serve/constants.ts';
+import type { Route } from '../../functions/routes.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { Stage } from '../config.ts';
@@ -21,12 +21,11 @@ import {
   landingMetric,
   matchRateMetric,
   nullFeaturesSearch,
-  type RouteName,
   routeMetric,
   rowMetric,
   trainingSetMetric,
 } from '../metrics.ts';
-import { type KeptRows, ROUTES_WITH_PROMISED_LATENCY, THRESHOLDS } from './alarms.ts';
+import { type KeptRows, promisesLatency, THRESHOLDS } from './alarms.ts';
 
 const MINUTE = Duration.minutes(1);
 
@@ -37,6 +36,8 @@ export interface FeatureStoreDashboardProps {
   readonly stage: Stage;
   readonly repository: FeatureRepository;
   readonly apiStage: HttpStage;
+  /** Without aliases. */
+  readonly routes: readonly Route[];
   readonly onlineTable: Table;
   readonly consumers: readonly { readonly source: EventSource; readonly function: IFunction }[];
   readonly landings: readonly { readonly source: EventSource; readonly deliveryStream: DeliveryStream }[];
@@ -53,8 +54,8 @@ export class FeatureStoreDashboard extends Construct {
       dashboardName: `feature-store-${props.stage}`,
       defaultInterval: Duration.hours(3),
       widgets: [
-        servingWidgets(),
-        [availabilityWidget(), ...apiWidgets(props)],
+        servingWidgets(props.routes),
+        [availabilityWidget(props.routes), ...apiWidgets(props)],
         freshnessWidgets(this, props),
         [configurationWidget(props.repository)],
         ...props.consumers.map(consumerWidgets),
@@ -67,12 +68,13 @@ export class FeatureStoreDashboard extends Construct {
   }
 }
 
-function servingWidgets(): IWidget[] {
+function servingWidgets(routes: readonly Route[]): IWidget[] {
+  const promised = routes.filter(promisesLatency);
   return [
-    ...ROUTES_WITH_PROMISED_LATENCY.map(
+    ...promised.map(
       (route) =>
         new GraphWidget({
-          title: `Serving latency of ${ROUTES[route].path}: share of requests per bucket`,
+          title: `Serving latency of ${route.path}: share of requests per bucket`,
           width: 8,
           view: GraphWidgetView.BAR,
           setPeriodToTimeRange: true,
@@ -85,12 +87,12 @@ function servingWidgets(): IWidget[] {
       width: 8,
       leftYAxis: { min: 0, label: 'ms', showUnits: false },
       leftAnnotations: [{ value: THRESHOLDS.servingLatencyMillis, label: 'promised for p95' }],
-      left: ROUTES_WITH_PROMISED_LATENCY.flatMap((route) =>
+      left: promised.flatMap((route) =>
         [50, 95, 99].map((percentile) =>
           routeMetric('servingLatency', route, {
             statistic: Stats.p(percentile),
             period: MINUTE,
-            label: `${ROUTES[route].path} p${percentile}`,
+            label: `${route.path} p${percentile}`,
           }),
         ),
       ),
@@ -99,7 +101,7 @@ function servingWidgets(): IWidget[] {
 }
 
 /** Percent of requests in each bucket. A percentile rank excludes its lower edge, so no request is in two buckets. */
-function latencyHistogram(route: RouteName): IMetric[] {
+function latencyHistogram(route: Route): IMetric[] {
   const edges: (number | undefined)[] = [undefined, ...LATENCY_BUCKETS_MILLIS, undefined];
   return edges.slice(1).map((upper, index) => {
     const lower = edges[index];
@@ -112,7 +114,7 @@ function latencyHistogram(route: RouteName): IMetric[] {
   });
 }
 
-function availabilityWidget(): IWidget {
+function availabilityWidget(routes: readonly Route[]): IWidget {
   return new GraphWidget({
     title: 'Availability: share of answers below 500; degraded decisions, and doubtful events',
     width: 8,
@@ -125,8 +127,8 @@ function availabilityWidget(): IWidget {
     rightYAxis: { min: 0, showUnits: false },
     leftYAxis: { max: 1, showUnits: false },
     leftAnnotations: [{ value: THRESHOLDS.availabilityRatio, label: 'promised' }],
-    left: (Object.keys(ROUTES) as RouteName[]).map((route) =>
-      routeMetric('availability', route, { statistic: Stats.AVERAGE, period: MINUTE, label: ROUTES[route].path }),
+    left: routes.map((route) =>
+      routeMetric('availability', route, { statistic: Stats.AVERAGE, period: MINUTE, label: route.path }),
     ),
   });
 }

@@ -37,7 +37,7 @@ export class Monitoring extends Construct {
     const keptRows = rows ? keptRowsOf(rows) : [];
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
     const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
-    alarms.watchServing();
+    alarms.watchServing(serving.measuredRoutes);
     alarms.watchDecisions();
     const deciding = repository.services.filter(({ decides }) => decides !== undefined);
     for (const service of deciding) alarms.watchConfiguration(service);
@@ -67,6 +67,7 @@ export class Monitoring extends Construct {
       stage: config.stage,
       repository,
       apiStage: serving.stage,
+      routes: serving.measuredRoutes,
       onlineTable,
       consumers: consumers.map(({ source, updater }) => ({ source, function: updater.function })),
       landings: landings.map(({ source, landing }) => ({ source, deliveryStream: landing.deliveryStream })),

@@ -1,16 +1,31 @@
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
-import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  type CfnApi,
+  type CfnStage,
+  HttpApi,
+  HttpMethod,
+  HttpNoneAuthorizer,
+  HttpRoute,
+  HttpRouteKey,
+  HttpStage,
+  type IHttpRouteAuthorizer,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
-import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
-import type { StageConfig } from '../config.ts';
+import { type Route, servingRoutes } from '../../functions/routes.ts';
+import { SERVE_ENV } from '../../functions/serve/constants.ts';
+import type { ApiDescription } from '../../functions/serve/ports.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import type { StageConfig, Throttle } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { DECISION_PREFIXES } from './decisions-bucket.ts';
 import { importedArnOf } from './imported-arn.ts';
@@ -34,6 +49,7 @@ const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
 );
 
 export interface ServingApiProps {
+  readonly repository: FeatureRepository;
   readonly onlineTable: Table;
   readonly streams: readonly SourceStream[];
   readonly decisionsBucket: Bucket;
@@ -42,20 +58,45 @@ export interface ServingApiProps {
   readonly config: StageConfig;
 }
 
-/** The HTTP API of features and decisions: every route of `ROUTES`, answered by one function. */
+/**
+ * The HTTP API of features and decisions. Each route of the repository is one of the API, with a permission and a throttle
+ * of its own; whatever else is asked for reaches the serving function too, which says what there is.
+ */
 export class ServingApi extends Construct {
   readonly function: NodejsFunction;
   readonly api: HttpApi;
   readonly stage: HttpStage;
-  readonly #authorization: StageConfig['serving']['authorization'];
+  /** Where callers find the routes. */
+  readonly url: string;
+  /** Those that the serving function measures, without aliases, which share the metrics of what they stand for. */
+  readonly measuredRoutes: readonly Route[];
+  readonly #authorizer: IHttpRouteAuthorizer;
+  readonly #throttles: StageConfig['serving']['throttles'];
+  readonly #isSigned: boolean;
+  readonly #policies = new Map<string, ManagedPolicy>();
 
-  constructor(
-    scope: Construct,
-    id: string,
-    { onlineTable, streams, decisionsBucket, rowDeliveries, config }: ServingApiProps,
-  ) {
+  constructor(scope: Construct, id: string, props: ServingApiProps) {
     super(scope, id);
-    const { authorization, memoryMegabytes, requestsPerSecondMax, burstRequestsMax, deadlineMillis } = config.serving;
+    const { repository, onlineTable, streams, decisionsBucket, rowDeliveries, config } = props;
+    const { authorization, memoryMegabytes, throttles, deadlineMillis } = config.serving;
+    this.#throttles = throttles;
+    this.#isSigned = authorization === 'iam';
+    this.#authorizer = this.#isSigned ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
+    this.api = new HttpApi(this, 'Api', {
+      apiName: `feature-store-${config.stage}`,
+      description: 'Online features and fraud decisions.',
+      createDefaultStage: false,
+    });
+    this.url =
+      config.endpointUrl === undefined
+        ? this.api.apiEndpoint
+        : // Host names under execute-api.localhost do not resolve everywhere; this path is the same API.
+          `${config.endpointUrl}/_aws/execute-api/${this.api.apiId}/$default`;
+    const description: ApiDescription = {
+      url: this.url,
+      authorization,
+      offersTrainingSets: config.landing.by !== 'nobody',
+    };
     const serve = new NodeFunction(this, 'Serve', {
       folder: 'serve',
       description: 'Serves online features and fraud decisions.',
@@ -67,6 +108,7 @@ export class ServingApi extends Construct {
           Object.fromEntries(streams.map(({ source, stream }) => [source.name, stream.streamName])),
         ),
         [SERVE_ENV.decisionsBucket]: decisionsBucket.bucketName,
+        [SERVE_ENV.api]: Stack.of(this).toJsonString(description),
         ...rowEnvironment(Stack.of(this), rowDeliveries),
         ...(config.waitsForRows && { [SERVE_ENV.waitsForRows]: 'true' }),
         ...(deadlineMillis !== undefined && { [SERVE_ENV.deadlineMillis]: String(deadlineMillis) }),
@@ -74,42 +116,33 @@ export class ServingApi extends Construct {
       config,
     });
     this.function = serve.function;
-    grantRows(serve, rowDeliveries);
-    serve.grant(['dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:BatchGetItem'], [onlineTable.tableArn]);
-    serve.grant(
-      ['kinesis:PutRecord', 'kinesis:PutRecords', 'kinesis:DescribeStreamSummary'],
-      streams.map(({ stream }) => stream.streamArn),
-    );
-    // Without the right to list the bucket, S3 answers that what does not exist is forbidden.
-    serve.grant(['s3:ListBucket'], [decisionsBucket.bucketArn]);
-    for (const prefix of DECISION_PREFIXES) {
-      serve.grant(['s3:GetObject'], [decisionsBucket.arnForObjects(`${prefix}*`)]);
-      Validations.of(serve).acknowledge({
-        id: `AwsSolutions-IAM5[Resource::${importedArnOf(decisionsBucket)}/${prefix}*]`,
-        reason:
-          'Which configuration and model decide is said by an object, so what may be read is a prefix and no list of names.',
-      });
-    }
-
-    this.api = new HttpApi(this, 'Api', {
-      apiName: `feature-store-${config.stage}`,
-      description: 'Online features and fraud decisions.',
-      createDefaultStage: false,
-      ...(authorization === 'iam' && { defaultAuthorizer: new HttpIamAuthorizer() }),
+    grantServing(serve, props);
+    this.stage = this.#addStage(config);
+    const routes = servingRoutes(repository);
+    this.measuredRoutes = routes.filter((route) => !('alias' in route));
+    const integration = this.addRoutes('Integration', routes, this.function);
+    const others = new HttpRoute(this, 'Others', {
+      httpApi: this.api,
+      routeKey: HttpRouteKey.DEFAULT,
+      integration,
+      authorizer: this.#authorizer,
     });
-    this.#authorization = authorization;
-    this.addRoutes('Integration', ROUTES, this.function);
-    this.stage = new HttpStage(this, 'DefaultStage', {
+    this.#admit(others, '$default', throttles.others);
+  }
+
+  #addStage({ stage, logRetention }: StageConfig): HttpStage {
+    const { rate, burst } = this.#throttles.routes;
+    return new HttpStage(this, 'DefaultStage', {
       httpApi: this.api,
       stageName: '$default',
       autoDeploy: true,
-      throttle: { rateLimit: requestsPerSecondMax, burstLimit: burstRequestsMax },
+      throttle: { rateLimit: rate, burstLimit: burst },
       accessLogSettings: {
         destination: new LogGroupLogDestination(
           new LogGroup(this, 'AccessLog', {
             // Under this prefix AWS needs no entry of its own in the resource policy of all logs, which has a size limit.
-            logGroupName: `/aws/vendedlogs/feature-store-${config.stage}-api`,
-            retention: config.logRetention,
+            logGroupName: `/aws/vendedlogs/feature-store-${stage}-api`,
+            retention: logRetention,
             removalPolicy: RemovalPolicy.DESTROY,
           }),
         ),
@@ -118,21 +151,87 @@ export class ServingApi extends Construct {
     });
   }
 
-  /** Lets a function answer routes, for whoever may call all the others. */
-  addRoutes(
-    id: string,
-    routes: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly path: string }>>,
-    lambda: NodejsFunction,
-  ): void {
-    const integration = new HttpLambdaIntegration(id, lambda);
-    for (const { method, path } of Object.values(routes)) {
-      for (const route of this.api.addRoutes({ path, methods: [HttpMethod[method]], integration })) {
-        if (this.#authorization === 'iam') continue;
-        Validations.of(route).acknowledge({
-          id: 'AwsSolutions-APIG4',
-          reason: 'This stage runs in an emulator on one machine, which cannot verify signatures.',
-        });
-      }
+  /** Lets a function answer routes, and whoever has the policy of a route call it. */
+  addRoutes(id: string, routes: readonly Route[], lambda: NodejsFunction): HttpLambdaIntegration {
+    // One permission for all routes: the policy of a function has room for some forty.
+    const integration = new HttpLambdaIntegration(id, lambda, { scopePermissionToRoute: false });
+    for (const { kind, name, method, path } of routes) {
+      const added = this.api.addRoutes({
+        path,
+        methods: [HttpMethod[method]],
+        integration,
+        authorizer: this.#authorizer,
+      });
+      const isCostly = kind === 'createTrainingSet';
+      for (const route of added)
+        this.#admit(route, `${method} ${path}`, isCostly ? this.#throttles.trainingSets : undefined);
+      if (this.#isSigned) this.#permit(kind.endsWith('TrainingSet') ? 'training-sets' : name, method, path);
     }
+    return integration;
+  }
+
+  /** The managed policies of callers by what they permit: the name of a route, or `training-sets`. */
+  callerPolicyArns(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#policies].map(([name, policy]) => [name, policy.managedPolicyArn]));
+  }
+
+  #permit(name: string, method: string, path: string): void {
+    const policy =
+      this.#policies.get(name) ??
+      new ManagedPolicy(this, `Caller-${name}`, { description: `Lets a role call ${name} of the feature store.` });
+    this.#policies.set(name, policy);
+    const asked = path.replace(/\{[^}]*\}/, '*');
+    // An API of this kind has one stage, and says its name in other words than its address does.
+    policy.addStatements(
+      new PolicyStatement({
+        actions: ['execute-api:Invoke'],
+        resources: [this.api.arnForExecuteApi(method, asked, '*')],
+      }),
+    );
+    Validations.of(policy).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Stack.of(this).getLogicalId(this.api.node.defaultChild as CfnApi)}>/*/${method}${asked}]`,
+      reason: 'The API has one stage, so any stage is this one; an id of a training set is known to nobody else.',
+    });
+  }
+
+  /** @param throttle instead of that of the stage. */
+  #admit(route: HttpRoute, key: string, throttle: Throttle | undefined): void {
+    if (throttle) {
+      const stage = this.stage.node.defaultChild as CfnStage;
+      stage.routeSettings = {
+        ...stage.routeSettings,
+        [key]: { ThrottlingRateLimit: throttle.rate, ThrottlingBurstLimit: throttle.burst },
+      };
+      // A stage cannot have settings of a route that does not exist yet.
+      this.stage.node.addDependency(route);
+    }
+    if (this.#isSigned) return;
+    Validations.of(route).acknowledge({
+      id: 'AwsSolutions-APIG4',
+      reason: 'This stage runs in an emulator on one machine, which cannot verify signatures.',
+    });
+  }
+}
+
+/** What the serving function may do: update and read items, send events and rows, read how it decides. */
+function grantServing(
+  serve: NodeFunction,
+  { onlineTable, streams, decisionsBucket, rowDeliveries }: ServingApiProps,
+): void {
+  grantRows(serve, rowDeliveries);
+  serve.grant(['dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:BatchGetItem'], [onlineTable.tableArn]);
+  serve.grant(
+    ['kinesis:PutRecord', 'kinesis:PutRecords', 'kinesis:DescribeStreamSummary'],
+    streams.map(({ stream }) => stream.streamArn),
+  );
+  // Without the right to list the bucket, S3 answers that what does not exist is forbidden.
+  serve.grant(['s3:ListBucket'], [decisionsBucket.bucketArn]);
+  for (const prefix of DECISION_PREFIXES) {
+    serve.grant(['s3:GetObject'], [decisionsBucket.arnForObjects(`${prefix}*`)]);
+    Validations.of(serve).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${importedArnOf(decisionsBucket)}/${prefix}*]`,
+      reason:
+        'Which configuration and model decide is said by an object, so what may be read is a prefix and no list of names.',
+    });
   }
 }

@@ -3,13 +3,13 @@ import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import { MAKE_TRAINING_SET_ENV } from '../../functions/make-training-set/constants.ts';
+import { TRAINING_SET_ROUTES } from '../../functions/routes.ts';
 import {
   QUERY_RESULTS_PREFIX,
   QUEUED_MILLIS_MAX,
   RUNNING_MILLIS_MAX,
   SCRATCH_PREFIX,
   SPINES_PREFIX,
-  TRAINING_SET_ROUTES,
   TRAINING_SETS_ENV,
   TRAINING_SETS_PREFIX,
 } from '../../functions/training-sets/constants.ts';

@@ -41,7 +41,8 @@ export async function decideLive({ apiUrl }: Deployment, seed: number, userIdPre
   });
 }
 
-function normalTransaction(userId: string): Transaction {
+/** One that nobody would look at twice. */
+export function normalTransaction(userId: string): Transaction {
   return {
     transaction_id: `tx-${userId}-${Date.now()}`,
     user_id: userId,

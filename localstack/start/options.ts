@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
 import { LOCAL_DIRECTORY } from '../child-process.ts';
 import { DEFAULT_PORT } from '../ministack.ts';
 
@@ -18,6 +19,7 @@ export interface Options {
 export function parseOptions(): Options {
   return new Command('npm start --')
     .description('Runs the feature store on this machine, streams card traffic through it and checks every feature.')
+    .version(packageJson.version, '--version', 'print the version')
     .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
     .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
     .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', localUrl)

@@ -122,7 +122,8 @@ export function eventTime() {
 export function fieldOf(subject: string, name: string, schema: z.core.$ZodType): Field {
   let optional = false;
   let inner = schema;
-  while (!fieldTypes.has(inner)) {
+  // A described schema is a copy, which has the type of what it was copied from.
+  while (fieldTypes.get(inner) === undefined) {
     if (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) {
       optional = true;
       inner = inner.unwrap();

@@ -52,7 +52,7 @@ export const EVENT_STATUSES = ['applied', 'duplicate', 'late', 'skewed', 'unrela
 export type EventStatus = (typeof EVENT_STATUSES)[number];
 
 /** What the body of a decision says beside the fields of the event, which therefore cannot have these names. */
-export const DECISION_OPTIONS = ['mode', 'service', 'explain'] as const;
+export const DECISION_OPTIONS = ['mode', 'explain'] as const;
 export type DecisionOption = (typeof DECISION_OPTIONS)[number];
 
 /** A named condition over a decision's features, with the sentence that explains it to people. */

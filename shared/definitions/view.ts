@@ -88,6 +88,11 @@ export interface ViewFeature {
   readonly excludesCurrent: boolean;
 }
 
+/** How a feature is named where several views are meant: `view@version:feature`. */
+export function featureReference(view: Described, feature: string): string {
+  return `${view.key}:${feature}`;
+}
+
 /** Features of an entity over sliding windows of a source's events, kept online in one item per entity. */
 export interface WindowedView<Row = unknown> extends Described {
   readonly kind: 'windowedView';

@@ -51,7 +51,6 @@ export const merchant = entity({
   joinKeys: ['merchant_id'],
 });
 
-/** Its name is known to the API: `POST /labels` puts its events on the stream. */
 export const labels = eventSource({
   name: 'labels',
   description: 'What became of transactions: chargebacks and confirmed frauds, and alerts that were cleared.',

@@ -5,4 +5,5 @@ import { fraudDetection, merchantRisk, userTransactions } from './fraud.ts';
 export const repository = featureRepository({
   views: [userTransactions, merchantRisk],
   services: [fraudDetection],
+  aliases: { predict_fraud: fraudDetection },
 });

@@ -2,11 +2,11 @@ import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { formatDuration } from '../definitions/duration.ts';
 import type { Entity } from '../definitions/entity.ts';
-import { DefinitionError } from '../definitions/error.ts';
+import { checkName, DefinitionError } from '../definitions/error.ts';
 import type { FeatureService } from '../definitions/service.ts';
-import { listOf, made, requireShape } from '../definitions/shape.ts';
+import { listOf, made, named, optional, requireShape } from '../definitions/shape.ts';
 import type { EventSource } from '../definitions/source.ts';
-import type { WindowedView } from '../definitions/view.ts';
+import { featureReference, type WindowedView } from '../definitions/view.ts';
 import { canonicalJson } from './canonical.ts';
 
 /** All declarations of a deployment, and the manifest they compile to. */
@@ -15,6 +15,8 @@ export interface FeatureRepository {
   readonly entities: readonly Entity[];
   readonly views: readonly WindowedView[];
   readonly services: readonly FeatureService[];
+  /** By their names, which are paths of the API: the services that decide there, too. */
+  readonly aliases: Readonly<Record<string, FeatureService>>;
   readonly manifest: Manifest;
   /** The manifest's content hash: 16 hexadecimal digits. Equal declarations have equal versions, everywhere. */
   readonly registryVersion: string;
@@ -26,18 +28,24 @@ export type Manifest = ReturnType<typeof manifestOf>;
 const REPOSITORY = {
   expected: 'an object with views and services',
   options: {
+    aliases: optional(named('{ predict_fraud: fraudDetection }')),
     views: listOf(made('windowedView', 'windowedView')),
     services: listOf(made('featureService', 'featureService')),
   },
 };
 
+/** First parts of the paths of the API, which no alias can have. */
+const TAKEN_PATHS: readonly string[] = ['events', 'features', 'health', 'labels', 'services'];
+
 /** Collects declarations. @throws DefinitionError when two declarations of one kind share a name. */
 export function featureRepository(declared: {
   readonly views: readonly WindowedView[];
   readonly services: readonly FeatureService[];
+  /** Further paths at which services decide: `{ predict_fraud: fraudDetection }` is `POST /predict_fraud`. */
+  readonly aliases?: Readonly<Record<string, FeatureService>>;
 }): FeatureRepository {
   requireShape('feature repository', declared, REPOSITORY);
-  const { views, services } = declared;
+  const { views, services, aliases = {} } = declared;
   const sources = [
     ...new Set([...views.map((view) => view.source), ...services.flatMap(({ decides }) => decides ?? [])]),
   ];
@@ -63,9 +71,24 @@ export function featureRepository(declared: {
     if (stranger)
       throw new DefinitionError(`service ${service.name}`, `its view ${stranger.name} is not in the repository`);
   }
-  const manifest = manifestOf({ sources, entities, views, services });
+  for (const [name, service] of Object.entries(aliases)) checkAlias(name, service, services);
+  const manifest = manifestOf({ sources, entities, views, services, aliases });
   const registryVersion = hash('sha256', canonicalJson(manifest)).slice(0, 16);
-  return { sources, entities, views, services, manifest, registryVersion };
+  return { sources, entities, views, services, aliases, manifest, registryVersion };
+}
+
+function checkAlias(name: string, service: FeatureService, services: readonly FeatureService[]): void {
+  checkName('alias', name);
+  const subject = `alias ${name}`;
+  if (TAKEN_PATHS.includes(name)) {
+    throw new DefinitionError(subject, `the API has another meaning for /${name}; rename it`);
+  }
+  if (!services.includes(service)) {
+    throw new DefinitionError(subject, 'is not for a service of the repository; list the service in services');
+  }
+  if (service.decides === undefined) {
+    throw new DefinitionError(subject, `its service ${service.key} does not decide; declare what it decides`);
+  }
 }
 
 /** What does not change a feature's value. Everything else of a declaration is part of its definition. */
@@ -107,9 +130,12 @@ function manifestOf(declared: {
   readonly entities: readonly Entity[];
   readonly views: readonly WindowedView[];
   readonly services: readonly FeatureService[];
+  readonly aliases: Readonly<Record<string, FeatureService>>;
 }) {
+  const aliases = Object.entries(declared.aliases).map(([name, { key }]) => [name, key] as const);
   return {
     manifestVersion: 1,
+    ...(aliases.length > 0 && { aliases: Object.fromEntries(aliases) }),
     sources: declared.sources.map((source) => ({
       name: source.name,
       description: source.description,
@@ -161,7 +187,7 @@ function manifestOf(declared: {
       owner: service.owner,
       tags: service.tags,
       decides: service.decides?.name ?? null,
-      features: service.features.map(({ view, name }) => `${view.key}:${name}`),
+      features: service.features.map(({ view, name }) => featureReference(view, name)),
       derived: service.derived.map(({ name, type, expression }) => ({ name, type, expression })),
       rules: service.rules.map(({ name, reason, outcome, severity, state, when }) => ({
         name,

@@ -3,7 +3,7 @@
  *
  *     npm run bench:score [-- --rounds N]
  *
- * 1. In turn: a bare `UpdateItem` that returns the item; `POST /predict_fraud` by rules alone; with a model of 500 trees
+ * 1. In turn: a bare `UpdateItem` that returns the item; `POST /services/{name}/decide` by rules alone; with a model of 500 trees
  *    of depth 6; and with its explanation, too.
  * 2. Sixteen callers at once, with the model.
  */
@@ -28,6 +28,7 @@ import {
 } from '../../shared/scoring/package.ts';
 import { scorerOf } from '../../shared/scoring/scorer.ts';
 import { Random } from '../simulation/random.ts';
+import { API } from '../support/api-description.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
 import {
   transactionsRepository as repository,
@@ -90,6 +91,7 @@ async function main(rounds: number): Promise<number> {
         cachedViews: new CachedViews({ clock: Date.now }),
         policies,
         repository,
+        api: API,
         stream: { put: () => Promise.reject(new Error('nothing is published in this benchmark')) },
         clock: Date.now,
         logger: { error: console.error, warn: console.error },
@@ -109,7 +111,9 @@ async function main(rounds: number): Promise<number> {
         amount: 25,
         timestamp: Date.now(),
       };
-      const request = httpRequest('POST', '/predict_fraud', { body: JSON.stringify({ ...transaction, ...options }) });
+      const request = httpRequest('POST', `/services/${service.name}/decide`, {
+        body: JSON.stringify({ ...transaction, ...options }),
+      });
       const { statusCode, body = '' } = await handler(request);
       return statusCode === 200 && body.includes('"degraded":[]');
     };

@@ -4,7 +4,7 @@
  *     npm run bench:serve [-- --rounds N]
  *
  * Four calls take turns: a bare `GetItem`, `POST /features`, a bare `UpdateItem` that adds to one counter and returns the
- * item, `POST /predict_fraud`. The last two change an item of one of many users, prepared alike.
+ * item, `POST /services/{name}/decide`. The last two change an item of one of many users, prepared alike.
  */
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { program } from 'commander';
@@ -21,6 +21,7 @@ import { TABLE } from '../../shared/online/table.ts';
 import { featureRepository } from '../../shared/registry/manifest.ts';
 import { itemBytes } from '../../shared/windows/item-size.ts';
 import { readWindows } from '../../shared/windows/read.ts';
+import { API } from '../support/api-description.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
 import { transactionsService } from '../support/transactions-service.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
@@ -57,7 +58,7 @@ async function measureServing(client: DynamoDBClient, handler: ServeHandler, { n
           }),
         ),
       predict: (index) =>
-        answer('/predict_fraud', {
+        answer('/services/fraud_detection/decide', {
           transaction_id: `bench-${name}-${sequence++}`,
           user_id: user(index),
           merchant_id: `merchant-${index % 50}`,
@@ -88,6 +89,7 @@ async function main(rounds: number): Promise<number> {
       cachedViews: new CachedViews({ clock: Date.now }),
       policies: new DefaultPolicies(),
       repository: measured,
+      api: API,
       stream: { put: () => Promise.reject(new Error('nothing is published in this benchmark')) },
       clock: () => Date.now(),
       logger: { error: console.error, warn: console.error },

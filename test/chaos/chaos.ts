@@ -21,6 +21,7 @@ import { readViews } from '../../shared/online/read-features.ts';
 import { type OnlineStore, OnlineStoreThrottledError, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
 import { parseConfiguration } from '../../shared/scoring/configuration.ts';
 import { activate, modelObjectName } from '../../shared/scoring/decision-store.ts';
+import { API } from '../support/api-description.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
 import { MemoryObjectStore } from '../support/memory-object-store.ts';
 import { smallModelPackage } from '../support/small-model.ts';
@@ -114,7 +115,7 @@ export interface ChaosOptions {
 /** Runs all phases of trouble with the store, then those with configuration and model, each in a function of its own. */
 export async function runChaos({
   requestsPerPhase,
-  deadlineMillis = SERVE_DEADLINES.predictFraud,
+  deadlineMillis = SERVE_DEADLINES.decision,
 }: ChaosOptions): Promise<ChaosResult> {
   const table = await startTestTable();
   try {
@@ -204,8 +205,9 @@ class ChaosRun {
       }),
       policies: new StoredPolicies({ store: objects ?? (await usableObjects()), repository, clock: Date.now, logger }),
       cachedViews: new CachedViews({ clock: Date.now }),
-      deadlines: { predictFraud: deadlineMillis, features: deadlineMillis },
+      deadlines: { decision: deadlineMillis, features: deadlineMillis },
       repository,
+      api: API,
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: Date.now,
       logger,

@@ -5,13 +5,15 @@ import { expect, describe as group, it } from 'vitest';
 import { METRICS_NAMESPACE, ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { TRAINING_SET_METRICS } from '../../functions/make-training-set/constants.ts';
-import { ROUTES, SERVE_METRICS } from '../../functions/serve/constants.ts';
+import { servingRoutes } from '../../functions/routes.ts';
+import { SERVE_METRICS } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_METRICS } from '../../functions/update-windows/constants.ts';
 import { repository } from '../../shared/features/index.ts';
 import { onlyResourceOf, type Properties, resourcesOf, synthesize } from './synthesize.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
-const { template } = synthesize('prod').stateless;
+const stacks = synthesize('prod');
+const { template } = stacks.stateless;
 const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
 
 function alarm(name: string): Properties {
@@ -37,28 +39,34 @@ function anchorsOf(markdown: string): string[] {
 }
 
 group('promises', () => {
-  it.each(['features', 'predictFraud'])('serving is slow when p95 of %s exceeds 50 ms for 5 minutes', (route) => {
-    expect(alarm(`serving-latency-${route}`)).toMatchObject({
-      Namespace: METRICS_NAMESPACE,
-      MetricName: SERVE_METRICS.servingLatency,
-      Dimensions: dimensions({ service: 'serve', route }),
-      ExtendedStatistic: 'p95',
-      Period: 60,
-      EvaluationPeriods: 5,
-      Threshold: 50,
-      ComparisonOperator: 'GreaterThanThreshold',
-    });
-  });
+  it.each(['features', 'decide-fraud_detection'])(
+    'serving is slow when p95 of %s exceeds 50 ms for 5 minutes',
+    (route) => {
+      expect(alarm(`serving-latency-${route}`)).toMatchObject({
+        Namespace: METRICS_NAMESPACE,
+        MetricName: SERVE_METRICS.servingLatency,
+        Dimensions: dimensions({ service: 'serve', route }),
+        ExtendedStatistic: 'p95',
+        Period: 60,
+        EvaluationPeriods: 5,
+        Threshold: 50,
+        ComparisonOperator: 'GreaterThanThreshold',
+      });
+    },
+  );
 
-  it.each(Object.keys(ROUTES))('%s is unavailable when more than one answer in a thousand is a failure', (route) => {
-    expect(alarm(`availability-${route}`)).toMatchObject({
-      MetricName: SERVE_METRICS.availability,
-      Dimensions: dimensions({ service: 'serve', route }),
-      Statistic: 'Average',
-      Threshold: 0.999,
-      ComparisonOperator: 'LessThanThreshold',
-    });
-  });
+  it.each([...new Set(servingRoutes(repository).map(({ name }) => name))])(
+    '%s is unavailable when more than one answer in a thousand is a failure',
+    (route) => {
+      expect(alarm(`availability-${route}`)).toMatchObject({
+        MetricName: SERVE_METRICS.availability,
+        Dimensions: dimensions({ service: 'serve', route }),
+        Statistic: 'Average',
+        Threshold: 0.999,
+        ComparisonOperator: 'LessThanThreshold',
+      });
+    },
+  );
 
   it('a degraded decision is an alarm when the next minute has one, too', () => {
     expect(alarm('decisions-degraded')).toMatchObject({
@@ -258,3 +266,25 @@ function dashboardText(of: Template): string {
   };
   return body['Fn::Join'][1].filter((part) => typeof part === 'string').join('');
 }
+
+group('commands of the runbook', () => {
+  const runbook = readFileSync(join(PROJECT_ROOT, 'docs/runbook.md'), 'utf8');
+
+  it('ask for outputs that the stacks have', () => {
+    const outputs = { Stateful: stacks.stateful.template, Stateless: stacks.stateless.template };
+    const asked = [...runbook.matchAll(/\boutputs (Stateful|Stateless) (\w+)/g)];
+    expect(asked.length).toBeGreaterThan(7);
+    const missing = asked.filter(([, stack, name = '']) => {
+      const template = stack === 'Stateful' ? outputs.Stateful : outputs.Stateless;
+      return Object.keys(template.findOutputs(name)).length === 0;
+    });
+    expect(missing.map(([call]) => call)).toEqual([]);
+  });
+
+  it('use variables that one of them sets', () => {
+    const used = new Set([...runbook.matchAll(/\$([A-Z][A-Z_]+)\b/g)].map(([, name = '']) => name));
+    const set = new Set([...runbook.matchAll(/\b([A-Z][A-Z_]+)=/g)].map(([, name = '']) => name));
+    // Of the training set that is asked about.
+    expect([...used].filter((name) => !set.has(name))).toEqual(['ID']);
+  });
+});

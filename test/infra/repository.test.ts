@@ -76,6 +76,7 @@ group('a source and a view that are declared beside the others', () => {
     const added = names(after.stateless.template).filter((name) => !known.includes(name));
     expect(added.sort()).toEqual(
       [
+        'availability-events-logins',
         'batches-given-up-logins',
         'computation-latency-logins',
         'consumer-silent-logins',

@@ -3,8 +3,10 @@ import { expect, describe as group, it } from 'vitest';
 import { ENV } from '../../functions/constants.ts';
 import { LAND_EVENTS_ENV } from '../../functions/land-events/constants.ts';
 import { MAKE_TRAINING_SET_ENV } from '../../functions/make-training-set/constants.ts';
-import { ROUTES, SERVE_ENV } from '../../functions/serve/constants.ts';
-import { TRAINING_SET_ROUTES, TRAINING_SETS_ENV } from '../../functions/training-sets/constants.ts';
+import { SERVE_ENV } from '../../functions/serve/constants.ts';
+import { openApiDocument } from '../../functions/serve/openapi.ts';
+import type { ApiDescription } from '../../functions/serve/ports.ts';
+import { TRAINING_SETS_ENV } from '../../functions/training-sets/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
 import { STAGES } from '../../infra/config.ts';
@@ -13,6 +15,7 @@ import { quarantinePrefixOf } from '../../infra/constructs/window-updater.ts';
 import { repository } from '../../shared/features/index.ts';
 import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
 import { activate, modelObjectName } from '../../shared/scoring/decision-store.ts';
+import { API } from '../support/api-description.ts';
 import { MemoryObjectStore } from '../support/memory-object-store.ts';
 import { onlyResourceOf, type Resource, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
 
@@ -224,14 +227,26 @@ group('the delivery of events', () => {
   });
 });
 
+/** What the OpenAPI document of a deployment says there is. */
+function documentedRoutes(api: ApiDescription): string[] {
+  const { paths } = openApiDocument(repository, api) as { readonly paths: Readonly<Record<string, object>> };
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+}
+
 group('the API', () => {
-  it('answers every route of the constants, and asks for a signature on each', () => {
+  it('has the routes of the document and one for everything else, and asks for a signature on each', () => {
     const routes = resourcesOf(prod.template, 'AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties);
     expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual(
-      [...Object.values(ROUTES), ...Object.values(TRAINING_SET_ROUTES)]
-        .map(({ method, path }) => `${method} ${path}`)
-        .sort(),
+      ['$default', ...documentedRoutes({ ...API, offersTrainingSets: true })].sort(),
     );
+    const withoutHistory = synthesize('prod', { config: { landing: { by: 'nobody' } } }).stateless;
+    expect(
+      resourcesOf(withoutHistory.template, 'AWS::ApiGatewayV2::Route')
+        .map(({ Properties }) => Properties.RouteKey)
+        .sort(),
+    ).toEqual(['$default', ...documentedRoutes({ ...API, offersTrainingSets: false })].sort());
     for (const { AuthorizationType } of routes) expect(AuthorizationType).toBe('AWS_IAM');
   });
 
@@ -247,6 +262,10 @@ group('the API', () => {
     prod.template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
       StageName: '$default',
       DefaultRouteSettings: { ThrottlingRateLimit: 2_000, ThrottlingBurstLimit: 4_000 },
+      RouteSettings: {
+        'POST /training-sets': { ThrottlingRateLimit: 1, ThrottlingBurstLimit: 10 },
+        $default: { ThrottlingRateLimit: 10, ThrottlingBurstLimit: 20 },
+      },
     });
   });
 

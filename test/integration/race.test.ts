@@ -8,6 +8,7 @@ import { type StreamRecord, updateWindows } from '../../functions/update-windows
 import { userTransactions } from '../../shared/features/fraud.ts';
 import { repository } from '../../shared/features/index.ts';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
+import { API } from '../support/api-description.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
 
@@ -28,8 +29,9 @@ describe('decisions that race for one user on DynamoDB Local', () => {
       cachedViews: new CachedViews({ clock: () => nowMillis }),
       policies: new DefaultPolicies(),
       // A busy machine may take its time: what is shown here is that nothing is lost, not how fast.
-      deadlines: { predictFraud: 30_000, features: 30_000 },
+      deadlines: { decision: 30_000, features: 30_000 },
       repository,
+      api: API,
       stream: { put: () => Promise.reject(new Error('nothing is published here')) },
       clock: () => nowMillis,
       logger: { error: console.error, warn: console.error },

@@ -4,15 +4,15 @@
  *
  * 1. A seed draws a view (windows, lateness, lanes) and deliveries: events of a few accounts, out of order, repeated, with
  *    skewed clocks, with garbage between them.
- * 2. The real consumer and the real `predict_fraud` work on them. Between any two effects the scheduler lets others act;
+ * 2. The real consumer and the real decisions work on them. Between any two effects the scheduler lets others act;
  *    requests are throttled, answers lost, invocations crash and are repeated, batches fail in part, shards split, and
  *    checkpoints are forgotten.
  * 3. At the end, and in every decision on the way, features must equal the naive oracle's over the events that count.
  */
 
 import { CachedViews } from '../../functions/serve/cached-views.ts';
+import { decideEvent } from '../../functions/serve/decide-event.ts';
 import { DefaultPolicies } from '../../functions/serve/decision-policies.ts';
-import { predictFraud } from '../../functions/serve/predict-fraud.ts';
 import type { PredictAnswer } from '../../functions/serve/schemas.ts';
 import type { StreamRecord } from '../../functions/update-windows/update-windows.ts';
 import { updateWindows } from '../../functions/update-windows/update-windows.ts';
@@ -414,7 +414,14 @@ class World {
       metrics: { answered: () => {}, nulls: () => {}, age: () => {}, decided: () => {} },
       probes: [],
     };
-    const answer = await Promise.race([predictFraud(ports as never, { ...fields, mode }), store.crashed]);
+    const answer = await Promise.race([
+      decideEvent(
+        ports as never,
+        { service: this.#productService, source: this.#productView.source },
+        { ...fields, mode },
+      ),
+      store.crashed,
+    ]);
     if (answer === 'crashed') {
       this.#crashes++;
       if (this.#random.chance(0.7)) await this.#decide(fields, arrivedAtMillis);

@@ -158,7 +158,7 @@ const ATTACKS: readonly Attack[] = [
 async function tell(payments: readonly Payment[], callers: number): Promise<Told[]> {
   const store = new MemoryOnlineStore();
   const patient = 60 * SECOND;
-  const { predict, clock } = serve({ store, deadlines: { predictFraud: patient, features: patient } });
+  const { predict, clock } = serve({ store, deadlines: { decision: patient, features: patient } });
   const one = async (payment: Payment): Promise<Told> => {
     const body = {
       transaction_id: payment.toldId,

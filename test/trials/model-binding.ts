@@ -97,13 +97,14 @@ function simulatePayments(): Payment[] {
 }
 
 async function decide(apiUrl: string, payment: object): Promise<Answer> {
-  const response = await fetch(`${apiUrl}/predict_fraud`, {
+  const response = await fetch(`${apiUrl}/services/${service.name}/decide`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ ...payment, paid_at: Date.now() }),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`POST ${apiUrl}/predict_fraud answered ${response.status}: ${text}`);
+  if (!response.ok)
+    throw new Error(`POST ${apiUrl}/services/${service.name}/decide answered ${response.status}: ${text}`);
   return Answer.parse(JSON.parse(text));
 }
 

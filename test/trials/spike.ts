@@ -65,7 +65,7 @@ function paymentsOf({ user, before, cents }: Card) {
 
 async function online(all: readonly Card[]): Promise<Map<string, boolean>> {
   const patient = 60_000;
-  const { predict, clock } = serve({ deadlines: { predictFraud: patient, features: patient } });
+  const { predict, clock } = serve({ deadlines: { decision: patient, features: patient } });
   const fired = new Map<string, boolean>();
   for (const one of all) {
     for (const payment of paymentsOf(one)) {

@@ -76,7 +76,7 @@ export async function decideAll(
 }
 
 async function decide(apiUrl: string, transaction: Transaction): Promise<Answer> {
-  const response = await fetch(`${apiUrl}/predict_fraud`, {
+  const response = await fetch(`${apiUrl}/services/handbook_features/decide`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ ...eventOf(transaction), mode: 'apply' }),

@@ -31,7 +31,7 @@ import { LandedFiles } from './landed.ts';
 import { plantLies } from './lies.ts';
 import { liveTransactions, withLateOnes } from './transactions.ts';
 
-const CLI = join(PROJECT_ROOT, 'cli/main.ts');
+const CLI = join(PROJECT_ROOT, 'cli/feature-store.cjs');
 const FEATURES = join(import.meta.dirname, 'features.ts');
 const CHANGED_FEATURES = join(import.meta.dirname, 'changed-features.ts');
 const LATE_SHARE = 0.01;
@@ -224,7 +224,7 @@ class LiveRun {
         withBar('transactions decided', transactions.length, (bar) =>
           decideAll(this.#deployment.apiUrl, transactions, () => bar.increment()),
         ),
-      summary: () => `${count(transactions.length)} transactions by POST /predict_fraud`,
+      summary: () => `${count(transactions.length)} transactions by POST /services/handbook_features/decide`,
     });
     this.#decidedCount += transactions.length;
     await step({

@@ -94,7 +94,7 @@ export async function runServe(options: ServeOptions): Promise<Check[]> {
         await loadModel(deployment, transactions);
         return decideAll(deployment.apiUrl, transactions, () => {});
       },
-      summary: (made) => `${count(made.size)} transactions of the test week by POST /predict_fraud`,
+      summary: (made) => `${count(made.size)} transactions of the test week by POST /services/handbook_features/decide`,
     });
     return [...modelChecks(result, evaluated), scoreCheck(expected, answers)];
   } finally {
@@ -239,7 +239,7 @@ async function activate(deployment: Deployment, folder: string, file: string): P
 async function loadModel({ apiUrl }: Deployment, transactions: readonly Transaction[]): Promise<void> {
   for (let round = 0; round < WARM_UP_ROUNDS; round++) {
     const probes = transactions.slice(0, FUNCTIONS_AT_ONCE).map((transaction) =>
-      fetch(`${apiUrl}/predict_fraud`, {
+      fetch(`${apiUrl}/services/handbook_features/decide`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ ...eventOf(transaction), mode: 'read-only' }),

@@ -1,6 +1,6 @@
 import type { FieldValue } from '../../definitions/fields.ts';
 import type { DerivedFeature, FeatureService } from '../../definitions/service.ts';
-import type { WindowedView } from '../../definitions/view.ts';
+import { featureReference, type WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
 import { countsOnline } from '../../online/counts-online.ts';
 import type { FeatureRepository } from '../../registry/manifest.ts';
@@ -125,12 +125,14 @@ function placeFeatures(
   const unknown: string[] = [];
   const answering = service?.views ?? views.filter(({ key }) => record.views[key] !== undefined);
   for (const [name, value] of Object.entries(record.features)) {
-    const view = answering.find(({ features }) => features.some((feature) => feature.name === name));
+    const isNamed = (view: WindowedView, feature: string) =>
+      name === feature || name === featureReference(view, feature);
+    const view = answering.find((one) => one.features.some((feature) => isNamed(one, feature.name)));
     const ofService = service?.derived.find((feature) => feature.name === name);
     if (ofService !== undefined) derived.push(ofService);
     else if (view === undefined) unknown.push(name);
     else {
-      const index = view.features.findIndex((feature) => feature.name === name);
+      const index = view.features.findIndex((feature) => isNamed(view, feature.name));
       byView.set(view, (byView.get(view) ?? new Map<number, FeatureValue>()).set(index, value));
     }
   }

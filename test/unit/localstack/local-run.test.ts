@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +10,6 @@ import { environmentOf } from '../../../localstack/endpoint.ts';
 import { startMiniStack } from '../../../localstack/ministack.ts';
 import { differences, oracleFeatures } from '../../../localstack/oracle.ts';
 import { curlLine } from '../../../localstack/report.ts';
-import { writeEnvironmentFile } from '../../../localstack/start/environment-file.ts';
 
 const ENDPOINT = 'http://localhost:4566';
 
@@ -24,8 +22,7 @@ const outputs = {
     StreamNames: '{"transactions":"stream"}',
   },
   Stateless: {
-    ApiId: 'abc123',
-    ApiUrl: 'https://abc123.execute-api.us-east-1.amazonaws.com',
+    ApiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
     ConsumerFunctionNames: '{"transactions":"consumer"}',
     LandingFunctionNames: '{}',
     RegistryVersion: 'v',
@@ -45,6 +42,7 @@ describe('deployment', () => {
       consumerFunctionNames: { transactions: 'consumer' },
       landingFunctionNames: {},
       registryVersion: 'v',
+      callerPolicyArns: {},
     });
   });
 
@@ -102,27 +100,6 @@ describe('a local server', () => {
   });
 });
 
-describe('the file of a run for shells', () => {
-  test('is taken by a POSIX shell, whatever is in it, and overrides what the shell was set up for', async () => {
-    const directory = await mkdtemp(join(tmpdir(), "it's $HOME "));
-    const deployment = parseOutputs(ENDPOINT, JSON.stringify(outputs));
-    const file = await writeEnvironmentFile(directory, deployment, join(directory, 'history'));
-    const names = ['API', 'TABLE', 'HISTORY', 'DECISIONS', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_ACCESS_KEY_ID'];
-    const script = `. "$0"; printf '%s\\n' ${names.map((name) => `"$${name}"`).join(' ')}`;
-    const shown = execFileSync('sh', ['-c', script, file], { env: { AWS_ACCESS_KEY_ID: 'real' } });
-    expect(shown.toString().trimEnd().split('\n')).toEqual([
-      'http://localhost:4566/_aws/execute-api/abc123/$default',
-      'table',
-      join(directory, 'history'),
-      'decisions',
-      ENDPOINT,
-      'us-east-1',
-      'test',
-    ]);
-    await rm(directory, { recursive: true });
-  });
-});
-
 describe('the oracle', () => {
   const at = (timestamp: number, amount: number, merchant_id: string) => ({
     transaction_id: `${timestamp}`,
@@ -166,8 +143,10 @@ describe('the oracle', () => {
 });
 
 test('a curl line survives the shell', () => {
-  const line = curlLine('http://localhost/$default/features', { name: 'it\'s "quoted"' });
-  const printed = execFileSync('sh', ['-c', line.replace(/^curl/, 'printf "%s\\n"')])
+  const line = curlLine('/features', { name: 'it\'s "quoted"' });
+  const printed = execFileSync('sh', ['-c', line.replace(/^curl/, 'printf "%s\\n"')], {
+    env: { ...process.env, API: 'http://localhost/$default' },
+  })
     .toString()
     .split('\n');
   expect(printed).toContain('http://localhost/$default/features');

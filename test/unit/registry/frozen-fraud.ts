@@ -50,7 +50,6 @@ const merchant = entity({
   joinKeys: ['merchant_id'],
 });
 
-/** Its name is known to the API: `POST /labels` puts its events on the stream. */
 const labels = eventSource({
   name: 'labels',
   description: 'What became of transactions: chargebacks and confirmed frauds, and alerts that were cleared.',

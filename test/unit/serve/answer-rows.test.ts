@@ -107,7 +107,7 @@ describe('the row of a decision', () => {
 
   it('says who asked, where requests are signed', async () => {
     const { handler, rows } = keeping();
-    const request = httpRequest('POST', '/predict_fraud', { body: JSON.stringify(transaction()) });
+    const request = httpRequest('POST', '/services/scoring/decide', { body: JSON.stringify(transaction()) });
     const userArn = 'arn:aws:sts::123456789012:assumed-role/checkout/session';
     const iam = {
       accessKey: 'key',

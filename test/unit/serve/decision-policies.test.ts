@@ -142,8 +142,8 @@ describe('policies from a store', () => {
       const version = await configure({});
       expect(await inForce(slept(sleptMillis))).toMatchObject({ version, problems: [] });
     }
-    expect(CONFIGURATION_AGE.askedFirst).toBeLessThan(30 * SECOND - 10 * SERVE_DEADLINES.predictFraud);
-    expect(2 * CONFIGURATION_RENEWAL.waited).toBeLessThan(SERVE_DEADLINES.predictFraud);
+    expect(CONFIGURATION_AGE.askedFirst).toBeLessThan(30 * SECOND - 10 * SERVE_DEADLINES.decision);
+    expect(2 * CONFIGURATION_RENEWAL.waited).toBeLessThan(SERVE_DEADLINES.decision);
   });
 
   it.each(['fails', 'hangs'] as const)('ask a second time when a connection from before a sleep %s', async (kind) => {

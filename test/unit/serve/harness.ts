@@ -10,6 +10,7 @@ import { repository as shippedRepository } from '../../../shared/features/index.
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import type { FeatureRepository } from '../../../shared/registry/manifest.ts';
+import { API } from '../../support/api-description.ts';
 
 export const NOW_MILLIS = Date.UTC(2026, 0, 31, 12);
 
@@ -120,6 +121,8 @@ export function serve(
   } = {},
 ) {
   const store = options.store ?? new MemoryOnlineStore();
+  const repository = options.repository ?? shippedRepository;
+  const deciding = repository.services.find(({ decides }) => decides !== undefined)?.name;
   const stream = new MemoryStream();
   const metrics = new RecordedMetrics();
   const logged: Logged[] = [];
@@ -133,7 +136,8 @@ export function serve(
     policies: options.policies ?? new DefaultPolicies(),
     ...(options.deadlines && { deadlines: options.deadlines }),
     timeout,
-    repository: options.repository ?? shippedRepository,
+    repository,
+    api: API,
     stream,
     clock: () => clock.nowMillis,
     logger: { error: log, warn: log },
@@ -162,10 +166,9 @@ export function serve(
     call,
     post,
     get: (path: string) => call(httpRequest('GET', path)),
-    predict: (body: unknown) => post('/predict_fraud', body),
+    predict: (body: unknown) => post(`/services/${deciding}/decide`, body),
     features: (body: unknown) => post('/features', body),
-    events: (body: unknown, query: Record<string, string> = { source: 'transactions' }) => post('/events', body, query),
-    labels: (body: unknown) => post('/labels', body),
+    events: (body: unknown, source = 'transactions') => post(`/events/${source}`, body),
   };
 }
 

@@ -8,6 +8,7 @@ import { EmfServingMetrics } from '../../../functions/serve/metrics.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import { OnlineStoreRequestError } from '../../../shared/online/store.ts';
+import { API } from '../../support/api-description.ts';
 import { MemoryObjectStore } from '../../support/memory-object-store.ts';
 import { transactionsRepository, transactionsService } from '../../support/transactions-service.ts';
 import { httpRequest, MemoryStream, NOW_MILLIS, transaction } from './harness.ts';
@@ -42,6 +43,7 @@ function deployed(store: OnlineStore = new MemoryOnlineStore(), policies: Decisi
     cachedViews: new CachedViews({ clock: () => clock.nowMillis }),
     policies,
     repository: transactionsRepository,
+    api: API,
     stream: new MemoryStream(),
     clock: () => clock.nowMillis,
     logger: new Logger({ serviceName: 'serve' }),
@@ -65,15 +67,15 @@ describe('metrics', () => {
     const written = capture();
     const { post, clock } = deployed();
     // The first one has no average before it, which is a line for each window.
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     clock.nowMillis += 20_000;
     written.length = 0;
-    await post('/predict_fraud', transaction({ timestamp: clock.nowMillis }));
+    await post('/services/fraud_detection/decide', transaction({ timestamp: clock.nowMillis }));
     const lines = linesOf(written);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({
       service: 'serve',
-      route: 'predictFraud',
+      route: 'decide-fraud_detection',
       ServingLatency: expect.any(Number),
       Availability: 1,
       _aws: { CloudWatchMetrics: [{ Namespace: 'FeatureStore', Dimensions: [['service', 'route']] }] },
@@ -89,7 +91,7 @@ describe('metrics', () => {
     const written = capture();
     const { post, clock } = deployed();
     const read = () => post('/features', { service: 'fraud_detection', entities: [{ user_id: 'user-1' }] });
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     clock.nowMillis += 60_000;
     await read();
     const emptyFeatures = transactionsService.features.filter(
@@ -127,11 +129,11 @@ describe('metrics', () => {
       logger: new Logger({ serviceName: 'serve' }),
     });
     const { post, clock } = deployed(new MemoryOnlineStore(), policies);
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     nowMillis += 4_500;
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     clock.nowMillis += 10_000;
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     const ages = metricsOf(linesOf(written), 'ConfigurationAge');
     expect(ages).toMatchObject([
       { service: 'serve', feature_service: 'fraud_detection@1', ConfigurationAge: 0 },
@@ -146,12 +148,12 @@ describe('metrics', () => {
   it('never put more ages into a line than CloudWatch takes', async () => {
     const written = capture();
     const { post, clock } = deployed();
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     written.length = 0;
     const entities = Array(100).fill({ user_id: 'user-1' });
     for (let time = 0; time < 3; time++) await post('/features', { service: 'fraud_detection', entities });
     clock.nowMillis += 10_000;
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     const ages = metricsOf(linesOf(written), 'FeatureAge').flatMap(({ FeatureAge }) => [FeatureAge].flat().length);
     expect(Math.max(...ages)).toBeLessThanOrEqual(100);
     expect(ages.reduce((sum, size) => sum + size, 0)).toBe(300);
@@ -163,9 +165,9 @@ describe('metrics', () => {
       get: () => Promise.reject(new TypeError('broken')),
       update: () => Promise.reject(new TypeError('broken')),
     });
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     clock.nowMillis += 1_000;
-    await post('/predict_fraud', {});
+    await post('/services/fraud_detection/decide', {});
     expect(metricsOf(linesOf(written), 'Availability').map(({ Availability }) => Availability)).toEqual([0, 1]);
   });
 
@@ -180,14 +182,14 @@ describe('metrics', () => {
     await read();
     await read();
     written.length = 0;
-    await post('/predict_fraud', transaction());
+    await post('/services/fraud_detection/decide', transaction());
     const availabilities = metricsOf(linesOf(written), 'Availability').map(({ route, Availability }) => [
       route,
       Availability,
     ]);
     expect(availabilities).toEqual([
       ['features', 1],
-      ['predictFraud', 0],
+      ['decide-fraud_detection', 0],
     ]);
   });
 
@@ -224,10 +226,10 @@ describe('logs', () => {
       return handler(request);
     };
     const post = (path: string, body: unknown) => send(httpRequest('POST', path, { body: JSON.stringify(body) }));
-    await post('/predict_fraud', transaction(secret));
-    await post('/predict_fraud', { ...transaction(secret), mode: 'read-only' });
-    await post('/predict_fraud', { ...transaction(secret), amount: -9_876_543.21 });
-    await post('/predict_fraud', { ...transaction(secret), 'secret-field': 'secret-value' });
+    await post('/services/fraud_detection/decide', transaction(secret));
+    await post('/services/fraud_detection/decide', { ...transaction(secret), mode: 'read-only' });
+    await post('/services/fraud_detection/decide', { ...transaction(secret), amount: -9_876_543.21 });
+    await post('/services/fraud_detection/decide', { ...transaction(secret), 'secret-field': 'secret-value' });
     await post('/features', {
       service: 'fraud_detection',
       entities: [{ user_id: secret.user_id }],
@@ -236,9 +238,9 @@ describe('logs', () => {
       service: 'secret-service',
       entities: [{ user_id: secret.user_id }],
     });
-    await post('/events', { events: [transaction(secret)] });
-    await post('/events', { events: [{ ...transaction(secret), user_id: 9_876_543 }] });
-    await send(httpRequest('POST', '/predict_fraud', { body: '{"user_id":"secret-user-4712' }));
+    await post('/events/transactions', { events: [transaction(secret)] });
+    await post('/events/transactions', { events: [{ ...transaction(secret), user_id: 9_876_543 }] });
+    await send(httpRequest('POST', '/services/fraud_detection/decide', { body: '{"user_id":"secret-user-4712' }));
     await send(httpRequest('GET', '/secret-path'));
     await send(httpRequest('GET', '/health'));
     expect(written.length).toBeGreaterThan(10);
@@ -253,12 +255,12 @@ describe('logs', () => {
     ]) {
       const written = capture();
       const { post } = deployed({ get: () => Promise.reject(error), update: () => Promise.reject(error) });
-      const answer = await post('/predict_fraud', transaction(secret));
+      const answer = await post('/services/fraud_detection/decide', transaction(secret));
       expect(answer.statusCode).toBe(500);
       const everything = written.join('\n') + answer.body;
       expect(everything).not.toMatch(/secret|9876543/);
       const [logged] = linesOf(written).filter(({ level }) => level === 'ERROR');
-      expect(logged).toMatchObject({ request_id: 'request-1', route: 'predictFraud', problem: 'internal' });
+      expect(logged).toMatchObject({ request_id: 'request-1', route: 'decide-fraud_detection', problem: 'internal' });
       vi.restoreAllMocks();
     }
   });
@@ -267,7 +269,7 @@ describe('logs', () => {
     const written = capture();
     const error = new OnlineStoreRequestError('DynamoDB refused the request: AccessDeniedException');
     await deployed({ get: () => Promise.reject(error), update: () => Promise.reject(error) }).post(
-      '/predict_fraud',
+      '/services/fraud_detection/decide',
       transaction(secret),
     );
     const [logged] = linesOf(written).filter(({ level, view }) => level === 'ERROR' && view === 'user_transactions@1');

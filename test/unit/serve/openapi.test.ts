@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ROUTES } from '../../../functions/serve/constants.ts';
+import * as z from 'zod';
+import { servingRoutes, TRAINING_SET_ROUTES } from '../../../functions/routes.ts';
 import { exampleEntity, exampleEvent } from '../../../functions/serve/examples.ts';
 import { openApiDocument } from '../../../functions/serve/openapi.ts';
 import {
+  eventList,
   eventsAnswer,
-  eventsRequest,
   featuresAnswer,
   featuresRequest,
   healthAnswer,
@@ -13,15 +14,25 @@ import {
   serviceFeatures,
   servicePredictAnswer,
 } from '../../../functions/serve/schemas.ts';
-import { TRAINING_SET_ROUTES } from '../../../functions/training-sets/constants.ts';
+import {
+  count,
+  decimal,
+  entity,
+  eventSource,
+  eventTime,
+  identifier,
+  windowedView,
+} from '../../../shared/definitions/index.ts';
 import { fraudDetection, transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
+import { featureRepository } from '../../../shared/registry/manifest.ts';
+import { API } from '../../support/api-description.ts';
 import { serve, transaction } from './harness.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a JSON document that this test takes apart.
 type Json = any;
 
-const document = (): Json => JSON.parse(JSON.stringify(openApiDocument(repository)));
+const document = (api = API): Json => JSON.parse(JSON.stringify(openApiDocument(repository, api)));
 
 /** Every object in a document, with the path to it. */
 function* objectsIn(value: Json, path = '#'): Generator<[path: string, object: Json]> {
@@ -39,15 +50,44 @@ describe('GET /openapi.json', () => {
     expect(body.info.version).toBe(repository.registryVersion);
   });
 
-  it('has every route, and no other', () => {
-    const routes = Object.entries<Json>(document().paths).flatMap(([path, item]) =>
+  it.each([true, false])('has every deployed route, and no other, with training sets: %s', (offersTrainingSets) => {
+    const routes = Object.entries<Json>(document({ ...API, offersTrainingSets }).paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(routes.sort()).toEqual(
-      [...Object.values(ROUTES), ...Object.values(TRAINING_SET_ROUTES)]
+      [...servingRoutes(repository), ...(offersTrainingSets ? TRAINING_SET_ROUTES : [])]
         .map(({ method, path }) => `${method} ${path}`)
         .sort(),
     );
+  });
+
+  it('says where the API is, and how requests are signed', () => {
+    const signed = document();
+    expect(signed.servers).toEqual([{ url: API.url }]);
+    expect(signed.security).toEqual([{ awsSignature: [] }]);
+    expect(signed.components.securitySchemes.awsSignature['x-amazon-apigateway-authtype']).toBe('awsSigv4');
+    expect(Object.keys(signed.paths['/features'].post.responses)).toEqual(expect.arrayContaining(['403', '429']));
+    const open = document({ ...API, authorization: 'none' });
+    expect(open.security).toEqual([]);
+    expect(open.components).not.toHaveProperty('securitySchemes');
+    expect(Object.keys(open.paths['/features'].post.responses)).not.toContain('403');
+  });
+
+  it('describes every value', () => {
+    for (const [path, { properties }] of objectsIn(document())) {
+      for (const [name, property] of Object.entries<Json>(properties ?? {})) {
+        if (property.$ref === undefined) expect(property.description, `${path}.${name}`).toMatch(/\w/);
+      }
+    }
+  });
+
+  it('says of each answer only what its route can answer', () => {
+    const { paths } = document();
+    expect(paths['/features'].post.responses[404].description).toBe(
+      'unknown-service: There is no such feature service. unknown-feature: There is no such feature.',
+    );
+    expect(paths['/events/transactions'].post.responses).not.toHaveProperty('404');
+    expect(paths['/predict_fraud'].post.responses).not.toHaveProperty('404');
   });
 
   it('has no reference into nothing, and uses every component', () => {
@@ -82,13 +122,27 @@ describe('GET /openapi.json', () => {
       'is_burst',
     ]);
     expect(required).toEqual(Object.keys(properties));
-    expect(properties.tx_count_1h).toEqual({ type: 'number' });
-    expect(properties.avg_amount_1h).toEqual({ type: ['number', 'null'] });
+    expect(properties.tx_count_1h).toMatchObject({ type: 'integer', minimum: 0, examples: [3] });
+    expect(properties.tx_count_1h.description).toBe(
+      'count over 1h of transactions (user_transactions@1); 0 without any',
+    );
+    expect(properties.avg_amount_before_1h).toMatchObject({
+      type: ['number', 'null'],
+      description:
+        'mean of amount over 1h of transactions, without the decided one (user_transactions@1); null without any',
+    });
+    expect(properties.fraud_share_7d.description).toBe(
+      'mean of is_fraud over 7d of labels, as of 1d before (merchant_risk@1); null without any',
+    );
+    expect(properties.amount_to_avg_ratio.description).toBe('amount / avg_amount_1h; null where an input is missing');
   });
 
   it('points from the answer of /features at the features of the service', () => {
-    const row = document().components.schemas.FeaturesAnswer.properties.results.items;
-    expect(row.properties.features.anyOf[0]).toEqual({ $ref: '#/components/schemas/FraudDetection1Features' });
+    const { schemas } = document().components;
+    expect(schemas.FeaturesAnswer.properties.results.items).toEqual({ $ref: '#/components/schemas/EntityFeatures' });
+    expect(schemas.EntityFeatures.properties.features.anyOf[0]).toEqual({
+      $ref: '#/components/schemas/FraudDetection1Features',
+    });
   });
 
   it('shows examples that the service accepts', async () => {
@@ -96,21 +150,23 @@ describe('GET /openapi.json', () => {
     const example = (path: string): Json => paths[path].post.requestBody.content['application/json'].example;
     const { post } = serve();
     expect((await post('/features', example('/features'))).status).toBe(200);
-    expect((await post('/predict_fraud', example('/predict_fraud'))).status).toBe(200);
-    expect((await post('/events', example('/events'), { source: 'transactions' })).status).toBe(202);
-    expect((await post('/labels', example('/labels'))).status).toBe(202);
+    const decisions = ['/predict_fraud', '/services/fraud_detection/decide'];
+    for (const path of decisions) expect((await post(path, example(path))).status).toBe(200);
+    for (const path of ['/events/transactions', '/events/labels']) {
+      expect((await post(path, example(path))).status).toBe(202);
+    }
     expect(exampleEntity(fraudDetection)).toEqual({ user_id: 'user-1', merchant_id: 'merchant-1' });
   });
 });
 
 describe('the published schemas', () => {
-  const answers = servicePredictAnswer(fraudDetection, transactions);
+  const answers = servicePredictAnswer(transactions, serviceFeatures(fraudDetection));
 
   it('accept what requests may hold', () => {
     expect(featuresRequest.parse({ service: 'x', entities: [{ user_id: 'u' }] })).toBeDefined();
     const event = exampleEvent(transactions);
     expect(predictRequest(transactions).parse({ ...event, mode: 'read-only' })).toBeDefined();
-    expect(eventsRequest(transactions).parse({ events: [event] })).toBeDefined();
+    expect(eventList(transactions.schema).parse({ events: [event] })).toBeDefined();
   });
 
   it('parse every answer', async () => {
@@ -133,5 +189,79 @@ describe('the published schemas', () => {
     healthAnswer.parse((await get('/health')).body);
     problem.strict().parse((await predict({})).body);
     problem.strict().parse((await get('/nothing')).body);
+  });
+});
+
+describe('examples of events', () => {
+  const sourceOf = (fields: Readonly<Record<string, z.ZodType>>) =>
+    eventSource({
+      name: 'calls',
+      description: 'Calls.',
+      owner: 'a',
+      schema: z.strictObject({ call_id: identifier(), caller_id: identifier(), at: eventTime(), ...fields }),
+      eventId: 'call_id',
+      eventTime: 'at',
+      partitionKey: 'caller_id',
+      allowedLateness: '10s',
+    });
+
+  it.each<[string, z.ZodType]>([
+    ['one of several', z.enum(['web', 'app', 'ivr'])],
+    [
+      'a country',
+      z
+        .string()
+        .length(2)
+        .regex(/^[A-Z]{2}$/),
+    ],
+    ['a currency', z.string().regex(/^[A-Z]{3}$/)],
+    ['digits', z.string().regex(/^\d{16}$/)],
+    ['long text', z.string().min(40)],
+    ['short text', z.string().max(3)],
+    ['a share', z.number().min(0).max(1)],
+    ['a year', z.int().min(1990).max(2100)],
+    ['a small amount', decimal({ scale: 2, maximum: 5 })],
+    ['less than nothing', z.int().negative()],
+    ['a flag that is set', z.boolean().refine((flag) => !flag)],
+    ['an optional value', z.enum(['a', 'b']).optional()],
+    [
+      'what only its declaration knows',
+      z
+        .string()
+        .regex(/^x-[a-f]{7}-y$/)
+        .meta({ examples: ['x-abcdefa-y'] }),
+    ],
+  ])('have %s', (_what, schema) => {
+    const source = sourceOf({ value: schema });
+    expect(source.schema.safeParse(exampleEvent(source)).success).toBe(true);
+    expect(exampleEvent(source)).toHaveProperty('value');
+  });
+
+  it('are left out where nothing fits, rather than wrong', () => {
+    const source = sourceOf({ value: z.string().regex(/^x-[a-f]{7}-y$/) });
+    expect(exampleEvent(source)).toBeUndefined();
+    const view = windowedView({
+      name: 'callers',
+      version: 1,
+      description: 'Who calls.',
+      owner: 'a',
+      entity: entity({ name: 'caller', description: 'Who calls.', joinKeys: ['caller_id'] }),
+      source,
+      windows: { '1h': '1h' },
+      features: { call_count: count() },
+      ttl: '7d',
+    });
+    const { paths } = openApiDocument(featureRepository({ views: [view], services: [] }), API) as Json;
+    expect(paths['/events/calls'].post.requestBody.content['application/json']).not.toHaveProperty('example');
+  });
+
+  it('of sources that share a schema are each their own', () => {
+    const [calls, texts] = [sourceOf({}), { ...sourceOf({}), name: 'texts' }];
+    const shared = { ...texts, schema: calls.schema };
+    const { schemas } = (
+      openApiDocument({ ...repository, sources: [calls, shared], services: [], aliases: {} }, API) as Json
+    ).components;
+    expect(schemas.CallsEvent).toEqual(schemas.TextsEvent);
+    expect(schemas.TextsEventsRequest.anyOf[0]).toEqual({ $ref: '#/components/schemas/TextsEvent' });
   });
 });

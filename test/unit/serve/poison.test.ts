@@ -57,12 +57,13 @@ const NOT_JSON: readonly (readonly [what: string, body: string])[] = [
 ];
 
 describe.each([
-  ['/predict_fraud', 200, undefined],
-  ['/events', 202, { source: 'transactions' }],
-])('POST %s', (path, accepted, query) => {
+  ['/predict_fraud', 200],
+  ['/services/fraud_detection/decide', 200],
+  ['/events/transactions', 202],
+])('POST %s', (path, accepted) => {
   it.each(REFUSED)('refuses %s, naming the field', async (_what, body, field) => {
     const { post, store, stream, logged } = serve();
-    const answer = await post(path, body, query);
+    const answer = await post(path, body);
     expect(answer.status).toBe(400);
     expect(answer.body.type).toBe('urn:feature-store:problem:validation');
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toContain(field);
@@ -72,7 +73,7 @@ describe.each([
   });
 
   it.each(NOT_JSON)('refuses %s', async (_what, body) => {
-    const answer = await serve().post(path, body, query);
+    const answer = await serve().post(path, body);
     expect(answer.status).toBe(400);
     expect(answer.body.detail).not.toContain('4711');
     expect(answer.body.type).toMatch(/invalid-json|validation/);
@@ -83,9 +84,7 @@ describe.each([
     ['a cut-off base 64', Buffer.from('{"a":1}').toString('base64').slice(0, -1)],
     ['no UTF-8', Buffer.from([0x22, 0xc3, 0x28, 0x22]).toString('base64')],
   ])('refuses %s', async (_what, body) => {
-    const answer = await serve().call(
-      httpRequest('POST', path, { ...(query && { query }), body, isBase64Encoded: true }),
-    );
+    const answer = await serve().call(httpRequest('POST', path, { body, isBase64Encoded: true }));
     expect(answer.status).toBe(400);
     expect(answer.body.type).toBe('urn:feature-store:problem:invalid-json');
   });
@@ -95,8 +94,8 @@ describe.each([
     const encoded = Buffer.from(body).toString('base64');
     const { call } = serve();
     for (const request of [
-      httpRequest('POST', path, { ...(query && { query }), body }),
-      httpRequest('POST', path, { ...(query && { query }), body: encoded, isBase64Encoded: true }),
+      httpRequest('POST', path, { body }),
+      httpRequest('POST', path, { body: encoded, isBase64Encoded: true }),
     ]) {
       const answer = await call(request);
       expect(answer.status).toBe(413);
@@ -106,7 +105,7 @@ describe.each([
 
   it('answers within bounds, however many fields are wrong', async () => {
     const body = JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, number) => [`f${number}`, 1])));
-    const answer = await serve().post(path, body, query);
+    const answer = await serve().post(path, body);
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body).length).toBeLessThan(20_000);
   });
@@ -121,18 +120,17 @@ describe.each([
     ['a time of years ago', withMember('timestamp', String(NOW_MILLIS - 4_000 * DAY))],
     ['a byte of space around', ` ${JSON.stringify(transaction())}\n`],
   ])('accepts %s', async (_what, body) => {
-    expect((await serve().post(path, body, query)).status).toBe(accepted);
+    expect((await serve().post(path, body)).status).toBe(accepted);
   });
 });
 
-describe('POST /predict_fraud', () => {
+describe('a decision', () => {
   it.each([
-    ['an unknown mode', { mode: 'dry-run' }, 400, 'mode'],
-    ['a service that is no text', { service: 5 }, 400, 'service'],
-    ['an unknown service', { service: 'credit' }, 404, 'service'],
-  ])('refuses %s', async (_what, options, status, field) => {
+    ['an unknown mode', { mode: 'dry-run' }, 'mode'],
+    ['a service, which its path says', { service: 'fraud_detection' }, 'service'],
+  ])('refuses %s', async (_what, options, field) => {
     const answer = await serve().predict({ ...transaction(), ...options });
-    expect(answer.status).toBe(status);
+    expect(answer.status).toBe(400);
     expect(answer.body.errors[0].field).toBe(field);
   });
 
@@ -142,21 +140,7 @@ describe('POST /predict_fraud', () => {
   });
 });
 
-describe('routes', () => {
-  it('answers 404 for a route that does not exist, listing those that do', async () => {
-    const { get, metrics } = serve();
-    const answer = await get('/predict');
-    expect(answer.status).toBe(404);
-    expect(answer.body.detail).toContain('POST /predict_fraud');
-    expect(metrics.requests).toMatchObject([{ route: 'unknown', status: 404 }]);
-  });
-
-  it('answers 405 for another method, with the one that is allowed', async () => {
-    const answer = await serve().get('/predict_fraud');
-    expect(answer.status).toBe(405);
-    expect(answer.headers.allow).toBe('POST');
-  });
-
+describe('the function', () => {
   it('answers 500, and no internals, for what is no request of API Gateway', async () => {
     const { handler } = serve();
     const answer = await handler({ Records: [] } as never);

@@ -3,10 +3,9 @@ import { EventStreamUnavailableError } from '../../../functions/serve/ports.ts';
 import { decodeEventBytes } from '../../../shared/definitions/decode-event.ts';
 import { labels as labelsSource, transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
-import { transactionsRepository } from '../../support/transactions-service.ts';
 import { label, NOW_MILLIS, serve, transaction } from './harness.ts';
 
-describe('POST /events', () => {
+describe('POST /events/{source}', () => {
   it('publishes one event under its partition key', async () => {
     const { events, stream } = serve();
     const event = transaction({ user_id: 'user-7' });
@@ -20,7 +19,7 @@ describe('POST /events', () => {
   it('publishes 500 events in one call, in order', async () => {
     const { events, stream } = serve();
     const sent = Array.from({ length: 500 }, () => transaction());
-    expect((await events({ events: sent }, { source: 'transactions' })).body.accepted).toBe(500);
+    expect((await events({ events: sent })).body.accepted).toBe(500);
     expect(stream.calls).toBe(1);
     expect(stream.records.map(({ text }) => JSON.parse(text))).toEqual(sent);
   });
@@ -74,19 +73,11 @@ describe('POST /events', () => {
     expect(body.detail).toContain('and 2499 more');
   });
 
-  it('asks which source is meant where there are several, and not where there is one', async () => {
-    const { status, body } = await serve().events(transaction(), {});
-    expect(status).toBe(400);
-    expect(body.errors).toEqual([{ field: '?source', problem: 'must be one of transactions, labels' }]);
-    const { events } = serve({ repository: transactionsRepository });
-    expect((await events(transaction(), {})).status).toBe(202);
-  });
-
   it('refuses an unknown source, listing those that exist', async () => {
-    const { status, body } = await serve().events(transaction(), { source: 'orders' });
+    const { status, body } = await serve().events(transaction(), 'orders');
     expect(status).toBe(404);
     expect(body.type).toBe('urn:feature-store:problem:unknown-source');
-    expect(body.detail).toContain('transactions');
+    expect(body.detail).toBe('There are: POST /events/transactions, POST /events/labels.');
   });
 
   it('sends again what the stream did not accept, and nothing else', async () => {
@@ -121,11 +112,11 @@ describe('POST /events', () => {
   });
 });
 
-describe('POST /labels', () => {
+describe('POST /events/labels', () => {
   it('publishes one label on the stream of labels, under its merchant', async () => {
-    const { labels, stream } = serve();
+    const { events, stream } = serve();
     const sent = label({ merchant_id: 'merchant-7' });
-    const { status, body } = await labels(sent);
+    const { status, body } = await events(sent, 'labels');
     expect(status).toBe(202);
     expect(body).toEqual({ accepted: 1, registry_version: repository.registryVersion });
     expect(stream.sources).toEqual(['labels']);
@@ -134,16 +125,8 @@ describe('POST /labels', () => {
     expect(decoded).toMatchObject({ ok: true, event: { id: sent.label_id, values: { is_fraud: 1 } } });
   });
 
-  it('publishes 500 labels in one call, in order', async () => {
-    const { labels, stream } = serve();
-    const sent = Array.from({ length: 500 }, (_, number) => label({ is_fraud: number % 2 }));
-    expect((await labels({ labels: sent })).body.accepted).toBe(500);
-    expect(stream.calls).toBe(1);
-    expect(stream.records.map(({ text }) => JSON.parse(text))).toEqual(sent);
-  });
-
   it('refuses the whole when one label is wrong, naming every fault', async () => {
-    const { labels, stream } = serve();
+    const { events, stream } = serve();
     const wrong = [
       label({ is_fraud: 2 }),
       label({ is_fraud: true }),
@@ -151,40 +134,26 @@ describe('POST /labels', () => {
       label({ labelled_at: NOW_MILLIS + 1 }),
       transaction(),
     ];
-    const { status, body } = await labels({ labels: [label(), ...wrong] });
+    const { status, body } = await events({ events: [label(), ...wrong] }, 'labels');
     expect(status).toBe(400);
     expect(body.errors.map(({ field }: { field: string }) => field)).toEqual(
       expect.arrayContaining([
-        'labels[1].is_fraud',
-        'labels[2].is_fraud',
-        'labels[3].is_fraud',
-        'labels[4].labelled_at',
-        'labels[5].label_id',
+        'events[1].is_fraud',
+        'events[2].is_fraud',
+        'events[3].is_fraud',
+        'events[4].labelled_at',
+        'events[5].label_id',
       ]),
     );
     expect(stream.calls).toBe(0);
   });
 
-  it.each([
-    ['no labels', { labels: [] }, 'labels'],
-    ['501 labels', { labels: Array(501).fill(label()) }, 'labels'],
-    ['something beside the labels', { labels: [label()], source: 'labels' }, 'source'],
-    ['a list of events', { events: [label()] }, 'events'],
-  ])('refuses %s', async (_what, request, field) => {
-    const { status, body } = await serve().labels(request);
-    expect(status).toBe(400);
-    expect(body.errors.map((error: { field: string }) => error.field)).toContain(field);
-  });
-
-  it('says so where no labels are declared, and leaves itself out of the document', async () => {
-    const { labels, get, stream } = serve({ repository: transactionsRepository });
-    const { status, body } = await labels(label());
-    expect(status).toBe(404);
-    expect(body).toMatchObject({
-      type: 'urn:feature-store:problem:unknown-source',
-      detail: expect.stringContaining('No source named "labels" is declared'),
-    });
+  it('takes no label by the path of transactions, whatever the request says beside the path', async () => {
+    const { post, stream } = serve();
+    for (const query of [undefined, { source: 'labels' }]) {
+      expect((await post('/events/transactions', label(), query)).status).toBe(400);
+      expect((await post('/events/transactions', { source: 'labels', events: [label()] }, query)).status).toBe(400);
+    }
     expect(stream.calls).toBe(0);
-    expect((await get('/openapi.json')).body.paths).not.toHaveProperty('/labels');
   });
 });

@@ -29,7 +29,7 @@ import { NOW_MILLIS, ruleNames, serve, transaction } from './harness.ts';
 
 const MINUTE = 60_000;
 
-describe('POST /predict_fraud, the answer', () => {
+describe('POST /services/{name}/decide, the answer', () => {
   it('approves an ordinary first transaction, with the transaction inside its features', async () => {
     const { predict, metrics } = serve();
     const { status, body, headers } = await predict(transaction({ transaction_id: 'first', amount: 12.5 }));
@@ -61,14 +61,7 @@ describe('POST /predict_fraud, the answer', () => {
       },
     });
     expect(body.latency_ms).toBeGreaterThanOrEqual(0);
-    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status: 200 }]);
-  });
-
-  it('takes the service by name, by name and version, and by default', async () => {
-    const { predict } = serve();
-    for (const service of [undefined, 'fraud_detection', 'fraud_detection@1']) {
-      expect((await predict({ ...transaction(), service })).body.service).toBe('fraud_detection@1');
-    }
+    expect(metrics.requests).toMatchObject([{ route: 'decide-fraud_detection', status: 200 }]);
   });
 
   it('takes amounts as text and times as ISO 8601', async () => {
@@ -88,7 +81,7 @@ describe('POST /predict_fraud, the answer', () => {
   });
 });
 
-describe('POST /predict_fraud, the rules', () => {
+describe('POST /services/{name}/decide, the rules', () => {
   it('fires HIGH_VELOCITY at 6 within a minute, not at 5', async () => {
     const { predict } = serve();
     for (let number = 1; number <= 5; number++) {
@@ -149,7 +142,7 @@ describe('POST /predict_fraud, the rules', () => {
   });
 });
 
-describe('POST /predict_fraud, exactly once', () => {
+describe('POST /services/{name}/decide, exactly once', () => {
   it('counts an event once however often it is sent', async () => {
     const { predict } = serve();
     const event = transaction();
@@ -286,7 +279,7 @@ describe('POST /predict_fraud, exactly once', () => {
   });
 });
 
-describe('POST /predict_fraud, read-only', () => {
+describe('POST /services/{name}/decide, read-only', () => {
   it('leaves no trace', async () => {
     const { predict, store, features } = serve();
     const { body } = await predict({ ...transaction(), mode: 'read-only' });
@@ -325,7 +318,7 @@ describe('POST /predict_fraud, read-only', () => {
   });
 });
 
-describe('POST /predict_fraud, several views and lanes', () => {
+describe('POST /services/{name}/decide, several views and lanes', () => {
   it('sums the lanes of a view, and reads views that the event does not change', async () => {
     const { predict, store } = serve({ repository: manyViews() });
     const lanes = new Set<number>();
@@ -366,7 +359,7 @@ describe('POST /predict_fraud, several views and lanes', () => {
   });
 });
 
-describe('POST /predict_fraud, failures of the store', () => {
+describe('POST /services/{name}/decide, failures of the store', () => {
   it.each([
     [new OnlineStoreThrottledError('slow down')],
     [new OnlineStoreUnavailableError('gone')],
@@ -392,7 +385,7 @@ describe('POST /predict_fraud, failures of the store', () => {
       details: { view: 'user_transactions@1', error: expect.objectContaining({ name }) },
     });
     expect(metrics.degradedCount).toBe(1);
-    expect(metrics.requests).toMatchObject([{ route: 'predictFraud', status: 200 }]);
+    expect(metrics.requests).toMatchObject([{ route: 'decide-fraud_detection', status: 200 }]);
   });
 
   it('remembers a slow-moving view that was read before, and says as of when', async () => {
@@ -432,7 +425,12 @@ describe('POST /predict_fraud, failures of the store', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/secret/);
     expect(logged).toMatchObject([
       {
-        details: { request_id: 'request-1', route: 'predictFraud', problem: 'internal', error: { name: 'TypeError' } },
+        details: {
+          request_id: 'request-1',
+          route: 'decide-fraud_detection',
+          problem: 'internal',
+          error: { name: 'TypeError' },
+        },
       },
     ]);
   });
@@ -441,7 +439,7 @@ describe('POST /predict_fraud, failures of the store', () => {
     const memory = new MemoryOnlineStore();
     let isLost = true;
     const { predict } = serve({
-      deadlines: { predictFraud: 50, features: 50 },
+      deadlines: { decision: 50, features: 50 },
       store: {
         get: (keys) => memory.get(keys),
         update: async (...call) => {

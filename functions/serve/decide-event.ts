@@ -5,19 +5,19 @@ import type { EventSource } from '../../shared/definitions/source.ts';
 import { featureValues } from '../../shared/online/read-features.ts';
 import { type Decided, decide } from '../../shared/scoring/decide.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
+import type { DecidingService } from '../routes.ts';
 import type { RequestRows } from './answer-rows.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { type DecidedFeatures, featuresOfDecided } from './decided-features.ts';
 import type { ActivePolicy } from './decision-policies.ts';
 import { describeError } from './describe-error.ts';
-import { findDecidingService } from './find.ts';
 import { ageSecondsOf, freshnessByView, isoOf } from './freshness.ts';
 import type { ServePorts } from './ports.ts';
 import { invalid } from './problems.ts';
 import { type Degradation, fieldProblemsOf, type PredictAnswer, predictOptions } from './schemas.ts';
 
 /**
- * `POST /predict_fraud`: decides over one event, with everything known up to and including it.
+ * `POST /services/{name}/decide`: decides over one event, with everything known up to and including it.
  *
  * 1. The features of the event, which is counted into the views that it changes.
  * 2. How the service decides now: thresholds, rules, lists and models.
@@ -26,10 +26,15 @@ import { type Degradation, fieldProblemsOf, type PredictAnswer, predictOptions }
  * @param rows takes the row of the answer and, applied, the event's.
  * @throws ProblemError when the request is at fault.
  */
-export async function predictFraud(ports: ServePorts, body: unknown, rows?: RequestRows): Promise<PredictAnswer> {
+export async function decideEvent(
+  ports: ServePorts,
+  { service, source }: DecidingService,
+  body: unknown,
+  rows?: RequestRows,
+): Promise<PredictAnswer> {
   const startedAt = performance.now();
-  const { service, source, mode, explain, event } = requestOf(ports, body);
-  const store = ports.store.within(ports.deadlines?.predictFraud ?? SERVE_DEADLINES.predictFraud);
+  const { mode, explain, event } = requestOf(ports, source, body);
+  const store = ports.store.within(ports.deadlines?.decision ?? SERVE_DEADLINES.decision);
   const [known, active] = await Promise.all([
     featuresOfDecided({ store, cachedViews: ports.cachedViews, service, source, event, mode }),
     ports.policies.policyOf(service),
@@ -84,8 +89,6 @@ export async function predictFraud(ports: ServePorts, body: unknown, rows?: Requ
 }
 
 interface PredictRequest {
-  readonly service: FeatureService;
-  readonly source: EventSource;
   readonly mode: 'apply' | 'read-only';
   /** How many contributions to name. */
   readonly explain: number;
@@ -93,18 +96,21 @@ interface PredictRequest {
 }
 
 /** Splits the body into options and event, and decodes both. */
-function requestOf({ repository, clock }: ServePorts, body: unknown): PredictRequest {
+function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): PredictRequest {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid([{ field: '', problem: 'The body must be a JSON object with the fields of one event.' }]);
   }
+  if (Object.hasOwn(body, 'service') && !Object.hasOwn(source.fields, 'service')) {
+    const problem = 'is said by the path, POST /services/{name}/decide; remove it';
+    throw invalid([{ field: 'service', problem }]);
+  }
   const options = predictOptions.safeParse(body);
   if (!options.success) throw invalid(fieldProblemsOf(options.error));
-  const { mode, explain, service: reference } = options.data;
-  const { service, source } = findDecidingService(repository, reference);
+  const { mode, explain } = options.data;
   const fields = Object.entries(body).filter(([name]) => !Object.hasOwn(predictOptions.shape, name));
   const decoded = decodeEvent(source, Object.fromEntries(fields), clock());
   if (!decoded.ok) throw invalid(decoded.problems);
-  return { service, source, mode, explain, event: decoded.event };
+  return { mode, explain, event: decoded.event };
 }
 
 /** Features that cannot be told though their view answered: the event is a repeat, and they exclude it or it may lie outside. */
