@@ -14,9 +14,7 @@ import * as z from 'zod';
 import { untilModelDecides } from '../../localstack/activate-model.ts';
 import { decide } from '../../localstack/api-client.ts';
 import type { Deployment } from '../../localstack/deploy.ts';
-import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import { LandedFiles } from '../handbook/live/landed.ts';
 import { type Folder, TrainingError } from './pipeline.ts';
 import { DAY_MILLIS, type Pattern, type SimulatedTransaction, type Simulation } from './simulate.ts';
 
@@ -144,21 +142,20 @@ export interface ServedScores {
 }
 
 /**
- * Downloads what was served, and compares the challengers' scores of the tested transactions.
+ * Compares the challengers' scores of the tested transactions.
+ * @param options.served folder of what was served.
  * @returns one entry for each model.
  */
 export async function compareServed(options: {
-  readonly deployment: Deployment;
   readonly folder: Folder;
   readonly served: string;
   readonly models: readonly string[];
   readonly made: DeployedScores;
 }): Promise<ServedScores[]> {
-  const { deployment, folder, served, models, made } = options;
-  await new LandedFiles(deployment).download({ prefix: ROW_LOGS.served.prefix, folder: served, rows: made.decided });
+  const { folder, served, models, made } = options;
   const tested = made.scores.map(({ transaction }) => textLiteral(transaction.transaction_id)).join(', ');
   const connection = await (await DuckDBInstance.create()).connect();
-  const sql = `SELECT event_id, scores FROM read_parquet(${textLiteral(join(served, '*.parquet'))})
+  const sql = `SELECT event_id, scores FROM read_parquet(${textLiteral(join(served, '**', '*.parquet'))})
     WHERE event_id IN (${tested}) AND event_status IN ('applied', 'skewed')`;
   const rows = (await connection.runAndReadAll(sql)).getRows();
   connection.closeSync();

@@ -12,8 +12,11 @@ import { Command, InvalidArgumentError } from 'commander';
 import { SHIPPED_MODEL } from '../../localstack/activate-model.ts';
 import { freePort, LOCAL_DIRECTORY, LocalEnvironmentError } from '../../localstack/child-process.ts';
 import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
+import { openLocalHistory } from '../../localstack/history/local-history.ts';
 import { startMiniStack } from '../../localstack/ministack.ts';
 import { count, step } from '../../localstack/report.ts';
+import { repository } from '../../shared/features/index.ts';
+import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { firstLineOf, runCommand } from '../command-line.ts';
 import { PythonUnavailableError } from '../python-environment.ts';
 import { compareServed, type DeployedScore, type DeployedScores, scoreDeployed } from './deployed.ts';
@@ -164,10 +167,11 @@ async function deployAndCompare(
     work: async () => startMiniStack({ port: await freePort(), directory }),
     summary: ({ endpoint }) => `MiniStack on ${endpoint}`,
   });
+  const history = await openLocalHistory({ directory, repository, onError: console.error });
   try {
     const deployment = await step({
       label: 'Deploy',
-      work: (onProgress) => deployLocally({ endpoint: server.endpoint, directory, landsHistory: true, onProgress }),
+      work: (onProgress) => deployLocally({ endpoint: server.endpoint, directory, landerUrl: history.url, onProgress }),
       summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
     });
     await step({
@@ -181,24 +185,30 @@ async function deployAndCompare(
       summary: ({ scores, decided }) =>
         `${scores.length} test transactions by POST /predict_fraud, after ${decided - scores.length} before them`,
     });
-    const servedAreEqual = await compareChallengers(deployment, folder, packages, made);
+    await history.flush();
+    const servedAreEqual = await compareChallengers(
+      join(history.folder, ROW_LOGS.served.prefix),
+      folder,
+      packages,
+      made,
+    );
     const { scores } = made;
     const equal = scores.filter(isEqual).length;
     console.log(`\n${scoreTable(scores)}\n${equal} of ${scores.length} scores as Python's, within ${TOLERANCE}`);
     return scores.length === DEPLOYED_TRANSACTIONS && equal === scores.length && servedAreEqual;
   } finally {
+    await history.close();
     await server.stop();
   }
 }
 
 /** What the challengers said beside it, by the rows that landed; then all of them by `evaluate`, from those rows. */
 async function compareChallengers(
-  deployment: Deployment,
+  served: string,
   folder: Folder,
   packages: readonly PackagedModel[],
   made: DeployedScores,
 ): Promise<boolean> {
-  const served = join(folder.path, 'served');
   const inputs = championOf(packages).planned.inputs;
   // Labels are not in this deployment, so that a model of theirs sees other values here than in training.
   const models = packages.flatMap(({ planned }) =>
@@ -206,7 +216,7 @@ async function compareChallengers(
   );
   const compared = await step({
     label: 'Served',
-    work: () => compareServed({ deployment, folder, served, models, made }),
+    work: () => compareServed({ folder, served, models, made }),
     summary: (all) =>
       all
         .map((one) => `${one.model} ${one.compared} scores within ${one.greatestDifference.toExponential(1)}`)

@@ -49,8 +49,6 @@ export async function startRowServer(options: {
     void answer(request, options).then(({ status, body }) => {
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
       response.end(JSON.stringify(body));
-      // What is left of a request that was too large is not read.
-      if (!request.complete) request.destroy();
     });
   });
   server.listen(0, '127.0.0.1');
@@ -82,22 +80,19 @@ async function answer(
 }
 
 async function readRequest(request: IncomingMessage): Promise<z.infer<typeof PutRecordBatch>> {
-  const target = request.headers['x-amz-target'];
-  if (request.method !== 'POST' || target !== OPERATION)
-    throw new RefusedRequestError(
-      'UnknownOperationException',
-      `This server answers POST with X-Amz-Target: ${OPERATION}`,
-    );
   const chunks: Buffer[] = [];
   let bytes = 0;
+  // Read to its end, whatever it is: a connection that is cut tells nobody why.
   for await (const chunk of request) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX)
-      throw new RefusedRequestError(
-        'InvalidArgumentException',
-        `A request has at most ${PUT_LIMITS.bytes} bytes of data`,
-      );
-    chunks.push(chunk);
+    if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+  }
+  if (request.method !== 'POST' || request.headers['x-amz-target'] !== OPERATION) {
+    throw new RefusedRequestError('UnknownOperationException', `Send POST with X-Amz-Target: ${OPERATION}`);
+  }
+  if (bytes > BODY_BYTES_MAX) {
+    const message = `A request has at most ${PUT_LIMITS.bytes} bytes of data; send fewer records`;
+    throw new RefusedRequestError('InvalidArgumentException', message);
   }
   const parsed = PutRecordBatch.safeParse(jsonOf(Buffer.concat(chunks)));
   if (parsed.success) return parsed.data;

@@ -8,6 +8,11 @@ group('the rules of AwsSolutions and of CloudFormation', () => {
     expect(() => define(stage).app.synth()).not.toThrow();
   });
 
+  it('are kept where a lander of this machine lands history', () => {
+    const config = configOf('local', { landerUrl: 'http://127.0.0.1:4567' });
+    expect(() => define('local', { config }).app.synth()).not.toThrow();
+  });
+
   it('refuse a resource that breaks one', () => {
     const { app, stateful } = define('prod');
     new Bucket(stateful, 'Careless');

@@ -13,23 +13,23 @@ import { curlLine } from '../../../localstack/report.ts';
 
 const ENDPOINT = 'http://localhost:4566';
 
-describe('deployment', () => {
-  const outputs = {
-    Stateful: {
-      OnlineTableName: 'table',
-      QuarantineBucketName: 'bucket',
-      HistoryBucketName: 'history',
-      DecisionsBucketName: 'decisions',
-      StreamNames: '{"transactions":"stream"}',
-    },
-    Stateless: {
-      ApiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
-      ConsumerFunctionNames: '{"transactions":"consumer"}',
-      LandingFunctionNames: '{}',
-      RegistryVersion: 'v',
-    },
-  };
+const outputs = {
+  Stateful: {
+    OnlineTableName: 'table',
+    QuarantineBucketName: 'bucket',
+    HistoryBucketName: 'history',
+    DecisionsBucketName: 'decisions',
+    StreamNames: '{"transactions":"stream"}',
+  },
+  Stateless: {
+    ApiUrl: 'http://localhost:4566/_aws/execute-api/abc123/$default',
+    ConsumerFunctionNames: '{"transactions":"consumer"}',
+    LandingFunctionNames: '{}',
+    RegistryVersion: 'v',
+  },
+};
 
+describe('deployment', () => {
   test('is known by the outputs of all stacks, with an API address that resolves', () => {
     expect(parseOutputs(ENDPOINT, JSON.stringify(outputs))).toEqual({
       endpoint: ENDPOINT,

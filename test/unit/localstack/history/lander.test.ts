@@ -1,0 +1,383 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { DiskLander, type DiskLanderOptions } from '../../../../localstack/history/lander.ts';
+import { landStreamed } from '../../../../localstack/history/local-history.ts';
+import { fraudDetection, transactions } from '../../../../shared/features/fraud.ts';
+import {
+  decidedDelivery,
+  functionDeliveries,
+  rowLogDelivery,
+  streamDelivery,
+} from '../../../../shared/offline/deliveries.ts';
+import { historySchema } from '../../../../shared/offline/history-schema.ts';
+import { deliveredServedRow, ROW_LOGS, servedRow } from '../../../../shared/offline/row-logs.ts';
+import {
+  columnsInFiles,
+  delivery,
+  errorLines,
+  everything,
+  keysBelow,
+  landedRows,
+  PARTITION,
+  row,
+  withFolder,
+} from './fixtures.ts';
+
+/** A timer that goes off when a test says so. */
+class Alarm {
+  readonly set: number[] = [];
+  #work: (() => void) | undefined;
+
+  readonly after = (millis: number, work: () => void) => {
+    this.set.push(millis);
+    this.#work = work;
+    return () => {
+      if (this.#work === work) this.#work = undefined;
+    };
+  };
+
+  goOff(): void {
+    const work = this.#work;
+    this.#work = undefined;
+    work?.();
+  }
+}
+
+async function withLander(
+  use: (lander: DiskLander, folder: string, alarm: Alarm) => Promise<void>,
+  options: Partial<DiskLanderOptions> = {},
+): Promise<void> {
+  await withFolder(async (folder) => {
+    const alarm = new Alarm();
+    const onError = (error: unknown) => {
+      throw error;
+    };
+    const lander = await DiskLander.open({ folder, onError, after: alarm.after, ...options });
+    try {
+      await use(lander, folder, alarm);
+    } finally {
+      await lander.close();
+    }
+  });
+}
+
+const KEY = /^raw\/everything\/event_date=2026-05-28\/event_hour=20\/landed-[0-9a-f-]{36}\.parquet$/;
+
+describe('rows that landed', () => {
+  it('are what was handed over, in the column types of the table', async () => {
+    const rows = [
+      row('1-null'),
+      row('2-text', { note: 'é \u{1f600} "quoted" \\ \n\u0000 end', flag: true }),
+      row('3-integers', { whole: Number.MAX_SAFE_INTEGER, at: 0 }),
+      row('4-integers', { whole: Number.MIN_SAFE_INTEGER, flag: false }),
+      row('5-doubles', { ratio: 0.1 }),
+      row('6-doubles', { ratio: 5e-324 }),
+      row('7-doubles', { ratio: -1.7976931348623157e308 }),
+      row('8-decimals', { money: '9999999999999.99', fine: '-0.123456789012345' }),
+      row('9-decimals', { money: '-0.07', fine: '123.100000000000000' }),
+    ];
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, rows);
+      await lander.flush();
+      const empty = { note: null, flag: null, whole: null, ratio: null, money: null, fine: null };
+      const [found, keys] = [await landedRows(folder, delivery.prefix, 'event_id'), await keysBelow(folder)];
+      expect(found).toEqual(
+        rows.map((wanted) => ({
+          ...empty,
+          ...Object.fromEntries(Object.entries(wanted).map(([name, value]) => [name, asText(name, value)])),
+        })),
+      );
+      expect(keys).toEqual([expect.stringMatching(KEY)]);
+      expect(await columnsInFiles(folder, delivery.prefix)).toEqual([
+        ['event_id', 'VARCHAR'],
+        ['at', 'BIGINT'],
+        ['note', 'VARCHAR'],
+        ['flag', 'BOOLEAN'],
+        ['whole', 'BIGINT'],
+        ['ratio', 'DOUBLE'],
+        ['money', 'DECIMAL(18,2)'],
+        ['fine', 'DECIMAL(18,15)'],
+        ['arrived_at', 'BIGINT'],
+      ]);
+    });
+  });
+
+  /** As DuckDB writes values. */
+  function asText(name: string, value: unknown): string {
+    return name === 'ratio' && value === -1.7976931348623157e308 ? '-1.7976931348623157e+308' : String(value);
+  }
+
+  it('have the columns of every table that there is', async () => {
+    const deliveries = [
+      ...functionDeliveries({ sources: [transactions], services: [fraudDetection] }),
+      streamDelivery(transactions),
+    ];
+    for (const { schema } of [...deliveries, delivery]) {
+      expect(historySchema(everything).partitionColumns).toEqual(schema.partitionColumns);
+    }
+    await withLander(async (lander, folder) => {
+      for (const target of deliveries) lander.land(target, [PARTITION]);
+      await lander.flush();
+      expect(await errorLines(folder)).toEqual([]);
+      for (const { prefix, schema } of deliveries) {
+        const names = (await columnsInFiles(folder, prefix)).map(([name]) => name);
+        expect(names).toEqual(schema.columns.map(({ name }) => name));
+      }
+    });
+  });
+
+  it('lie in the partition of their instant, one file for each, beside those that were decided', async () => {
+    const hours = ['00', '09', '23'];
+    await withLander(async (lander, folder) => {
+      const rows = hours.flatMap((event_hour, hour) => [
+        row(`a${hour}`, { event_hour }),
+        row(`b${hour}`, { event_hour }),
+      ]);
+      lander.land(delivery, rows);
+      lander.land(decidedDelivery(everything), [row('c', { event_hour: '09' })]);
+      await lander.flush();
+      const places = (await keysBelow(folder)).map((key) => key.replace(/[0-9a-f-]{36}\.parquet$/, ''));
+      expect(places).toEqual([
+        'raw/everything/event_date=2026-05-28/event_hour=00/landed-',
+        'raw/everything/event_date=2026-05-28/event_hour=09/decided-',
+        'raw/everything/event_date=2026-05-28/event_hour=09/landed-',
+        'raw/everything/event_date=2026-05-28/event_hour=23/landed-',
+      ]);
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(rows.length + 1);
+    });
+  });
+
+  it('are answers with all that was said, as the function that serves hands them over', async () => {
+    const said = servedRow({
+      served_at: Date.UTC(2026, 4, 28, 20, 15),
+      route: 'predict_fraud',
+      request_id: 'r',
+      caller: null,
+      registry_version: 'v',
+      service: 'fraud_detection@1',
+      entity: { user_id: 'ü"' },
+      event_id: 'tx',
+      event: { amount: 0.1 },
+      event_status: 'applied',
+      decision: 'approve',
+      model: null,
+      scores: null,
+      configuration_version: 7,
+      views: {},
+      definitions: '{}',
+      features: { tx_count_1h: 1, avg: null },
+    });
+    await withLander(async (lander, folder) => {
+      lander.land(rowLogDelivery(ROW_LOGS.served), [deliveredServedRow(said)]);
+      await lander.flush();
+      const [found] = await landedRows(folder, 'served_rows/', 'served_at');
+      const texts = Object.entries(said).map(([name, value]) => [name, value === null ? null : String(value)]);
+      expect(found).toEqual({ ...Object.fromEntries(texts), ...PARTITION });
+    });
+  });
+});
+
+describe('what does not fit', () => {
+  it.each([
+    ['text that is a number', { note: 5 }, 'string in "note"'],
+    ['half a character', { note: 'a\ud800' }, 'string in "note"'],
+    ['a whole number with a fraction, which would be rounded', { whole: 1.5 }, 'bigint in "whole"'],
+    ['a whole number as text', { whole: '7' }, 'bigint in "whole"'],
+    ['a decimal with more digits than its column', { money: '1.234' }, 'decimal(18,2) in "money"'],
+    ['a decimal too large for its column', { money: '12345678901234567.00' }, 'decimal(18,2) in "money"'],
+    ['a decimal as a number', { money: 1.5 }, 'decimal(18,2) in "money"'],
+    ['a truth as text', { flag: 'true' }, 'boolean in "flag"'],
+    ['a folder in place of a day', { event_date: '../../2026' }, 'the partition of an instant in "event_date"'],
+    ['an hour that no day has', { event_hour: '24' }, 'the partition of an instant in "event_hour"'],
+  ])('%s is refused with its original and without quoting it, and its neighbours land', async (_, values, message) => {
+    const poison = row('poison', values);
+    await withLander(
+      async (lander, folder) => {
+        lander.land(delivery, [row('before'), poison, row('after')]);
+        await lander.flush();
+        const landed = await landedRows(folder, delivery.prefix, 'event_id');
+        expect(landed.map(({ event_id }) => event_id)).toEqual(['after', 'before']);
+        expect(await errorLines(folder)).toEqual([
+          expect.objectContaining({
+            key: expect.stringMatching(
+              /^errors\/raw\/everything\/format-conversion-failed\/2026\/05\/28\/refused-[0-9a-f-]{36}$/,
+            ),
+            errorMessage: `A row of raw_everything must have ${message}.`,
+            rawData: JSON.stringify(poison),
+            arrivalTimestamp: 1_780_000_000_000,
+          }),
+        ]);
+      },
+      { now: () => 1_780_000_000_000 },
+    );
+  });
+
+  it.each([null, 7, [], 'text'])('%j in place of a row is refused', async (poison) => {
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, [poison, row('good')]);
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+      expect(await errorLines(folder)).toEqual([expect.objectContaining({ rawData: JSON.stringify(poison) })]);
+    });
+  });
+
+  it('of a stream is kept with its original bytes where Firehose keeps it, and its neighbours land', async () => {
+    const good = { event_id: 'good', at: 1_780_000_000_000, money: '12.5' };
+    const poisons = ['{', JSON.stringify({ ...good, money: '0.001' }), '{"event_id":"x"}'];
+    const records = [JSON.stringify(good), ...poisons].map((text, index) => ({
+      sequenceNumber: String(index),
+      partitionKey: 'p',
+      data: Buffer.from(text),
+      arrivedAtMillis: 1_780_000_000_001,
+    }));
+    await withLander(async (lander, folder) => {
+      landStreamed(lander, { source: everything, delivery, records });
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toEqual([
+        expect.objectContaining({ event_id: 'good', money: '12.50', arrived_at: '1780000000001', ...PARTITION }),
+      ]);
+      const errors = await errorLines(folder);
+      expect(errors.map(({ rawData }) => rawData)).toEqual(poisons);
+      for (const { key } of errors) {
+        expect(key).toMatch(/^errors\/raw\/everything\/processing-failed\/\d{4}\/\d\d\/\d\d\/refused-[0-9a-f-]{36}$/);
+      }
+    });
+  });
+});
+
+describe('a flush', () => {
+  it('comes some seconds after the first row that waits, or at once when there are many', async () => {
+    await withLander(
+      async (lander, folder, alarm) => {
+        lander.land(delivery, [row('a')]);
+        lander.land(delivery, [row('b')]);
+        expect(alarm.set).toEqual([2_000]);
+        lander.land(delivery, [row('c')]);
+        expect(alarm.set).toEqual([2_000, 0]);
+        alarm.goOff();
+        await vi.waitUntil(async () => (await landedRows(folder, delivery.prefix, 'event_id')).length === 3);
+        lander.land(delivery, [row('d')]);
+        expect(alarm.set).toEqual([2_000, 0, 2_000]);
+      },
+      { flushRows: 3 },
+    );
+  });
+
+  it('covers what was handed over before it, also while another one is under way, and nothing lands twice', async () => {
+    await withLander(async (lander, folder) => {
+      const ids = Array.from({ length: 6 }, (_, index) => `row-${index}`);
+      const found = await Promise.all(
+        ids.map(async (id) => {
+          lander.land(delivery, [row(id)]);
+          await lander.flush();
+          return (await landedRows(folder, delivery.prefix, 'event_id')).some(({ event_id }) => event_id === id);
+        }),
+      );
+      expect(found).toEqual(ids.map(() => true));
+      expect((await landedRows(folder, delivery.prefix, 'event_id')).map(({ event_id }) => event_id)).toEqual(ids);
+    });
+  });
+
+  it('never shows a reader half a file, and leaves nothing beside the history', async () => {
+    const hours = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'));
+    await withLander(async (lander, folder) => {
+      const rows = Array.from({ length: 9_600 }, (_, index) =>
+        row(`row-${index}`, { note: 'x'.repeat(50), event_hour: hours[index % hours.length] }),
+      );
+      lander.land(delivery, rows);
+      let isDone = false;
+      const flushed = lander.flush().finally(() => {
+        isDone = true;
+      });
+      const counts: number[] = [];
+      while (!isDone) counts.push((await landedRows(folder, delivery.prefix, 'event_id')).length);
+      await flushed;
+      counts.push((await landedRows(folder, delivery.prefix, 'event_id')).length);
+      // Whole files of 400 rows, and each time what was there before.
+      expect(counts.filter((count) => count % (rows.length / hours.length) !== 0)).toEqual([]);
+      expect(counts).toEqual(counts.toSorted((left, right) => left - right));
+      expect(counts.at(-1)).toBe(rows.length);
+      expect(await keysBelow(`${folder}.staging`)).toEqual([]);
+    });
+  });
+
+  it('puts the very bytes into the bucket, again where the bucket did not take them, and the disk does not wait', async () => {
+    const bucket = new Map<string, Uint8Array>();
+    let isDown = true;
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, [row('before it is known')]);
+      await lander.flush();
+      lander.publishTo(async (key, content) => {
+        if (isDown) throw new Error('the bucket is down');
+        bucket.set(key, content);
+      });
+      lander.land(delivery, [row('good'), row('poison', { flag: 1 })]);
+      await expect(lander.flush()).rejects.toThrow('the bucket is down');
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(2);
+      isDown = false;
+      await lander.flush();
+      const keys = await keysBelow(folder);
+      expect(keys).toHaveLength(3);
+      expect([...bucket.keys()].sort()).toEqual(keys);
+      for (const key of keys) {
+        expect(Buffer.from(bucket.get(key) ?? []).equals(await readFile(join(folder, key)))).toBe(true);
+      }
+    });
+  });
+
+  it('that cannot write loses nothing: its rows land once, by the next one', async () => {
+    await withLander(async (lander, folder) => {
+      const staging = `${folder}.staging`;
+      await rename(staging, `${staging}.away`);
+      lander.land(delivery, [row('a'), row('poison', { flag: 1 })]);
+      await expect(lander.flush()).rejects.toThrow('ENOENT');
+      lander.land(delivery, [row('b')]);
+      await rename(`${staging}.away`, staging);
+      await lander.flush();
+      const landed = await landedRows(folder, delivery.prefix, 'event_id');
+      expect(landed.map(({ event_id }) => event_id)).toEqual(['a', 'b']);
+      expect(await errorLines(folder)).toHaveLength(1);
+    });
+  });
+
+  it('in the background that fails is told, and tried again', async () => {
+    const errors: unknown[] = [];
+    await withLander(
+      async (lander, folder, alarm) => {
+        await rm(`${folder}.staging`, { recursive: true });
+        lander.land(delivery, [row('a')]);
+        alarm.goOff();
+        await vi.waitUntil(() => alarm.set.length === 2);
+        expect(errors).toEqual([expect.objectContaining({ code: 'ENOENT' })]);
+        await mkdir(`${folder}.staging`);
+        alarm.goOff();
+        await vi.waitUntil(async () => (await landedRows(folder, delivery.prefix, 'event_id')).length === 1);
+      },
+      { onError: (error) => errors.push(error) },
+    );
+  });
+});
+
+describe('a lander', () => {
+  it('begins with an empty folder, whatever an earlier run or its end left there', async () => {
+    await withFolder(async (folder) => {
+      for (const file of [join(folder, 'raw/old.parquet'), join(`${folder}.staging`, 'half.parquet')]) {
+        await mkdir(dirname(file), { recursive: true });
+        await writeFile(file, 'old');
+      }
+      const lander = await DiskLander.open({ folder, onError: () => {} });
+      expect(await keysBelow(folder)).toEqual([]);
+      await lander.close();
+    });
+  });
+
+  it('lands what waits when it is closed', async () => {
+    await withFolder(async (folder) => {
+      const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after });
+      lander.land(delivery, [row('last')]);
+      await lander.close();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+    });
+  });
+});
