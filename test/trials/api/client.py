@@ -10,7 +10,7 @@ sys.path.insert(0, folder)
 from feature_store_client import Client  # noqa: E402
 from feature_store_client.api.default import (  # noqa: E402
     decide_fraud_detection,
-    predict_fraud,
+    post_predict_fraud,
     publish_labels,
     publish_transactions,
     read_features,
@@ -18,7 +18,7 @@ from feature_store_client.api.default import (  # noqa: E402
 from feature_store_client.models import (  # noqa: E402
     FeaturesRequest,
     FeaturesRequestEntitiesItem,
-    FraudDetection1DecisionRequest,
+    FraudDetectionV1DecisionRequest,
     LabelsEvent,
     LabelsEventList,
     TransactionsEvent,
@@ -38,9 +38,9 @@ label = LabelsEvent(
 )
 sent = publish_transactions.sync(client=client, body=TransactionsEvent(transaction_id=f"python-sent-{now}", **payment))
 labelled = publish_labels.sync(client=client, body=LabelsEventList(events=[label]))
-request = FraudDetection1DecisionRequest(transaction_id=f"python-{now}", **payment)
+request = FraudDetectionV1DecisionRequest(transaction_id=f"python-{now}", **payment)
 decided = decide_fraud_detection.sync(client=client, body=request)
-again = predict_fraud.sync(client=client, body=request)
+again = post_predict_fraud.sync(client=client, body=request)
 entity = FeaturesRequestEntitiesItem.from_dict({"user_id": "by-python", "merchant_id": "merchant-1"})
 read = read_features.sync(client=client, body=FeaturesRequest(service="fraud_detection", entities=[entity]))
 print(
