@@ -94,8 +94,10 @@ export function auditTable({ features }: SkewReport): string {
     'hindsight',
   ];
   const table = new Table({
-    head,
-    style: { head: ['bold'], border: ['dim'] },
+    head: head.map((name) => styleText('bold', name)),
+    // Without rules between rows, and without colours of its own, which it would also write into files.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: { head: [], border: [] },
     colAligns: ['left', ...head.slice(1).map(() => 'right' as const)],
   });
   for (const skew of features) table.push(cellsOf(skew));

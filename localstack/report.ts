@@ -132,6 +132,6 @@ export function curlLine(path: string, body: object): string {
 export function latencySentence({ callMillis, serviceMillis }: CallLatency): string {
   return (
     `A call takes ${callMillis.toFixed(0)} ms here, of which the service takes ${serviceMillis.toFixed(0)} ms: ` +
-    'the rest is the local endpoint, which waits up to 50 ms after each call for what the function logs'
+    'the rest is the local endpoint, with up to 50 ms in which it waits for what the function logs'
   );
 }

@@ -83,14 +83,14 @@ async function run(
     await proveLanded(history, { ...sent, decided: decided.transactions.length, answers });
     await proveTrainingSet(deployment, scene);
   }
-  await show(deployment, results, decided, envFile);
+  const shownUser = show(results, decided);
   if (options.once) {
     await streams.stop();
     return;
   }
   // The run is a success from here on; Ctrl-C ends it.
   process.exitCode = 0;
-  console.log(`\nRunning until you press Ctrl-C.`);
+  await invite(deployment, shownUser, envFile);
   await streams.untilAnyEnds();
 }
 
@@ -173,31 +173,33 @@ async function labelDecided(streams: Streams, { live }: Decided): Promise<number
   return sent.length;
 }
 
-async function show(
-  { apiUrl }: Deployment,
-  results: readonly FeaturesResult[],
-  { live }: Decided,
-  envFile: string,
-): Promise<void> {
+/** @returns the user whose features are shown. */
+function show(results: readonly FeaturesResult[], { live }: Decided): string {
   console.log(`\nLive decisions: POST /predict_fraud\n${decisionsTable(live)}`);
   // The first user lived through a burst a moment ago, so that every window has something to show.
   const [example] = results.toSorted((left, right) => (left.entity.user_id < right.entity.user_id ? -1 : 1));
-  if (example === undefined) return;
+  if (example === undefined) throw new ProofFailedError('No user has features');
   const layout = {
     features: [...new Set(userTransactions.features.map(({ name, window }) => name.slice(0, -window.length - 1)))],
     windows: userTransactions.layout.windows.map(({ name }) => name),
   };
   const { user_id } = example.entity;
   console.log(`\nFeatures of ${user_id}, who just had a burst: POST /features\n${featuresTable(example, layout)}`);
-  const latency = await measureCalls(apiUrl, normalTransaction(user_id));
-  const request = { service: fraudDetection.name, entities: [{ user_id, merchant_id: MERCHANT_ID }] };
-  const purchase = { ...normalTransaction(user_id), transaction_id: 'tx-from-curl', amount: 1_999 };
+  return user_id;
+}
+
+/** Says how to call what stays. */
+async function invite({ apiUrl }: Deployment, userId: string, envFile: string): Promise<void> {
+  const latency = await measureCalls(apiUrl, normalTransaction(userId));
+  const request = { service: fraudDetection.name, entities: [{ user_id: userId, merchant_id: MERCHANT_ID }] };
+  const purchase = { ...normalTransaction(userId), transaction_id: 'tx-from-curl', amount: 1_999 };
   console.log(`\n${latencySentence(latency)}.`);
   console.log(
     `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, process.env.INIT_CWD ?? process.cwd())}`,
   );
   console.log(curlLine('/features', request));
   console.log(curlLine('/predict_fraud', { ...purchase, timestamp: new Date(purchase.timestamp).toISOString() }));
+  console.log(`\nRunning until you press Ctrl-C.`);
 }
 
 try {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
@@ -31,11 +32,10 @@ export function openApiDocument(repository: FeatureRepository, api: ApiDescripti
     ...servingRoutes(repository),
     ...(api.offersTrainingSets ? TRAINING_SET_ROUTES : []),
   ];
-  const paths = new Map<string, Json>();
-  for (const route of routes) {
+  const paths = routes.map((route) => {
     const operation = withGatewayAnswers(operationOf(route, repository), api);
-    paths.set(route.path, { ...paths.get(route.path), [route.method.toLowerCase()]: operation });
-  }
+    return [route.path, { [route.method.toLowerCase()]: operation }] as const;
+  });
   const isSigned = api.authorization === 'iam';
   return {
     openapi: '3.1.0',
@@ -48,6 +48,7 @@ export function openApiDocument(repository: FeatureRepository, api: ApiDescripti
     servers: [{ url: api.url }],
     // Without signatures the list is empty, which says that nothing is asked for.
     security: isSigned ? [{ [SIGNATURE]: [] }] : [],
+    // No path has two methods.
     paths: Object.fromEntries(paths),
     components: {
       schemas: { ...componentsOf(repository, api), ...(isSigned && { GatewayAnswer: GATEWAY_ANSWER }) },
@@ -87,15 +88,21 @@ function withGatewayAnswers(operation: Operation, { authorization }: ApiDescript
   };
 }
 
-/** `fraud_detection@1` → `FraudDetection1`. */
-function pascalCase(key: string): string {
-  return key.replace(/(?:^|[_@])([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
+/** `fraud_detection` → `FraudDetection`. No two names become one: a digit keeps the underscore before it. */
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+/** `fraud_detection@1` → `FraudDetectionV1`. */
+function versionedName({ name, version }: { readonly name: string; readonly version: number }): string {
+  return `${pascalCase(name)}V${version}`;
 }
 
 const componentNames = {
-  features: ({ key }: { readonly key: string }) => `${pascalCase(key)}Features`,
-  decisionRequest: ({ service }: DecidingService) => `${pascalCase(service.key)}DecisionRequest`,
-  decision: ({ service }: DecidingService) => `${pascalCase(service.key)}Decision`,
+  features: (service: FeatureService) => `${versionedName(service)}Features`,
+  decisionRequest: ({ service }: DecidingService) => `${versionedName(service)}DecisionRequest`,
+  decidedFeatures: ({ service }: DecidingService) => `${versionedName(service)}DecidedFeatures`,
+  decision: ({ service }: DecidingService) => `${versionedName(service)}Decision`,
   event: ({ name }: EventSource) => `${pascalCase(name)}Event`,
   eventList: ({ name }: EventSource) => `${pascalCase(name)}EventList`,
   eventsRequest: ({ name }: EventSource) => `${pascalCase(name)}EventsRequest`,
@@ -123,16 +130,17 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
     answers.set('TrainingSetQueued', queuedAnswer).set('TrainingSet', trainingSetAnswer);
   }
   const features = repository.services.map((service) => {
-    const schema = schemas.serviceFeatures(service);
+    const schema = schemas.serviceFeatures(service, { mayBeMissing: false });
     answers.set(componentNames.features(service), schema);
-    return [service, schema] as const;
+    return schema;
   });
-  const entity = schemas.entityFeaturesOf(features.map(([, schema]) => schema));
+  const entity = schemas.entityFeaturesOf(features);
   answers.set('EntityFeatures', entity).set('FeaturesAnswer', schemas.featuresAnswerOf(entity));
   for (const version of deciding.values()) {
-    const own = features.find(([service]) => service === version.service)?.[1];
+    const decided = schemas.serviceFeatures(version.service, { mayBeMissing: true });
     requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
-    if (own) answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, own));
+    answers.set(componentNames.decidedFeatures(version), decided);
+    answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, decided));
   }
   for (const source of repository.sources) {
     // A copy, because two sources may share a schema, and a schema has one name.
@@ -268,7 +276,8 @@ function decideOperation({ versions, alias, path }: DecideRoute): Operation {
   const [{ service, source }] = versions;
   const numbers = versions.map((version) => version.service.version);
   return {
-    operationId: alias === undefined ? `decide${pascalCase(service.name)}` : camelCase(alias),
+    // Of other names than all operations that are not an alias, whatever the alias is.
+    operationId: alias === undefined ? `decide${pascalCase(service.name)}` : `post${pascalCase(alias)}`,
     summary: service.description,
     description:
       `Decides over one event of ${source.name}, with everything known up to and including it. At most ${LIMITS.eventBytes} bytes. ` +
@@ -293,10 +302,6 @@ function decideOperation({ versions, alias, path }: DecideRoute): Operation {
       ...problemAnswers(...(alias === undefined ? (['unknown-service'] as const) : []), 'item-too-large'),
     },
   };
-}
-
-function camelCase(name: string): string {
-  return name.replace(/_([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
 }
 
 function eventsOperation({ source }: EventsRoute): Operation {

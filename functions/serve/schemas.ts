@@ -180,14 +180,20 @@ const EXAMPLES = { number: 12.5, text: 'DE', boolean: true } as const;
 /** Aggregates that count. */
 const COUNTING: readonly string[] = ['count', 'distinct'];
 
-/** The features of a service as an object with each of them. */
-export function serviceFeatures({ features, derived }: FeatureService) {
+/**
+ * The features of a service as an object with each of them.
+ * @param options.mayBeMissing whether any of them can be null: a decision is made without what it could not be told.
+ */
+export function serviceFeatures(
+  { features, derived }: FeatureService,
+  { mayBeMissing }: { readonly mayBeMissing: boolean },
+) {
   return z.strictObject(
     Object.fromEntries([
       ...features.map((feature) => {
         const isCount = COUNTING.includes(feature.aggregate);
         const value = isCount ? z.int().min(0) : VALUE_SCHEMAS[feature.type];
-        const described = (feature.emptyValue === null ? value.nullable() : value).meta({
+        const described = (mayBeMissing || feature.emptyValue === null ? value.nullable() : value).meta({
           description: describeFeature(feature),
           examples: [isCount ? 3 : EXAMPLES[feature.type]],
         });
@@ -212,7 +218,9 @@ export function predictRequest(source: EventSource) {
 export function servicePredictAnswer(source: EventSource, features: ReturnType<typeof serviceFeatures>) {
   return predictAnswer.extend({
     [source.eventId]: z.union([z.string(), z.int()]).describe('Of the decided event'),
-    features,
+    features: features.describe(
+      'What the rules saw, this event included. Any of them is null where it could not be told: degraded names what was missing',
+    ),
   });
 }
 

@@ -13,18 +13,6 @@ const HANDBOOK = "needs the Fraud Detection Handbook's data, which are not in th
 export const NOT_RUN: readonly NotRun[] = [
   { document: 'README.md', starts: '$ npm test', reason: 'it would run this test', isTried: false },
   { document: 'README.md', starts: '$ npm run train', reason: 'takes minutes', isTried: true },
-  {
-    document: 'README.md',
-    starts: '$ curl -s "$API/training-sets"',
-    reason: 'waits for events to land in npm start',
-    isTried: false,
-  },
-  {
-    document: 'README.md',
-    starts: '$ npm run cli -- audit',
-    reason: 'waits for events to land in npm start',
-    isTried: false,
-  },
   { document: 'README.md', starts: 'shared/ ', reason: 'shows folders; compared with them below', isTried: false },
   { document: 'docs/items.md', starts: 'SET ', reason: 'shows one UpdateItem', isTried: false },
   { document: 'examples/handbook/README.md', starts: '$ npm run handbook:live', reason: HANDBOOK, isTried: false },

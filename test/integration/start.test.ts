@@ -46,7 +46,7 @@ describe('npm start', () => {
     expect(output).toMatch(/features of \d+ users equal the oracle's/);
     expect(output).toMatch(/events and \d+ answers landed as Parquet/);
     expect(output).toMatch(/40 rows with 36 features by POST \/training-sets equal the oracle's/);
-    expect(output).toContain('curl');
+    expect(output).toContain('HIGH_VELOCITY');
   });
 
   it('leaves a file of everything that a shell needs to know', async () => {

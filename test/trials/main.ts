@@ -4,6 +4,7 @@
  * The last line of the output is one JSON object. A promise that is missed ends with exit code 1.
  */
 import { InvalidArgumentError, program } from 'commander';
+import { api } from './api.ts';
 import { configuration } from './configuration.ts';
 import { documents } from './documents.ts';
 import { evasion } from './evasion.ts';
@@ -13,7 +14,7 @@ import { permissions } from './permissions.ts';
 import { spike } from './spike.ts';
 import type { Trial } from './trial.ts';
 
-const TRIALS: readonly Trial[] = [configuration, documents, evasion, localDay, modelBinding, permissions, spike];
+const TRIALS: readonly Trial[] = [api, configuration, documents, evasion, localDay, modelBinding, permissions, spike];
 
 function wholeNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);

@@ -20,11 +20,13 @@ import {
   entity,
   eventSource,
   eventTime,
+  featureService,
   identifier,
   windowedView,
 } from '../../../shared/definitions/index.ts';
 import { fraudDetection, transactions } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
+import { type OnlineStore, OnlineStoreUnavailableError } from '../../../shared/online/store.ts';
 import { featureRepository } from '../../../shared/registry/manifest.ts';
 import { API } from '../../support/api-description.ts';
 import { serve, transaction } from './harness.ts';
@@ -115,7 +117,7 @@ describe('GET /openapi.json', () => {
   });
 
   it('names every feature of the service, and what may be null', () => {
-    const { properties, required } = document().components.schemas.FraudDetection1Features;
+    const { properties, required } = document().components.schemas.FraudDetectionV1Features;
     expect(Object.keys(properties)).toEqual([
       ...fraudDetection.features.map(({ name }) => name),
       'amount_to_avg_ratio',
@@ -141,7 +143,7 @@ describe('GET /openapi.json', () => {
     const { schemas } = document().components;
     expect(schemas.FeaturesAnswer.properties.results.items).toEqual({ $ref: '#/components/schemas/EntityFeatures' });
     expect(schemas.EntityFeatures.properties.features.anyOf[0]).toEqual({
-      $ref: '#/components/schemas/FraudDetection1Features',
+      $ref: '#/components/schemas/FraudDetectionV1Features',
     });
   });
 
@@ -159,8 +161,10 @@ describe('GET /openapi.json', () => {
   });
 });
 
+const unanswered = () => Promise.reject(new OnlineStoreUnavailableError('gone'));
+
 describe('the published schemas', () => {
-  const answers = servicePredictAnswer(transactions, serviceFeatures(fraudDetection));
+  const answers = servicePredictAnswer(transactions, serviceFeatures(fraudDetection, { mayBeMissing: true }));
 
   it('accept what requests may hold', () => {
     expect(featuresRequest.parse({ service: 'x', entities: [{ user_id: 'u' }] })).toBeDefined();
@@ -176,6 +180,10 @@ describe('the published schemas', () => {
       answers.parse((await predict(event)).body);
       answers.parse((await predict({ ...event, mode: 'read-only' })).body);
     }
+    const broken = { get: unanswered, update: unanswered, put: unanswered } as unknown as OnlineStore;
+    const degraded = await serve({ store: broken }).predict(transaction());
+    expect(degraded.body.features.tx_count_1h).toBeNull();
+    answers.parse(degraded.body);
     const read = await features({
       service: 'fraud_detection',
       entities: [
@@ -184,7 +192,8 @@ describe('the published schemas', () => {
       ],
     });
     featuresAnswer.parse(read.body);
-    for (const result of read.body.results) serviceFeatures(fraudDetection).parse(result.features);
+    for (const result of read.body.results)
+      serviceFeatures(fraudDetection, { mayBeMissing: false }).parse(result.features);
     eventsAnswer.parse((await events(transaction())).body);
     healthAnswer.parse((await get('/health')).body);
     problem.strict().parse((await predict({})).body);
@@ -263,5 +272,88 @@ describe('examples of events', () => {
     ).components;
     expect(schemas.CallsEvent).toEqual(schemas.TextsEvent);
     expect(schemas.TextsEventsRequest.anyOf[0]).toEqual({ $ref: '#/components/schemas/TextsEvent' });
+  });
+});
+
+describe('names in the document of any repository', () => {
+  /** Names that differ in what a generator of clients drops, or that are like ours. */
+  const names = [
+    'a1',
+    'a_1',
+    'a__1',
+    'ab',
+    'a_b',
+    'a',
+    'a_',
+    'problem',
+    'read_features',
+    'post_a',
+    'decide',
+    'events_request',
+  ];
+
+  it('are each of one thing', () => {
+    const sources = names.map((name) =>
+      eventSource({
+        name,
+        description: 'Events.',
+        owner: 'a',
+        schema: z.strictObject({ id: identifier(), key: identifier(), at: eventTime() }),
+        eventId: 'id',
+        eventTime: 'at',
+        partitionKey: 'key',
+        allowedLateness: '10s',
+      }),
+    );
+    const views = sources.map((source) =>
+      windowedView({
+        name: source.name,
+        version: 1,
+        description: 'Events.',
+        owner: 'a',
+        entity: entity({ name: source.name, description: 'A key.', joinKeys: ['key'] }),
+        source,
+        windows: { '1h': '1h' },
+        features: { [`count_${source.name}`]: count() },
+        ttl: '7d',
+      }),
+    );
+    const services = sources.flatMap((source, index) =>
+      [1, 11].map((version) =>
+        featureService({
+          name: source.name,
+          version,
+          description: 'Decides.',
+          owner: 'a',
+          views: views.slice(index, index + 1),
+          decides: source,
+        }),
+      ),
+    );
+    const aliases = Object.fromEntries(
+      services.flatMap((service) =>
+        service.version === 1 && service.name !== 'events' ? [[service.name, service]] : [],
+      ),
+    );
+    const made = openApiDocument(featureRepository({ views, services, aliases }), API) as Json;
+    const operations = Object.values<Json>(made.paths).flatMap((item) => Object.values<Json>(item));
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(Object.keys(made.paths)).toHaveLength(5 + 3 * names.length);
+    const components = new Set(Object.keys(made.components.schemas).map((name) => `#/components/schemas/${name}`));
+    for (const name of names) {
+      const event = made.paths[`/events/${name}`].post.requestBody.content['application/json'].schema;
+      expect(components).toContain(event.$ref);
+      const requests = made.paths[`/services/${name}/decide`].post.requestBody.content['application/json'].schema.anyOf;
+      expect(new Set(requests.map(({ $ref }: Json) => $ref)).size).toBe(2);
+    }
+    // Events, lists and requests of each source; features, what is decided over, requests and decisions of each version.
+    const own = [...components].filter(
+      (name) =>
+        !/(Answer|Problem|Freshness|Rule|Contribution|Degradation|Set|Queued)$|Entity|TrainingSet|FeaturesRequest$/.test(
+          name,
+        ),
+    );
+    expect(own).toHaveLength(names.length * (3 + 2 * 4));
   });
 });
