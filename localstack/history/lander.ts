@@ -46,7 +46,7 @@ export interface DiskLanderOptions {
   readonly folder: string;
   /** Hears of a flush in the background that failed; the next one tries again. */
   readonly onError: (error: unknown) => void;
-  /** Rows wait so long for others. Default 2,000. */
+  /** Rows wait so long for others. Default 5,000. */
   readonly flushAfterMillis?: number;
   /** So many rows do not wait. Default 5,000. */
   readonly flushRows?: number;
@@ -82,7 +82,7 @@ export class DiskLander implements Lander {
   #unputKeys: string[] = [];
 
   private constructor(options: DiskLanderOptions) {
-    this.#options = { flushAfterMillis: 2_000, flushRows: 5_000, now: Date.now, after: afterByTimer, ...options };
+    this.#options = { flushAfterMillis: 5_000, flushRows: 5_000, now: Date.now, after: afterByTimer, ...options };
     this.#staging = `${options.folder}.staging`;
   }
 

@@ -252,13 +252,13 @@ describe('a flush', () => {
       async (lander, folder, alarm) => {
         lander.land(delivery, [row('a')]);
         lander.land(delivery, [row('b')]);
-        expect(alarm.set).toEqual([2_000]);
+        expect(alarm.set).toEqual([5_000]);
         lander.land(delivery, [row('c')]);
-        expect(alarm.set).toEqual([2_000, 0]);
+        expect(alarm.set).toEqual([5_000, 0]);
         alarm.goOff();
         await vi.waitUntil(async () => (await landedRows(folder, delivery.prefix, 'event_id')).length === 3);
         lander.land(delivery, [row('d')]);
-        expect(alarm.set).toEqual([2_000, 0, 2_000]);
+        expect(alarm.set).toEqual([5_000, 0, 5_000]);
       },
       { flushRows: 3 },
     );
