@@ -129,7 +129,7 @@ async function live(deployment: Deployment, streams: Streams, scene: Scene, seed
 }
 
 async function cli(environment: Environment, ...commandLine: string[]): Promise<string> {
-  return run(process.execPath, [join(PROJECT_ROOT, 'cli/main.ts'), ...commandLine], { environment });
+  return run(process.execPath, [join(PROJECT_ROOT, 'cli/feature-store.cjs'), ...commandLine], { environment });
 }
 
 async function trainingSets({ deployment, landed, directory }: Day): Promise<Record<'command' | 'api', Finding>> {
