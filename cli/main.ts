@@ -134,6 +134,9 @@ function auditCommand(terminal: Terminal, onUnexplained: () => void): Command {
       terminal.print(
         `${auditTable(report)}\n${count(report.rows)} rows compared${unreadable}; ${count(unexplained)} differences without an explanation\n  report  ${options.report}`,
       );
+      if (report.rows === 0) {
+        throw new UserError(`nothing was compared: no readable row was served from ${options.from} to ${options.to}`);
+      }
       if (unexplained > 0) onUnexplained();
     });
 }

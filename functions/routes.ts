@@ -83,7 +83,7 @@ export const TRAINING_SET_ROUTES = [
   { kind: 'readTrainingSet', name: 'read-training-set', method: 'GET', path: '/training-sets/{id}' },
 ] as const satisfies readonly PlainRoute[];
 
-/** Whether a path is one of a route, whose path may have a variable as its last part. */
+/** Whether a path is one of a route, whose path may have a variable as its last part, with or without a slash at the end. */
 export function isPathOf({ path }: Route, asked: string): boolean {
   const wanted = asked.length > 1 && asked.endsWith('/') ? asked.slice(0, -1) : asked;
   const variable = path.indexOf('{');

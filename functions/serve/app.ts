@@ -1,9 +1,7 @@
 import middy from '@middy/core';
 import httpRouterHandler from '@middy/http-router';
 import type { Context } from 'aws-lambda';
-import { DefinitionError } from '../../shared/definitions/error.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { type Route, servingRoutes, TRAINING_SET_ROUTES } from '../routes.ts';
 import { sendWithin } from '../row-sink.ts';
 import { AnswerRows } from './answer-rows.ts';
@@ -19,7 +17,7 @@ import { problemAnswer, problemOf } from './problems.ts';
 import { publishEvents } from './publish-event.ts';
 import { readFeatures } from './read-features.ts';
 import { refuseRoute } from './refuse-route.ts';
-import { predictAnswer, predictOptions } from './schemas.ts';
+import { requireUsableNames } from './schemas.ts';
 
 type RouteHandler = (request: HttpRequest) => Promise<HttpAnswer>;
 
@@ -58,7 +56,7 @@ function routeHandlers(ports: ServePorts): (route: Route) => RouteHandler {
         };
       case 'decide':
         return async (request) => {
-          const deciding = findVersionOf(route, request.queryStringParameters?.version);
+          const deciding = findVersionOf(route, request.queryStringParameters ?? {});
           const body = jsonBodyOf(request, { bytesMaximum: LIMITS.eventBytes });
           return jsonAnswer(200, await decideEvent(ports, deciding, body, rows?.of(request)));
         };
@@ -131,19 +129,4 @@ function routeNames(routes: readonly Route[]): (request: HttpRequest) => string 
     const http = requestContext?.http;
     return names.get(`${http?.method} ${http?.path}`) ?? 'unknown';
   };
-}
-
-/** A request mixes the fields of an event with names of ours, and an answer has the event's id beside its own members. */
-function requireUsableNames({ sources }: FeatureRepository): void {
-  for (const source of sources) {
-    const clash =
-      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
-      Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
-    if (clash !== undefined) {
-      throw new DefinitionError(
-        `source ${source.name}`,
-        `the API has another meaning for "${clash}"; rename the field`,
-      );
-    }
-  }
 }

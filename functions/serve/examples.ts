@@ -46,6 +46,7 @@ const hints = z.object({
   format: z.string().optional(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
+  multipleOf: z.number().optional(),
   minLength: z.number().default(0),
   maxLength: z.number().optional(),
   pattern: z.string().optional(),
@@ -82,15 +83,10 @@ function texts(stem: string, { format, minLength, maxLength, pattern }: Hints): 
   return [...(ofFormat === undefined ? [] : [ofFormat]), ofLength, ...(pattern === undefined ? [] : codes), ...digits];
 }
 
-function numbers(type: Field['type'], { minimum, maximum }: Hints): number[] {
+function numbers(type: Field['type'], { minimum, maximum, multipleOf = 1 }: Hints): number[] {
   const usual =
     type.kind === 'integer' ? 1 : type.kind === 'double' ? 0.5 : type.kind === 'decimal' && type.scale > 0 ? 12.5 : 12;
-  return [
-    usual,
-    1,
-    0,
-    ...(minimum === undefined ? [] : [minimum, minimum + 1]),
-    ...(maximum === undefined ? [] : [maximum, maximum - 1]),
-    -1,
-  ];
+  const least = Math.ceil((minimum ?? 0) / multipleOf) * multipleOf;
+  const bounds = [minimum, maximum].flatMap((bound) => (bound !== undefined && Math.abs(bound) < 1e9 ? [bound] : []));
+  return [usual, 1, 0, least, least + multipleOf, ...bounds, -1];
 }

@@ -28,20 +28,29 @@ export function findService({ services }: FeatureRepository, reference: string):
 }
 
 /**
- * The version of a deciding service that a request asks for, or the one that its path stands for.
- * @throws ProblemError `validation` for what is not the number of a version, `unknown-service` listing the versions.
+ * The version of a deciding service that a request asks for by `?version=`, or the one that its path stands for.
+ * @throws ProblemError `validation` for what is not such a parameter, `unknown-service` listing the versions.
  */
-export function findVersionOf({ versions }: DecideRoute, asked: string | undefined): DecidingService {
+export function findVersionOf(
+  route: DecideRoute,
+  query: Readonly<Record<string, string | undefined>>,
+): DecidingService {
+  const { versions, alias, path } = route;
+  const [{ service }] = versions;
+  const { version: asked, ...others } = query;
+  const [other] = Object.keys(alias === undefined ? others : query);
+  if (other !== undefined) {
+    const known = alias === undefined ? 'there is ?version' : `${path} is ${service.key} and takes none`;
+    throw invalid([{ field: `?${other}`, problem: `is not a parameter here: ${known}` }]);
+  }
   if (asked === undefined) return versions[0];
   if (!/^[1-9]\d{0,6}$/.test(asked)) {
-    throw invalid([
-      { field: '?version', problem: `must be a version of the service, such as ${versions[0].service.version}` },
-    ]);
+    throw invalid([{ field: '?version', problem: `must be a version of the service, such as ${service.version}` }]);
   }
-  const found = versions.find(({ service }) => service.version === Number(asked));
+  const found = versions.find((version) => version.service.version === Number(asked));
   if (found) return found;
-  const known = versions.map(({ service }) => service.version).join(', ');
-  throw new ProblemError('unknown-service', `${versions[0].service.name} decides here in the versions ${known}.`, {
+  const known = versions.map((version) => version.service.version).join(', ');
+  throw new ProblemError('unknown-service', `${service.name} decides here in the versions ${known}.`, {
     fields: [{ field: '?version', problem: `must be one of ${known}` }],
   });
 }

@@ -78,13 +78,26 @@ const GATEWAY_ANSWER: Json = {
 function withGatewayAnswers(operation: Operation, { authorization }: ApiDescription): Operation {
   if (authorization === 'none') return operation;
   const answer = (description: string) => answerOf(description, refTo('GatewayAnswer'));
+  const { 500: failed, 503: unavailable } = operation.responses;
   return {
     ...operation,
     responses: {
       ...operation.responses,
+      500: alsoOfGateway(failed, 'The function could not be called.'),
+      503: alsoOfGateway(unavailable, 'The function did not answer in time.'),
       403: answer('The request is not signed, or its principal may not call this path.'),
       429: answer('More requests than the route takes: send it again, with backoff.'),
     },
+  };
+}
+
+/** What we answer with a status that the gateway has a use for, too. */
+function alsoOfGateway(ours: ResponseObject | undefined, description: string): ResponseObject {
+  const json = ours?.content['application/json'];
+  const schema = json ? { anyOf: [json.schema, refTo('GatewayAnswer')] } : refTo('GatewayAnswer');
+  return {
+    description: ours ? `${ours.description} Or: ${description}` : description,
+    content: { ...ours?.content, 'application/json': { schema } },
   };
 }
 
@@ -164,11 +177,14 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
 function jsonSchemasOf(components: ReadonlyMap<string, z.ZodType>, io: 'input' | 'output'): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of components) registry.add(schema, { id });
-  const made = z.toJSONSchema(registry, { io, uri: (id) => COMPONENTS + id });
+  const { __shared: shared, ...own } = z.toJSONSchema(registry, { io, uri: (id) => COMPONENTS + id }).schemas;
+  // Schemas that a declaration gave an id of its own come together, and are components beside ours.
+  const text = JSON.stringify({ ...shared?.$defs, ...own }).replaceAll(`${COMPONENTS}__shared#/$defs/`, COMPONENTS);
+  const made: Readonly<Record<string, z.core.JSONSchema.JSONSchema>> = JSON.parse(text);
   return Object.fromEntries(
-    Object.entries(made.schemas).map(([name, schema]) => {
+    Object.entries(made).map(([name, schema]) => {
       // OpenAPI 3.1 states the dialect once, for the whole document.
-      const { $schema: _dialect, $id: _id, ...jsonSchema } = schema;
+      const { $schema: _dialect, $id: _id, id: _ownId, ...jsonSchema } = schema;
       return [name, jsonSchema];
     }),
   );
@@ -183,10 +199,18 @@ function describeFields(schema: JsonSchema | undefined, source: EventSource, rep
   }
 }
 
+interface ResponseObject {
+  readonly description: string;
+  readonly content: Readonly<Record<string, { readonly schema: Json }>>;
+}
+
+/** By status. */
+type Responses = Readonly<Record<number, ResponseObject>>;
+
 interface Operation extends Json {
   readonly operationId: string;
   readonly summary: string;
-  readonly responses: Json;
+  readonly responses: Responses;
 }
 
 function operationOf(route: Route, repository: FeatureRepository): Operation {
@@ -236,7 +260,13 @@ function operationOf(route: Route, repository: FeatureRepository): Operation {
             entity && {
               service: service.name,
               spine: [
-                { ...entity, ...decidedExample(service), timestamp: '2026-01-31T12:00:00.000Z', is_fraud: false },
+                {
+                  ...entity,
+                  ...decidedExample(service),
+                  timestamp: '2026-01-31T12:00:00.000Z',
+                  known_at: '2026-01-31T12:00:00.250Z',
+                  is_fraud: 0,
+                },
               ],
             },
         ),
@@ -267,9 +297,11 @@ function operationOf(route: Route, repository: FeatureRepository): Operation {
   }
 }
 
-/** A row of a spine names the event that it decides, where the service has features that leave it out. */
-function decidedExample({ decides }: FeatureRepository['services'][number]): Json {
-  return decides ? { [decides.eventId]: exampleEvent(decides)?.[decides.eventId] ?? null } : {};
+/** A row of a spine names the event that it decides, and has the fields that derived features use. */
+function decidedExample({ decides }: FeatureService): Json {
+  if (decides === undefined) return {};
+  const { [decides.eventTime]: _time, ...fields } = exampleEvent(decides) ?? {};
+  return fields;
 }
 
 function decideOperation({ versions, alias, path }: DecideRoute): Operation {
@@ -322,7 +354,7 @@ function jsonBody(schema: Json, example: Json | undefined): Json {
   return { required: true, content: { 'application/json': { schema, ...(example && { example }) } } };
 }
 
-function answerOf(description: string, schema: Json): Json {
+function answerOf(description: string, schema: Json): ResponseObject {
   return { description, content: { 'application/json': { schema } } };
 }
 
@@ -336,12 +368,12 @@ function oneOf(alternatives: readonly Json[]): Json {
 const PROBLEMS_OF_BODIES = ['invalid-json', 'validation', 'body-too-large', 'internal'] as const;
 
 /** One answer per status; where several kinds share a status, the `type` tells them apart. */
-function problemAnswers(...kinds: readonly ProblemKind[]): Json {
+function problemAnswers(...kinds: readonly ProblemKind[]): Responses {
   const byStatus = Map.groupBy([...PROBLEMS_OF_BODIES, ...kinds], (kind) => PROBLEMS[kind].status);
   return Object.fromEntries([...byStatus].map(([status, sharing]) => [status, problemAnswer(...sharing)]));
 }
 
-function problemAnswer(...kinds: readonly ProblemKind[]): Json {
+function problemAnswer(...kinds: readonly ProblemKind[]): ResponseObject {
   return {
     description: kinds.map((kind) => `${kind}: ${PROBLEMS[kind].title}`).join(' '),
     content: { 'application/problem+json': { schema: refTo('Problem') } },

@@ -1,3 +1,4 @@
+import { IS_MISSING } from '../../shared/definitions/decode-event.ts';
 import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
@@ -121,7 +122,7 @@ function entityRowOf(
     if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
     else {
       const isMissing = !Object.hasOwn(given, joinKey);
-      const problem = isMissing ? 'is missing; it is required' : (parsed?.error.issues[0]?.message ?? 'is not valid');
+      const problem = isMissing ? IS_MISSING : (parsed?.error.issues[0]?.message ?? 'is not valid');
       problems.push({ field: `${path}.${joinKey}`, problem });
     }
   }

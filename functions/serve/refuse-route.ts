@@ -10,8 +10,8 @@ interface Asked {
 /** What a router does with what is not among its routes: it throws the ProblemError that names them. */
 export function refuseRoute(routes: readonly Route[]): (asked: Asked) => never {
   return ({ method, path }) => {
-    const methods = routes.filter((route) => isPathOf(route, path)).map((route) => route.method);
-    if (methods.length > 0) {
+    const methods = routes.filter((route) => isPathOf(route, path)).map((route): string => route.method);
+    if (methods.length > 0 && !methods.includes(method)) {
       const allow = methods.join(', ');
       throw new ProblemError('method-not-allowed', `${path} takes ${allow}, not ${method}.`, { headers: { allow } });
     }

@@ -1,9 +1,12 @@
 /** What requests and answers look like. Every type is inferred from its schema, and the OpenAPI document is made of them. */
 import * as z from 'zod';
+import { IS_MISSING } from '../../shared/definitions/decode-event.ts';
+import { DefinitionError } from '../../shared/definitions/error.ts';
 import { eventTime } from '../../shared/definitions/fields.ts';
 import type { DecisionOption, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { describeDerived, describeFeature } from './describe-values.ts';
 
 const instant = () => z.iso.datetime().describe('ISO 8601, UTC, milliseconds');
@@ -54,13 +57,17 @@ export const featuresRequest = z
       .min(1)
       .max(LIMITS.featuresPerRequest)
       .optional()
-      .describe('view:feature or view@version:feature; instead of service'),
+      .describe('view:feature, of the newest version of the view, or view@version:feature; instead of service'),
     entities: z
       .array(z.record(z.string(), z.unknown()))
       .min(1)
       .max(LIMITS.entityRowsPerRequest)
       .describe('Join keys of the entities, one object each'),
-    at: eventTime().optional().describe('For which instant; now, by default'),
+    at: eventTime()
+      .optional()
+      .describe(
+        'For which instant; now, by default. Windows cannot be moved back: before the newest event they are as of that event, and as_of says so',
+      ),
   })
   .refine((request) => (request.service === undefined) !== (request.features === undefined), {
     path: ['service'],
@@ -246,7 +253,7 @@ export function featuresAnswerOf(entity: ReturnType<typeof entityFeaturesOf>) {
 /** The faults that zod found, each at its path: `entities[3].user_id`. */
 export function fieldProblemsOf(error: z.ZodError): FieldProblem[] {
   return error.issues.flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return [{ field: pathOf(issue.path), problem: issue.message }];
+    if (issue.code !== 'unrecognized_keys') return [{ field: pathOf(issue.path), problem: problemOfIssue(issue) }];
     return issue.keys.map((key) => ({ field: pathOf([...issue.path, key]), problem: 'is not known here; remove it' }));
   });
 }
@@ -256,4 +263,27 @@ function pathOf(path: readonly PropertyKey[]): string {
     if (typeof step === 'number') return `${text}[${step}]`;
     return text === '' ? String(step) : `${text}.${String(step)}`;
   }, '');
+}
+
+/** Zod's own text, but for what is missing, which is said alike everywhere. */
+function problemOfIssue({ code, message }: z.core.$ZodIssue): string {
+  return code === 'invalid_type' && message.endsWith('received undefined') ? IS_MISSING : message;
+}
+
+/**
+ * A request mixes the fields of an event with names of ours, and an answer has the event's id beside its own members.
+ * @throws DefinitionError
+ */
+export function requireUsableNames({ sources }: FeatureRepository): void {
+  for (const source of sources) {
+    const clash =
+      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
+      Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
+    if (clash !== undefined) {
+      throw new DefinitionError(
+        `source ${source.name}`,
+        `the API has another meaning for "${clash}"; rename the field`,
+      );
+    }
+  }
 }

@@ -27,8 +27,9 @@ export const trainingSetRequest = z.strictObject({
       { error: 'must be a list of rows, each an object, or {"location": "s3://…"}' },
     )
     .describe(
-      `Rows of join keys, ${SPINE.timestamp} (ISO 8601 or milliseconds), perhaps ${SPINE.knownAt}, and anything else, ` +
-        'which is handed through: labels, say',
+      `Rows of join keys, ${SPINE.timestamp} (ISO 8601 or milliseconds), perhaps ${SPINE.knownAt}, and anything else, which is handed ` +
+        `through: labels, say. For what a decision saw, name its event by its id, give when it was answered as ${SPINE.knownAt} ` +
+        '(by default the timestamp, when the event itself had not arrived yet), and the fields that derived features use',
     ),
 });
 export type TrainingSetRequest = z.infer<typeof trainingSetRequest>;

@@ -112,7 +112,7 @@ interface Troubles {
  * quarantined or failed, so nothing is lost without a trace.
  *
  * 1. Decode: a record becomes an event, or a list of problems.
- * 2. Group: `view → entity key → events in order of arrival`. Groups meet different items, so they run concurrently.
+ * 2. Group: `view → entity key → events in order of arrival, those of one instant in order of time`. Groups meet different items, so they run concurrently.
  * 3. Apply each group. What fails takes only its own records along.
  * 4. Quarantine the records that no repetition can help; report the failed ones, so that they are delivered again.
  */
@@ -143,15 +143,24 @@ function groupEvents(
   tallies: readonly ViewTally[],
   troubles: Troubles,
 ): EntityGroup[] {
-  const groups: EntityGroup[] = [];
-  const groupers = tallies.map((tally) => newGrouper(tally, groups));
+  const decodedEvents: { readonly event: WindowEvent; readonly index: number }[] = [];
   records.forEach((record, index) => {
     guarded(troubles, index, () => {
       const decoded = decodeRecord(source, record);
-      if (!decoded.ok) return refuse(troubles, index, decoded.problems);
-      for (const take of groupers) guarded(troubles, index, () => take(decoded.event, index));
+      if (decoded.ok) decodedEvents.push({ event: decoded.event, index });
+      else refuse(troubles, index, decoded.problems);
     });
   });
+  const groups: EntityGroup[] = [];
+  const groupers = tallies.map((tally) => newGrouper(tally, groups));
+  // What arrives at one instant, as a batch of a producer does, makes nothing of it late: the older ones are counted first.
+  decodedEvents.sort(
+    ({ event: left }, { event: right }) =>
+      left.arrivedAtMillis - right.arrivedAtMillis || left.timeMillis - right.timeMillis,
+  );
+  for (const { event, index } of decodedEvents) {
+    for (const take of groupers) guarded(troubles, index, () => take(event, index));
+  }
   return groups;
 }
 

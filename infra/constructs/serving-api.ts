@@ -24,6 +24,7 @@ import { ENV } from '../../functions/constants.ts';
 import { type Route, servingRoutes } from '../../functions/routes.ts';
 import { SERVE_ENV } from '../../functions/serve/constants.ts';
 import type { ApiDescription } from '../../functions/serve/ports.ts';
+import { requireUsableNames } from '../../functions/serve/schemas.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { StageConfig, Throttle } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
@@ -77,6 +78,7 @@ export class ServingApi extends Construct {
 
   constructor(scope: Construct, id: string, props: ServingApiProps) {
     super(scope, id);
+    requireUsableNames(props.repository);
     const { repository, onlineTable, streams, decisionsBucket, rowDeliveries, config } = props;
     const { authorization, memoryMegabytes, throttles, deadlineMillis } = config.serving;
     this.#throttles = throttles;
@@ -120,11 +122,12 @@ export class ServingApi extends Construct {
     this.stage = this.#addStage(config);
     const routes = servingRoutes(repository);
     this.measuredRoutes = routes.filter((route) => !('alias' in route));
-    const integration = this.addRoutes('Integration', routes, this.function);
+    this.addRoutes('Integration', routes, this.function);
     const others = new HttpRoute(this, 'Others', {
       httpApi: this.api,
       routeKey: HttpRouteKey.DEFAULT,
-      integration,
+      // With a permission of its own: the address of this route is shorter than that of all others.
+      integration: new HttpLambdaIntegration('OthersIntegration', this.function),
       authorizer: this.#authorizer,
     });
     this.#admit(others, '$default', throttles.others);
@@ -152,7 +155,7 @@ export class ServingApi extends Construct {
   }
 
   /** Lets a function answer routes, and whoever has the policy of a route call it. */
-  addRoutes(id: string, routes: readonly Route[], lambda: NodejsFunction): HttpLambdaIntegration {
+  addRoutes(id: string, routes: readonly Route[], lambda: NodejsFunction): void {
     // One permission for all routes: the policy of a function has room for some forty.
     const integration = new HttpLambdaIntegration(id, lambda, { scopePermissionToRoute: false });
     for (const { kind, name, method, path } of routes) {
@@ -167,7 +170,6 @@ export class ServingApi extends Construct {
         this.#admit(route, `${method} ${path}`, isCostly ? this.#throttles.trainingSets : undefined);
       if (this.#isSigned) this.#permit(kind.endsWith('TrainingSet') ? 'training-sets' : name, method, path);
     }
-    return integration;
   }
 
   /** The managed policies of callers by what they permit: the name of a route, or `training-sets`. */

@@ -108,7 +108,7 @@ function closingQuote(text: string, start: number): number {
 export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis: number): DecodedEvent {
   const parsed = source.schema.safeParse(value);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => problemOf(source, value, issue));
+    const problems = parsed.error.issues.flatMap((issue) => problemsOf(source, value, issue));
     return { ok: false, problems };
   }
   const values = parsed.data as Readonly<Record<string, FieldValue>>;
@@ -119,14 +119,17 @@ export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis
   return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values } };
 }
 
-/** An issue of the schema as a sentence for whoever sent the event. */
-function problemOf(source: EventSource, value: unknown, issue: z.core.$ZodIssue): EventProblem {
+/** What is said of a field that is not there, wherever one is missed. */
+export const IS_MISSING = 'is missing; it is required';
+
+/** An issue of the schema as sentences for whoever sent the event, one per field. */
+function problemsOf(source: EventSource, value: unknown, issue: z.core.$ZodIssue): EventProblem[] {
   if (issue.code === 'unrecognized_keys') {
-    return { field: issue.keys.join(', '), problem: `is not a field of ${source.name}; remove it` };
+    return issue.keys.map((field) => ({ field, problem: `is not a field of ${source.name}; remove it` }));
   }
   const field = issue.path.join('.');
   const isMissing = typeof value === 'object' && value !== null && field !== '' && !Object.hasOwn(value, field);
-  return { field, problem: isMissing ? 'is missing; it is required' : issue.message };
+  return [{ field, problem: isMissing ? IS_MISSING : issue.message }];
 }
 
 /** What no schema says: the engine's own demands. */

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { servingRoutes, TRAINING_SET_ROUTES } from '../../functions/routes.ts';
 import { PROJECT_ROOT } from '../../localstack/child-process.ts';
-import { type Block, readDocument } from './blocks.ts';
+import { repository } from '../../shared/features/index.ts';
+import { resourcesOf, synthesize } from '../infra/synthesize.ts';
+import { type Block, documentPaths, readDocument } from './blocks.ts';
 import { NOT_RUN } from './not-run.ts';
 import { allBlocks, copyProject, entryOf, removeCopy, runDocuments } from './run-documents.ts';
 
@@ -59,10 +62,37 @@ describe('every block of the documents', () => {
 describe('the README', () => {
   const text = readDocument('README.md');
 
-  it('shows the answers of one version of the declarations', () => {
+  it('shows the answers of the version that is declared', () => {
     const versions = [...text.matchAll(/registry[ _]version\W+([0-9a-f]{16})/g)].map(([, version]) => version);
     expect(versions.length).toBeGreaterThan(1);
-    expect(new Set(versions).size).toBe(1);
+    expect([...new Set(versions)]).toEqual([repository.registryVersion]);
+  });
+
+  it('names the routes that there are', () => {
+    const { services, sources } = repository;
+    const template = (path: string) =>
+      path
+        .replace(new RegExp(`^/services/(${services.map(({ name }) => name).join('|')})/`), '/services/{name}/')
+        .replace(new RegExp(`^/events/(${sources.map(({ name }) => name).join('|')})$`), '/events/{source}');
+    const routes = [...servingRoutes(repository), ...TRAINING_SET_ROUTES].map(
+      ({ method, path }) => `${method} ${path}`,
+    );
+    const known = new Set([...routes, ...routes.map((route) => route.replace(/\/.*/, template))]);
+    const named = [...text.matchAll(/`((?:GET|POST) \/[^`?\s]*)/g)].map(([, route = '']) => route);
+    expect(named.length).toBeGreaterThan(6);
+    expect(named.filter((route) => !known.has(route))).toEqual([]);
+  });
+
+  it('counts the alarms that there are', () => {
+    const alarms = resourcesOf(synthesize('prod').stateless.template, 'AWS::CloudWatch::Alarm').length;
+    expect([...text.matchAll(/(\d+) alarms/g)].map(([, count]) => Number(count))).toEqual([alarms]);
+  });
+
+  it.each(documentPaths())('%s leads to files that there are', (path) => {
+    const targets = [...readDocument(path).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map(
+      ([, target = '']) => target,
+    );
+    expect(targets.filter((target) => !existsSync(join(PROJECT_ROOT, dirname(path), target)))).toEqual([]);
   });
 
   it('lays out the folders that there are', () => {

@@ -56,7 +56,7 @@ export async function runBlock(session: Session, block: Block): Promise<string[]
       problems.push(`${place}\n  ended with ${result.exitCode}: ${result.output.trim().slice(-1_000)}`);
       continue;
     }
-    const difference = shapeDifference(output, result.output);
+    const difference = shapeDifference(output, result.output, command);
     if (difference !== undefined) problems.push(`${place}\n  ${difference}`);
   }
   return problems;

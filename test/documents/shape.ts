@@ -1,23 +1,26 @@
 /**
  * Whether an output has the shape that a document shows: the same words and JSON keys in the same order.
  *
- * 1. Both become tokens: `0.3 s` → `#`, `s`; numbers, instants, ids and hashes are all `#`. White space and the lines of tables say
- *    nothing, so that a document may break a line of JSON.
+ * 1. Both become tokens: `0.3 s` → `#`, `s`; numbers, instants, ids and hashes are all `#`. What comes of files that are in the
+ *    repository keeps its whole numbers, and so does everywhere the 0 of differences that there are not. White space and the
+ *    lines of tables say nothing, so that a document may break a line of JSON.
  * 2. `…` of the document stands for any tokens, or none. What lies between two of them must follow in this order.
  */
 import { stripVTControlCharacters } from 'node:util';
 
 const TOKEN =
-  /…|(?<date>\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?)|(?<hash>(?<!\w)(?=[0-9a-f-]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*(?!\w))|(?<number>(?<!\w)-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!\w))|[\p{L}\p{N}_]+|\S/gu;
+  /…|(?<![\w.,])0(?= (?:differences|mismatches|violations))|(?<date>\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?)|(?<hash>(?<!\w)(?=[0-9a-f-]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*(?!\w))|(?<number>(?<!\w)-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!\w))|[\p{L}\p{N}_]+|\S/gu;
 const LINES_OF_TABLES = /[\u2500-\u257f]/g;
 /** `npm run` says what it runs. */
 const NPM_BANNER = /^> .*$/gm;
 const CONTEXT_TOKENS = 8;
 
-function tokensOf(text: string): string[] {
+function tokensOf(text: string, keepsWholeNumbers: boolean): string[] {
   const plain = text.replaceAll(LINES_OF_TABLES, ' ');
   return [...plain.matchAll(TOKEN)].map(({ 0: token, groups }) =>
-    (groups?.date ?? groups?.hash ?? groups?.number) ? '#' : token,
+    (groups?.date ?? groups?.hash ?? groups?.number) && !(keepsWholeNumbers && /^\d{1,3}(,\d{3})*$/.test(token))
+      ? '#'
+      : token,
   );
 }
 
@@ -35,11 +38,18 @@ function difference(wanted: readonly string[], found: readonly string[], from: n
   return `the document has "${show(wanted, begin)}" where the output has "${show(found, from + begin)}"`;
 }
 
-/** @returns where an output differs from what a document shows, or `undefined`. */
-export function shapeDifference(document: string, output: string): string | undefined {
-  const found = tokensOf(stripVTControlCharacters(output).replaceAll(NPM_BANNER, ''));
+/** Commands whose input is in the repository. */
+const OF_SAMPLE_DATA = /^npm run cli -- (?:import|training-set|backfill) /;
+
+/**
+ * @param command that made the output.
+ * @returns where an output differs from what a document shows, or `undefined`.
+ */
+export function shapeDifference(document: string, output: string, command = ''): string | undefined {
+  const keepsWholeNumbers = OF_SAMPLE_DATA.test(command);
+  const found = tokensOf(stripVTControlCharacters(output).replaceAll(NPM_BANNER, ''), keepsWholeNumbers);
   const parts: string[][] = [[]];
-  for (const token of tokensOf(document)) {
+  for (const token of tokensOf(document, keepsWholeNumbers)) {
     if (token === '…') parts.push([]);
     else parts.at(-1)?.push(token);
   }

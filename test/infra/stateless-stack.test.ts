@@ -250,6 +250,27 @@ group('the API', () => {
     for (const { AuthorizationType } of routes) expect(AuthorizationType).toBe('AWS_IAM');
   });
 
+  it('may call the function by every route, also by the one for everything else, whose address is shorter', () => {
+    const addresses = resourcesOf(prod.template, 'AWS::Lambda::Permission')
+      .filter(({ Properties }) => Properties.Principal === 'apigateway.amazonaws.com')
+      .filter(({ Properties }) => JSON.stringify(Properties.FunctionName).includes('ServingServe'))
+      .map(({ Properties }) => JSON.stringify(Properties.SourceArn).split('"},"').at(-1));
+    expect(addresses.map((address) => address?.replace(/[^/*]/g, '')).sort()).toEqual(['/*/*', '/*/*/*']);
+  });
+
+  it('refuses at synth what the function could not start with', () => {
+    const broken = {
+      ...repository,
+      sources: repository.sources.map((source) => ({
+        ...source,
+        fields: { ...source.fields, events: { type: { kind: 'text' }, optional: true } },
+      })),
+    };
+    expect(() => synthesize('prod', { repository: broken as never })).toThrow(
+      'the API has another meaning for "events"',
+    );
+  });
+
   it('asks for none in the emulator', () => {
     local.template.allResourcesProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'NONE' });
   });

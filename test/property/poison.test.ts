@@ -85,7 +85,12 @@ it('accounts for every record, keeps every bad byte and counts the good ones lik
       async (mix, batchSize) => {
         // Prepare
         const { consume, features, quarantine } = consumer();
-        const records = recordsOf(...mix.map((part) => (part.kind === 'good' ? part.event : part.content)));
+        const contents = mix.map((part) => (part.kind === 'good' ? part.event : part.content));
+        // One after the other: of what arrives at one instant the older ones are counted first.
+        const records = recordsOf(...contents).map((record, index) => ({
+          ...record,
+          arrivedAtMillis: record.arrivedAtMillis + index,
+        }));
         const totals = { received: 0, settled: 0, applied: 0 };
 
         // Act

@@ -127,7 +127,7 @@ function deliveriesSql({ view, mode, dialect, table, identified = false }: Event
   const id = `CAST(${quoteName(eventId)} AS VARCHAR)`;
   const wanted = [...(view.where === undefined ? [] : columnsOf(view.where))].map((name) => valueColumn(view, name));
   const values = new Map([...inputColumns(view, dialect), ...wanted].map((column) => [column.name, column]));
-  const order = quoteName(mode === 'bitemporal' ? ARRIVED_AT : eventTime);
+  const order = (mode === 'bitemporal' ? [ARRIVED_AT, eventTime] : [eventTime]).map(quoteName).join(', ');
   const columns = [
     ...view.entity.joinKeys.map((joinKey) => {
       const { name, cast } = keyColumn(view, joinKey);

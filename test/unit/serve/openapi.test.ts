@@ -68,7 +68,13 @@ describe('GET /openapi.json', () => {
     expect(signed.servers).toEqual([{ url: API.url }]);
     expect(signed.security).toEqual([{ awsSignature: [] }]);
     expect(signed.components.securitySchemes.awsSignature['x-amazon-apigateway-authtype']).toBe('awsSigv4');
-    expect(Object.keys(signed.paths['/features'].post.responses)).toEqual(expect.arrayContaining(['403', '429']));
+    const { responses } = signed.paths['/features'].post;
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(['403', '429']));
+    // The gateway answers these two itself, too, when the function cannot be called or is out of time.
+    for (const status of ['500', '503']) {
+      expect(Object.keys(responses[status].content)).toEqual(['application/problem+json', 'application/json']);
+    }
+    expect(signed.paths['/health'].get.responses['503'].content['application/json'].schema.anyOf).toHaveLength(2);
     const open = document({ ...API, authorization: 'none' });
     expect(open.security).toEqual([]);
     expect(open.components).not.toHaveProperty('securitySchemes');
@@ -229,6 +235,7 @@ describe('examples of events', () => {
     ['short text', z.string().max(3)],
     ['a share', z.number().min(0).max(1)],
     ['a year', z.int().min(1990).max(2100)],
+    ['a multiple', z.int().multipleOf(7).min(10)],
     ['a small amount', decimal({ scale: 2, maximum: 5 })],
     ['less than nothing', z.int().negative()],
     ['a flag that is set', z.boolean().refine((flag) => !flag)],
@@ -244,6 +251,7 @@ describe('examples of events', () => {
     const source = sourceOf({ value: schema });
     expect(source.schema.safeParse(exampleEvent(source)).success).toBe(true);
     expect(exampleEvent(source)).toHaveProperty('value');
+    expect(Math.abs(Number(exampleEvent(source)?.value ?? 0)) || 0).toBeLessThan(1e18);
   });
 
   it('are left out where nothing fits, rather than wrong', () => {
@@ -262,6 +270,16 @@ describe('examples of events', () => {
     });
     const { paths } = openApiDocument(featureRepository({ views: [view], services: [] }), API) as Json;
     expect(paths['/events/calls'].post.requestBody.content['application/json']).not.toHaveProperty('example');
+  });
+
+  it('of a field whose schema has an id of its own is found under that id', () => {
+    const country = z.enum(['DE', 'FR']).meta({ id: 'Country', description: 'Where from' });
+    const source = sourceOf({ from: country, to: country });
+    const made = openApiDocument({ ...repository, sources: [source], services: [], aliases: {} }, API) as Json;
+    const { CallsEvent, Country } = made.components.schemas;
+    expect(CallsEvent.properties.from).toMatchObject({ $ref: '#/components/schemas/Country' });
+    expect(Country.enum).toEqual(['DE', 'FR']);
+    expect(JSON.stringify(made)).not.toContain('__shared');
   });
 
   it('of sources that share a schema are each their own', () => {

@@ -160,6 +160,19 @@ describe('deciding services', () => {
     expect(read.body.results[0].features).toEqual({ login_count_1h: 0 });
   });
 
+  it.each([
+    ['/services/takeover/decide', { verson: '1' }, '?verson: is not a parameter here: there is ?version'],
+    [
+      '/first_takeover',
+      { version: '2' },
+      '?version: is not a parameter here: /first_takeover is takeover@1 and takes none',
+    ],
+  ])('refuse at %s what is no parameter', async (path, query, detail) => {
+    const answer = await serve({ repository: several }).post(path, login(), query);
+    expect(answer.status).toBe(400);
+    expect(answer.body.detail).toBe(detail);
+  });
+
   it('share their metrics with their aliases', async () => {
     const { post, metrics } = serve();
     await post('/predict_fraud', transaction());
@@ -203,6 +216,8 @@ describe('what is no route', () => {
       /^There are: POST \/services\/fraud_detection\/decide, POST \/predict_fraud\.$/,
     ],
     ['/services/fraud_detection@1/decide', 'unknown-service', /^There are: POST /],
+    // The function of training sets answers without the slash.
+    ['/training-sets/', 'unknown-route', /POST \/training-sets/],
   ])('%s is answered 404 as %s, listing what there is', async (path, kind, detail) => {
     const { post, metrics } = serve();
     const { status, body, headers } = await post(path, transaction());

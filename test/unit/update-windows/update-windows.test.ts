@@ -44,8 +44,23 @@ describe('grouping', () => {
   it('takes the events of an entity in order of arrival, which decides what is late', async () => {
     const old = transaction({ transaction_id: 'old', timestamp: NOW_MILLIS - 6_000 });
     const fresh = transaction({ transaction_id: 'fresh' });
-    expect((await consumer().consume(recordsOf(fresh, old))).counts).toMatchObject({ applied: 1, late: 1 });
-    expect((await consumer().consume(recordsOf(old, fresh))).counts).toMatchObject({ applied: 2, late: 0 });
+    const arrivedApart = (...contents: Record<string, unknown>[]) =>
+      recordsOf(...contents).map((record, index) => ({ ...record, arrivedAtMillis: NOW_MILLIS + index }));
+    expect((await consumer().consume(arrivedApart(fresh, old))).counts).toMatchObject({ applied: 1, late: 1 });
+    expect((await consumer().consume(arrivedApart(old, fresh))).counts).toMatchObject({ applied: 2, late: 0 });
+  });
+
+  it('makes nothing late of what arrived at one instant, whatever its order', async () => {
+    const old = transaction({ transaction_id: 'old', timestamp: NOW_MILLIS - 6_000 });
+    const fresh = transaction({ transaction_id: 'fresh' });
+    for (const contents of [
+      [fresh, old],
+      [old, fresh],
+    ]) {
+      const { consume, features } = consumer();
+      expect((await consume(recordsOf(...contents))).counts).toMatchObject({ applied: 2, late: 0 });
+      expect(await features({ user_id: 'user-1' })).toMatchObject({ tx_count_1h: 2 });
+    }
   });
 
   it('keeps so many updates going at a time as it is told', async () => {

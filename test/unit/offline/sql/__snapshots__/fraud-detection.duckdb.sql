@@ -13,7 +13,7 @@ WITH "user_transactions@1 events" AS (
           round(CAST("amount" AS DOUBLE) * 1E2) / 1E2 + 0E0 AS "amount",
           CAST(round(CAST("amount" AS DOUBLE) * 1E2) AS BIGINT) AS "amount units",
           CAST("merchant_id" AS VARCHAR) AS "merchant_id",
-          row_number() OVER (PARTITION BY CAST("transaction_id" AS VARCHAR) ORDER BY "arrived_at") AS "delivery"
+          row_number() OVER (PARTITION BY CAST("transaction_id" AS VARCHAR) ORDER BY "arrived_at", "timestamp") AS "delivery"
         FROM "transactions" AS "history"
       ) AS "deliveries"
       WHERE "delivery" = 1 AND "user_id key" IS NOT NULL AND "user_id key" <> ''
@@ -35,7 +35,7 @@ WITH "user_transactions@1 events" AS (
           CAST("label_id" AS VARCHAR) AS "event id",
           CAST("is_fraud" AS DOUBLE) + 0E0 AS "is_fraud",
           CAST(round(CAST("is_fraud" AS DOUBLE) * 1E0) AS BIGINT) AS "is_fraud units",
-          row_number() OVER (PARTITION BY CAST("label_id" AS VARCHAR) ORDER BY "arrived_at") AS "delivery"
+          row_number() OVER (PARTITION BY CAST("label_id" AS VARCHAR) ORDER BY "arrived_at", "labelled_at") AS "delivery"
         FROM "labels" AS "history"
       ) AS "deliveries"
       WHERE "delivery" = 1 AND "merchant_id key" IS NOT NULL AND "merchant_id key" <> ''
