@@ -28,6 +28,7 @@ const stackOutputs = z.object({
   StreamNames: nameBySource,
   ConsumerFunctionNames: nameBySource,
   LandingFunctionNames: nameBySource,
+  AuditFunctionName: z.string().optional(),
   RegistryVersion: z.string(),
 });
 
@@ -46,6 +47,8 @@ export interface Deployment {
   readonly consumerFunctionNames: Readonly<Record<string, string>>;
   /** Empty where history is not landed. */
   readonly landingFunctionNames: Readonly<Record<string, string>>;
+  /** None where nothing lands. */
+  readonly auditFunctionName?: string | undefined;
   readonly registryVersion: string;
   /** What a caller may do → the managed policy that permits it; empty where requests are not signed. */
   readonly callerPolicyArns: Readonly<Record<string, string>>;
@@ -142,6 +145,7 @@ export function parseOutputs(endpoint: string, text: string): Deployment {
     streamNames: outputs.StreamNames,
     consumerFunctionNames: outputs.ConsumerFunctionNames,
     landingFunctionNames: outputs.LandingFunctionNames,
+    auditFunctionName: outputs.AuditFunctionName,
     registryVersion: outputs.RegistryVersion,
     callerPolicyArns: outputs.CallerPolicyArns ?? {},
   };

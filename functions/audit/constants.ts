@@ -5,6 +5,8 @@ export const AUDIT_ENV = {
   database: 'HISTORY_DATABASE_NAME',
   historyBucket: 'HISTORY_BUCKET_NAME',
   rowsMax: 'AUDIT_ROWS_MAX',
+  /** `duckdb` where an emulator answers for Athena; unset, Athena does. */
+  sqlEngine: 'ATHENA_SQL_ENGINE',
 } as const;
 
 /** Metrics of an audit. Dimension of the match rate: `view`. */

@@ -7,6 +7,7 @@ import middy from '@middy/core';
 import { repository } from '#features';
 import { athenaAuditSource } from '../../shared/offline/athena/athena-audit-source.ts';
 import { AthenaQueries } from '../../shared/offline/athena/athena-queries.ts';
+import { DUCKDB, TRINO } from '../../shared/offline/sql/dialect.ts';
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV, METRICS_NAMESPACE } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
@@ -28,6 +29,7 @@ const queries = new AthenaQueries({
 const s3 = new S3Client({ ...configuration, forcePathStyle: process.env[ENV.endpoint] !== undefined });
 const Bucket = requireEnvironment(AUDIT_ENV.historyBucket);
 const rowsMax = Number(requireEnvironment(AUDIT_ENV.rowsMax));
+const dialect = process.env[AUDIT_ENV.sqlEngine] === DUCKDB.name ? DUCKDB : TRINO;
 const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: AUDIT_SERVICE });
 const logger = new Logger({ serviceName: AUDIT_SERVICE });
 
@@ -37,7 +39,7 @@ export const handler = middy<unknown, AuditSummary>()
   .handler(async (event) => {
     const summary = await runAudit(
       {
-        source: athenaAuditSource(queries, repository.sources),
+        source: athenaAuditSource(queries, repository.sources, dialect),
         repository,
         clock: Date.now,
         metrics,

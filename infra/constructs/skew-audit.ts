@@ -5,8 +5,10 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { Construct } from 'constructs';
 import { AUDIT_ENV, AUDITS_PREFIX } from '../../functions/audit/constants.ts';
+import { QUERY_RESULTS_PREFIX } from '../../functions/training-sets/constants.ts';
 import { historyPrefixOf } from '../../shared/offline/history-schema.ts';
 import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
+import { DUCKDB } from '../../shared/offline/sql/dialect.ts';
 import type { StageConfig } from '../config.ts';
 import type { HistoryStore } from './history-store.ts';
 import { importedArnOf } from './imported-arn.ts';
@@ -34,7 +36,7 @@ export class SkewAudit extends Construct {
     super(scope, id);
     const { bucket, database } = history;
     const workgroupName = `feature-store-${config.stage}-audit`;
-    const workgroup = auditWorkgroup(this, workgroupName);
+    const workgroup = auditWorkgroup(this, workgroupName, { history, config });
     const audit = new NodeFunction(this, 'Audit', {
       folder: 'audit',
       description: 'Recomputes a sample of what was served from history, and reports what differs and why.',
@@ -46,6 +48,8 @@ export class SkewAudit extends Construct {
         [AUDIT_ENV.database]: database.ref,
         [AUDIT_ENV.historyBucket]: bucket.bucketName,
         [AUDIT_ENV.rowsMax]: String(ROWS_MAX),
+        // Emulators answer for Athena with DuckDB, which has its own words for some things.
+        ...(config.endpointUrl !== undefined && { [AUDIT_ENV.sqlEngine]: DUCKDB.name }),
       },
       config,
     });
@@ -61,7 +65,12 @@ export class SkewAudit extends Construct {
 }
 
 /** Of its own, so that what an audit reads is limited and counted apart from what people ask. */
-function auditWorkgroup(scope: Construct, name: string): CfnWorkGroup {
+function auditWorkgroup(scope: Construct, name: string, { history, config }: SkewAuditProps): CfnWorkGroup {
+  // Athena keeps results for a day, encrypted, and no copy of entities is left in a bucket of ours. Emulators cannot.
+  const results =
+    config.endpointUrl === undefined
+      ? { managedQueryResultsConfiguration: { enabled: true } }
+      : { resultConfiguration: { outputLocation: history.bucket.s3UrlForObject(QUERY_RESULTS_PREFIX) } };
   const workgroup = new CfnWorkGroup(scope, 'Workgroup', {
     name,
     description: 'Queries of the skew audit.',
@@ -71,8 +80,7 @@ function auditWorkgroup(scope: Construct, name: string): CfnWorkGroup {
       publishCloudWatchMetricsEnabled: true,
       bytesScannedCutoffPerQuery: BYTES_SCANNED_MAX,
       engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
-      // Athena keeps results for a day, encrypted, and no copy of entities is left in a bucket of ours.
-      managedQueryResultsConfiguration: { enabled: true },
+      ...results,
     },
   });
   Validations.of(workgroup).acknowledge({

@@ -396,7 +396,9 @@ group('a stage that does not land history', () => {
 
 group('a stage whose history a lander of this machine lands', () => {
   const url = 'http://127.0.0.1:4567';
-  const { template } = synthesize('local', { config: configOf('local', { landerUrl: url }) }).stateless;
+  const { template } = synthesize('local', {
+    config: configOf('local', { landerUrl: url, endpointUrl: 'http://localhost:4566' }),
+  }).stateless;
   const environmentOf = (description: RegExp) => {
     const [found] = resourcesOf(template, 'AWS::Lambda::Function').filter(({ Properties }) =>
       description.test(String(Properties.Description)),
@@ -430,6 +432,12 @@ group('a stage whose history a lander of this machine lands', () => {
     expect(paths).toContain('POST /training-sets');
     expect(environmentOf(/^Makes training sets/)).not.toEqual({});
     expect(environmentOf(/^Recomputes a sample/)).not.toEqual({});
+  });
+
+  it('keeps results of the audit in the bucket, where an emulator finds them', () => {
+    for (const { Properties } of resourcesOf(template, 'AWS::Athena::WorkGroup')) {
+      expect(JSON.stringify(Properties)).toContain('athena-results/');
+    }
   });
 
   it.each([

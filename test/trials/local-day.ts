@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import pMap from 'p-map';
+import * as z from 'zod';
 import type { Evaluation } from '../../cli/evaluation/evaluate.ts';
 import { activateModel, SHIPPED_MODEL, untilModelDecides } from '../../localstack/activate-model.ts';
 import { decide, makeTrainingSet } from '../../localstack/api-client.ts';
@@ -50,6 +51,10 @@ const TRANSACTIONS_PER_DECISION = 25;
 const DECISIONS_AT_ONCE = 4;
 const SPINE_ROWS = 300;
 const SHOWN = 5;
+/** As the function is deployed. */
+const NIGHTLY_ROWS_MAX = 1_000;
+
+const AuditSummary = z.object({ rows: z.number(), unexplained: z.number() });
 
 /** What was compared, and what was found otherwise than a naive computation has it. */
 interface Finding {
@@ -162,6 +167,24 @@ async function audit({ landed, directory }: Day): Promise<Finding> {
   return { compared: found.features.reduce((sum, { rows }) => sum + rows, 0), differences };
 }
 
+/** The function that runs every night, asked for the day of the first answer. */
+async function nightly({ deployment, landed }: Day): Promise<Finding> {
+  const dateOf = (millis: number) => new Date(millis).toISOString().slice(0, 10);
+  const date = dateOf(landed.answers[0]?.servedAtMillis ?? 0);
+  const ofDay = landed.answers.filter(({ servedAtMillis }) => dateOf(servedAtMillis) === date).length;
+  const url = `${deployment.endpoint}/2015-03-31/functions/${deployment.auditFunctionName}/invocations`;
+  const answer = await (await fetch(url, { method: 'POST', body: JSON.stringify({ date }) })).text();
+  const summary = AuditSummary.safeParse(JSON.parse(answer));
+  if (!summary.success) throw new Error(`the nightly audit answered ${answer}`);
+  const { rows, unexplained } = summary.data;
+  const wanted = Math.min(ofDay, NIGHTLY_ROWS_MAX);
+  const isRight = rows === wanted && unexplained === 0;
+  return {
+    compared: rows,
+    differences: isRight ? [] : [`nightly audit: ${rows} rows of ${wanted}, ${unexplained} unexplained`],
+  };
+}
+
 async function evaluation({ landed, directory, model }: Day): Promise<Finding & { readonly auc: number }> {
   const json = join(directory, 'evaluation.json');
   const asOf = Date.now() + 1_000;
@@ -259,6 +282,7 @@ async function findingsOf(directory: string, count: number, seed: number) {
       trainingSetCommand: command,
       trainingSetApi: api,
       audit: await audit(day),
+      nightlyAudit: await nightly(day),
       evaluate: evaluated,
       backfill: await backfill(day),
     };
