@@ -14,6 +14,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { dirname, join, relative, sep } from 'node:path';
 import pMap from 'p-map';
 import type { HistoryDelivery } from '../../shared/offline/deliveries.ts';
+import { emptyOwnFolders } from './own-folder.ts';
 import { ParquetWriter } from './parquet-writer.ts';
 import { type CheckedRow, rowCheck } from './row-check.ts';
 
@@ -42,7 +43,7 @@ export interface Lander {
 export type PutObject = (key: string, content: Uint8Array) => Promise<void>;
 
 export interface DiskLanderOptions {
-  /** Folder of the history, emptied at the start. */
+  /** Folder of the history, emptied at the start; nobody but runs may have put files there. */
   readonly folder: string;
   /** Hears of a flush in the background that failed; the next one tries again. */
   readonly onError: (error: unknown) => void;
@@ -86,13 +87,13 @@ export class DiskLander implements Lander {
     this.#staging = `${options.folder}.staging`;
   }
 
-  /** Empties the folder: what lies there belongs to an earlier run, of another bucket. */
+  /**
+   * Empties the folder when an earlier run made it: what lies there belongs to another bucket.
+   * @throws LocalEnvironmentError when somebody else made it.
+   */
   static async open(options: DiskLanderOptions): Promise<DiskLander> {
     const lander = new DiskLander(options);
-    for (const folder of [options.folder, lander.#staging]) {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true });
-    }
+    await emptyOwnFolders([options.folder, lander.#staging]);
     return lander;
   }
 

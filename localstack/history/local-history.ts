@@ -28,7 +28,7 @@ export interface LocalHistory {
   close(): Promise<void>;
 }
 
-/** @param options.directory of the run; its folder `history` is emptied. */
+/** @param options.directory of the run; its folder `history` is emptied, when a run made it. */
 export async function openLocalHistory(options: {
   readonly directory: string;
   readonly repository: Pick<FeatureRepository, 'sources' | 'services'>;

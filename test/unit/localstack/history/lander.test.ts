@@ -1,5 +1,5 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { DiskLander, type DiskLanderOptions } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
@@ -360,18 +360,6 @@ describe('a flush', () => {
 });
 
 describe('a lander', () => {
-  it('begins with an empty folder, whatever an earlier run or its end left there', async () => {
-    await withFolder(async (folder) => {
-      for (const file of [join(folder, 'raw/old.parquet'), join(`${folder}.staging`, 'half.parquet')]) {
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(file, 'old');
-      }
-      const lander = await DiskLander.open({ folder, onError: () => {} });
-      expect(await keysBelow(folder)).toEqual([]);
-      await lander.close();
-    });
-  });
-
   it('lands what waits when it is closed', async () => {
     await withFolder(async (folder) => {
       const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after });
