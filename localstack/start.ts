@@ -19,6 +19,7 @@ import { labelOf } from './labels.ts';
 import { measureCalls } from './latency.ts';
 import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
 import { count, curlLine, decisionsTable, featuresTable, latencySentence, progressBar, step } from './report.ts';
+import { holdDirectory } from './run-directory.ts';
 import { type Decided, decideLive, MERCHANT_ID, normalTransaction } from './start/decide.ts';
 import { proveLanded, proveTrainingSet } from './start/history.ts';
 import { type Options, parseOptions } from './start/options.ts';
@@ -31,6 +32,8 @@ const USER_COUNT = 40;
 
 async function main(options: Options): Promise<void> {
   const { directory } = options;
+  // Before anything is written: the endpoint's log would be the first.
+  const release = await holdDirectory(directory);
   const server = options.endpoint === undefined ? await startEndpoint(options) : undefined;
   // Functions of an endpoint that somebody else started may run where this process cannot be reached.
   const history = server && (await openLocalHistory({ directory, repository, onError: warnOfLanding }));
@@ -41,6 +44,7 @@ async function main(options: Options): Promise<void> {
     forget();
     await history?.close();
     await server?.stop();
+    release();
   }
 }
 

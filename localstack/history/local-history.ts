@@ -10,6 +10,7 @@ import { LocalEnvironmentError } from '../child-process.ts';
 import type { Deployment } from '../deploy.ts';
 import { clientConfigurationOf, s3EndpointOf } from '../endpoint.ts';
 import type { StreamRecord } from '../poller.ts';
+import { holdDirectory } from '../run-directory.ts';
 import { DiskLander, type Lander } from './lander.ts';
 import { startRowServer } from './row-server.ts';
 
@@ -28,14 +29,21 @@ export interface LocalHistory {
   close(): Promise<void>;
 }
 
-/** @param options.directory of the run; its folder `history` is emptied, when a run made it. */
+/**
+ * @param options.directory of the run, held from now on; its folder `history` is emptied, when a run made it.
+ * @throws LocalEnvironmentError when another run holds the directory, or the folder is somebody else's.
+ */
 export async function openLocalHistory(options: {
   readonly directory: string;
   readonly repository: Pick<FeatureRepository, 'sources' | 'services'>;
   readonly onError: (error: unknown) => void;
 }): Promise<LocalHistory> {
   const folder = join(options.directory, 'history');
-  const lander = await DiskLander.open({ folder, onError: options.onError });
+  const release = await holdDirectory(options.directory);
+  const lander = await DiskLander.open({ folder, onError: options.onError }).catch((error: unknown) => {
+    release();
+    throw error;
+  });
   const deliveries = new Map(functionDeliveries(options.repository).map((found) => [found.schema.tableName, found]));
   const server = await startRowServer({ deliveries, lander });
   const streamed = new Map(options.repository.sources.map((source) => [source, streamDelivery(source)]));
@@ -60,6 +68,7 @@ export async function openLocalHistory(options: {
         await lander.close();
       } finally {
         s3?.destroy();
+        release();
       }
     },
   };
