@@ -7,15 +7,17 @@
  * 3. Each file is renamed to its place, so that readers see whole files alone, and its bytes are put into the bucket at the same
  *    key. What the bucket does not take is put again by the next flush.
  *
- * A row lands exactly once on disk, unless the process is killed while it waits.
+ * A row lands exactly once on disk, unless the process is killed while it waits: the files of a write get to their places
+ * together, and when one of them cannot, those before it are removed again and their rows wait.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import pMap from 'p-map';
 import type { HistoryDelivery } from '../../shared/offline/deliveries.ts';
 import { emptyOwnFolders } from './own-folder.ts';
 import { ParquetWriter } from './parquet-writer.ts';
+import { placeFiles } from './place-files.ts';
 import { type CheckedRow, rowCheck } from './row-check.ts';
 
 /** A record that did not become a row, as Firehose keeps it. */
@@ -180,30 +182,20 @@ export class DiskLander implements Lander {
     }
   }
 
-  /** Files of a delivery get to their places once all of them are written. */
+  /** Files of a delivery get to their places once all of them are written, and all of them or none. */
   async #write(delivery: HistoryDelivery, { rows, refused }: Waiting): Promise<void> {
-    const folder = join(this.#staging, randomUUID());
+    const staged = join(this.#staging, randomUUID());
     const { accepted, unfit } = this.#check(delivery, rows);
     try {
-      await mkdir(folder);
-      if (accepted.length > 0) {
-        await this.#writer.write({ delivery, rows: accepted, folder });
-      }
-      await this.#writeErrors(folder, delivery, [...refused, ...unfit]);
-    } catch (error) {
-      for (const left of [folder, `${folder}.jsonl`]) await rm(left, { recursive: true, force: true });
-      throw error;
+      await mkdir(staged);
+      if (accepted.length > 0) await this.#writer.write({ delivery, rows: accepted, folder: staged });
+      await this.#writeErrors(staged, delivery, [...refused, ...unfit]);
+      this.#unputKeys.push(...(await placeFiles(staged, this.#options.folder)));
+    } finally {
+      // What is left beside the history is no reason to land its rows again.
+      const left = [staged, `${staged}.jsonl`].map((path) => rm(path, { recursive: true, force: true }));
+      await Promise.allSettled(left);
     }
-    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const file = join(entry.parentPath, entry.name);
-      const key = relative(folder, file);
-      const place = join(this.#options.folder, key);
-      await mkdir(dirname(place), { recursive: true });
-      await rename(file, place);
-      this.#unputKeys.push(key.split(sep).join('/'));
-    }
-    await rm(folder, { recursive: true, force: true });
   }
 
   #check(delivery: HistoryDelivery, rows: readonly unknown[]) {

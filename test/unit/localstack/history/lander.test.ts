@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { DiskLander, type DiskLanderOptions } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
+import { MARK } from '../../../../localstack/history/own-folder.ts';
 import { fraudDetection, transactions } from '../../../../shared/features/fraud.ts';
 import {
   decidedDelivery,
@@ -338,6 +339,32 @@ describe('a flush', () => {
       const landed = await landedRows(folder, delivery.prefix, 'event_id');
       expect(landed.map(({ event_id }) => event_id)).toEqual(['a', 'b']);
       expect(await errorLines(folder)).toHaveLength(1);
+    });
+  });
+
+  it('that cannot place one of its files places none, and leaves nothing beside the history', async () => {
+    const hours = ['09', '10', '11', '12'];
+    await withLander(async (lander, folder) => {
+      const published: string[] = [];
+      lander.publishTo(async (key) => void published.push(key));
+      // A file where the folder of an hour should be, after others that can be made.
+      const obstacle = join(folder, delivery.prefix, 'event_date=2026-05-28', 'event_hour=11');
+      await mkdir(dirname(obstacle), { recursive: true });
+      await writeFile(obstacle, '');
+      lander.land(
+        delivery,
+        hours.map((event_hour) => row(event_hour, { event_hour })),
+      );
+      for (let attempt = 0; attempt < 3; attempt++) {
+        await expect(lander.flush()).rejects.toThrow('EEXIST');
+        expect(await landedRows(folder, delivery.prefix, 'event_id')).toEqual([]);
+        expect(await readdir(`${folder}.staging`)).toEqual([MARK]);
+      }
+      await rm(obstacle);
+      await lander.flush();
+      const landed = await landedRows(folder, delivery.prefix, 'event_id');
+      expect(landed.map(({ event_id }) => event_id)).toEqual(hours);
+      expect(published.toSorted()).toEqual(await keysBelow(folder));
     });
   });
 
