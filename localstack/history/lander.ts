@@ -37,7 +37,10 @@ export interface Lander {
   land(delivery: HistoryDelivery, rows: readonly unknown[]): void;
   /** Takes records that cannot become rows. Never throws, and never waits. */
   refuse(delivery: HistoryDelivery, records: readonly RefusedRecord[]): void;
-  /** Everything that was taken before is on disk and in the bucket. @throws what kept it from there; it waits then. */
+  /**
+   * Everything that was taken before is on disk and in the bucket.
+   * @throws what kept some of it from there, which waits; all else is there then, too.
+   */
   flush(): Promise<void>;
 }
 
@@ -161,25 +164,24 @@ export class DiskLander implements Lander {
     const waiting = this.#waiting;
     this.#waiting = new Map();
     this.#waitingRows = 0;
+    const errors: unknown[] = [];
     for (const [delivery, taken] of waiting) {
       try {
         await this.#write(delivery, taken);
-        waiting.delete(delivery);
       } catch (error) {
-        this.#giveBack(waiting);
-        throw error;
+        this.#giveBack(delivery, taken);
+        errors.push(error);
       }
     }
-    await this.#put();
+    await this.#put().catch((error: unknown) => errors.push(error));
+    if (errors.length > 0) throw oneOf(errors);
   }
 
-  #giveBack(waiting: ReadonlyMap<HistoryDelivery, Waiting>): void {
-    for (const [delivery, { rows, refused }] of waiting) {
-      const later = this.#of(delivery);
-      later.rows = [...rows, ...later.rows];
-      later.refused = [...refused, ...later.refused];
-      this.#waitingRows += rows.length + refused.length;
-    }
+  #giveBack(delivery: HistoryDelivery, { rows, refused }: Waiting): void {
+    const later = this.#of(delivery);
+    later.rows = [...rows, ...later.rows];
+    later.refused = [...refused, ...later.refused];
+    this.#waitingRows += rows.length + refused.length;
   }
 
   /** Files of a delivery get to their places once all of them are written, and all of them or none. */
@@ -255,6 +257,12 @@ export class DiskLander implements Lander {
       throw error;
     }
   }
+}
+
+/** Every reason once: many deliveries fail for the same one, such as a full disk. */
+function oneOf(errors: readonly unknown[]): unknown {
+  if (errors.length === 1) return errors[0];
+  return new AggregateError(errors, [...new Set(errors.map(String))].join('; '));
 }
 
 /** Of what is no row of its table. */

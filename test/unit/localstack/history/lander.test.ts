@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { DiskLander, type DiskLanderOptions } from '../../../../localstack/history/lander.ts';
+import { DiskLander, type DiskLanderOptions, unconverted } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
 import { MARK } from '../../../../localstack/history/own-folder.ts';
 import { fraudDetection, transactions } from '../../../../shared/features/fraud.ts';
@@ -365,6 +365,33 @@ describe('a flush', () => {
       const landed = await landedRows(folder, delivery.prefix, 'event_id');
       expect(landed.map(({ event_id }) => event_id)).toEqual(hours);
       expect(published.toSorted()).toEqual(await keysBelow(folder));
+    });
+  });
+
+  it('lands every delivery that it can, and tells of each that it cannot', async () => {
+    const others = functionDeliveries({ sources: [transactions], services: [fraudDetection] });
+    await withLander(async (lander, folder) => {
+      const bucket: string[] = [];
+      lander.publishTo(async (key) => void bucket.push(key));
+      const obstacles = [join(folder, delivery.prefix), join(folder, 'errors')];
+      for (const obstacle of obstacles) {
+        await mkdir(dirname(obstacle), { recursive: true });
+        await writeFile(obstacle.replace(/\/$/, ''), '');
+      }
+      lander.land(delivery, [row('blocked')]);
+      for (const other of others) lander.land(other, [PARTITION]);
+      lander.refuse(streamDelivery(transactions), [unconverted(Buffer.from('blocked'), 'no')]);
+      await expect(lander.flush()).rejects.toThrow(/raw\/everything.*errors/s);
+      const keys = await keysBelow(folder);
+      expect(bucket).toHaveLength(others.length);
+      for (const { prefix, fileNameBeginning } of others) {
+        const found = (key: string) => key.startsWith(prefix) && key.includes(fileNameBeginning);
+        expect([keys.filter(found).length, bucket.filter(found).length]).toEqual([1, 1]);
+      }
+      for (const obstacle of obstacles) await rm(obstacle.replace(/\/$/, ''));
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+      expect(await errorLines(folder)).toEqual([expect.objectContaining({ rawData: 'blocked' })]);
     });
   });
 
