@@ -33,8 +33,9 @@ export interface Lander {
   /**
    * Takes rows, with the partition columns beside those of the table and decimals as text. Never throws, and never waits.
    * What is not such a row is refused when it is its turn.
+   * @param originals the bytes that each row was read from, which are kept of what is refused.
    */
-  land(delivery: HistoryDelivery, rows: readonly unknown[]): void;
+  land(delivery: HistoryDelivery, rows: readonly unknown[], originals?: readonly Uint8Array[]): void;
   /** Takes records that cannot become rows. Never throws, and never waits. */
   refuse(delivery: HistoryDelivery, records: readonly RefusedRecord[]): void;
   /**
@@ -68,8 +69,13 @@ function afterByTimer(millis: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+interface TakenRow {
+  readonly row: unknown;
+  readonly original: Uint8Array | undefined;
+}
+
 interface Waiting {
-  rows: unknown[];
+  rows: TakenRow[];
   refused: RefusedRecord[];
 }
 
@@ -107,13 +113,15 @@ export class DiskLander implements Lander {
     this.#putObject = putObject;
   }
 
-  land(delivery: HistoryDelivery, rows: readonly unknown[]): void {
-    this.#of(delivery).rows.push(...rows);
+  land(delivery: HistoryDelivery, rows: readonly unknown[], originals: readonly Uint8Array[] = []): void {
+    const waiting = this.#of(delivery);
+    for (const [index, row] of rows.entries()) waiting.rows.push({ row, original: originals[index] });
     this.#taken(rows.length);
   }
 
   refuse(delivery: HistoryDelivery, records: readonly RefusedRecord[]): void {
-    this.#of(delivery).refused.push(...records);
+    const waiting = this.#of(delivery);
+    for (const record of records) waiting.refused.push(record);
     this.#taken(records.length);
   }
 
@@ -200,15 +208,15 @@ export class DiskLander implements Lander {
     }
   }
 
-  #check(delivery: HistoryDelivery, rows: readonly unknown[]) {
+  #check(delivery: HistoryDelivery, rows: readonly TakenRow[]) {
     const check = this.#checks.get(delivery) ?? rowCheck(delivery.schema);
     this.#checks.set(delivery, check);
     const accepted: object[] = [];
     const unfit: RefusedRecord[] = [];
-    for (const row of rows) {
+    for (const { row, original } of rows) {
       const checked = check(row);
       if (checked.ok) accepted.push(checked.row);
-      else unfit.push(unconverted(Buffer.from(JSON.stringify(row) ?? ''), checked.problem));
+      else unfit.push(unconverted(original ?? bytesOf(row), checked.problem));
     }
     return { accepted, unfit };
   }
@@ -256,6 +264,15 @@ export class DiskLander implements Lander {
       this.#unputKeys = keys.filter((key) => !put.has(key));
       throw error;
     }
+  }
+}
+
+/** As JSON, or none where there is no JSON of it: values may be nested too deeply. */
+function bytesOf(row: unknown): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(row) ?? '');
+  } catch {
+    return Buffer.of();
   }
 }
 

@@ -223,6 +223,46 @@ describe('what does not fit', () => {
     });
   });
 
+  const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+
+  it.each<[string, string, readonly Uint8Array[] | undefined, string]>([
+    ['row nested too deeply is refused with its original bytes', DEEP, [Buffer.from(DEEP)], DEEP],
+    ['row nested too deeply whose bytes are not known is refused without them', DEEP, undefined, ''],
+    ['cell nested too deeply is refused', `{"note":${DEEP}}`, undefined, ''],
+    [
+      'row with the spaces that it was sent with is refused with them',
+      '{ "note": 5 }',
+      [Buffer.from('{ "note": 5 }')],
+      '{ "note": 5 }',
+    ],
+  ])('a %s, and its neighbours land', async (_, text, originals, kept) => {
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, [row('before')]);
+      lander.land(delivery, [JSON.parse(text)], originals);
+      lander.land(delivery, [row('after')]);
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(2);
+      expect((await errorLines(folder)).map(({ rawData }) => rawData)).toEqual([kept]);
+    });
+  });
+
+  it('because it is nested too deeply does not keep its stream from landing', async () => {
+    const good = { event_id: 'good', at: 1_780_000_000_000 };
+    const texts = [DEEP, `{"event_id":"x","at":1,"note":${DEEP}}`, JSON.stringify(good)];
+    const records = texts.map((text, index) => ({
+      sequenceNumber: String(index),
+      partitionKey: 'p',
+      data: Buffer.from(text),
+      arrivedAtMillis: 1_780_000_000_001,
+    }));
+    await withLander(async (lander, folder) => {
+      landStreamed(lander, { source: everything, delivery, records });
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+      expect((await errorLines(folder)).map(({ rawData }) => rawData)).toEqual(texts.slice(0, 2));
+    });
+  });
+
   it('of a stream is kept with its original bytes where Firehose keeps it, and its neighbours land', async () => {
     const good = { event_id: 'good', at: 1_780_000_000_000, money: '12.5' };
     const poisons = ['{', JSON.stringify({ ...good, money: '0.001' }), '{"event_id":"x"}'];
