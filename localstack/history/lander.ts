@@ -2,8 +2,8 @@
  * Lands rows of a local run as delivery streams do on AWS: the same Parquet files at the same keys, on disk and in the bucket.
  *
  * 1. Rows wait in memory, by delivery, for some seconds or until there are some thousands of them.
- * 2. A flush writes them into a staging folder beside the history, one Parquet file per partition; what does not fit its table
- *    becomes lines of an error file, with the original bytes in base64.
+ * 2. A flush writes them into a staging folder beside the history, one Parquet file per partition, some hundred partitions at a
+ *    time; what does not fit its table becomes lines of an error file, with the original bytes in base64.
  * 3. Each file is renamed to its place, so that readers see whole files alone, and its bytes are put into the bucket at the same
  *    key. What the bucket does not take is put again by the next flush.
  *
@@ -57,12 +57,16 @@ export interface DiskLanderOptions {
   readonly flushAfterMillis?: number;
   /** So many rows do not wait. Default 5,000. */
   readonly flushRows?: number;
+  /** Writes rows of one table and of a bounded number of partitions. Default DuckDB. */
+  readonly writer?: Pick<ParquetWriter, 'write' | 'close'>;
   readonly now?: () => number;
   /** Does work so many milliseconds from now, unless what it returns is called before. */
   readonly after?: (millis: number, work: () => void) => () => void;
 }
 
 const PUTS_AT_ONCE = 4;
+/** DuckDB runs out of its 512 MB at some 2,000 for a table of eight columns, and tables of answers have more. */
+const PARTITIONS_PER_WRITE = 200;
 
 function afterByTimer(millis: number, work: () => void): () => void {
   const timer = setTimeout(work, millis);
@@ -79,10 +83,17 @@ interface Waiting {
   refused: RefusedRecord[];
 }
 
+/** What is written, or waits again, as a whole. */
+interface Part {
+  /** Checked. */
+  readonly rows: readonly object[];
+  readonly refused: readonly RefusedRecord[];
+}
+
 export class DiskLander implements Lander {
-  readonly #options: Required<DiskLanderOptions>;
+  readonly #options: Required<Omit<DiskLanderOptions, 'writer'>>;
   readonly #staging: string;
-  readonly #writer = new ParquetWriter();
+  readonly #writer: Pick<ParquetWriter, 'write' | 'close'>;
   readonly #checks = new Map<HistoryDelivery, (row: unknown) => CheckedRow>();
   #waiting = new Map<HistoryDelivery, Waiting>();
   #waitingRows = 0;
@@ -96,6 +107,7 @@ export class DiskLander implements Lander {
   private constructor(options: DiskLanderOptions) {
     this.#options = { flushAfterMillis: 2_000, flushRows: 5_000, now: Date.now, after: afterByTimer, ...options };
     this.#staging = `${options.folder}.staging`;
+    this.#writer = options.writer ?? new ParquetWriter();
   }
 
   /**
@@ -174,51 +186,64 @@ export class DiskLander implements Lander {
     this.#waitingRows = 0;
     const errors: unknown[] = [];
     for (const [delivery, taken] of waiting) {
-      try {
-        await this.#write(delivery, taken);
-      } catch (error) {
-        this.#giveBack(delivery, taken);
-        errors.push(error);
+      for (const part of this.#partsOf(delivery, taken)) {
+        try {
+          await this.#write(delivery, part);
+        } catch (error) {
+          this.#giveBack(delivery, part);
+          errors.push(error);
+        }
       }
     }
     await this.#put().catch((error: unknown) => errors.push(error));
     if (errors.length > 0) throw oneOf(errors);
   }
 
-  #giveBack(delivery: HistoryDelivery, { rows, refused }: Waiting): void {
+  #giveBack(delivery: HistoryDelivery, { rows, refused }: Part): void {
     const later = this.#of(delivery);
-    later.rows = [...rows, ...later.rows];
+    later.rows = [...rows.map((row) => ({ row, original: undefined })), ...later.rows];
     later.refused = [...refused, ...later.refused];
     this.#waitingRows += rows.length + refused.length;
   }
 
-  /** Files of a delivery get to their places once all of them are written, and all of them or none. */
-  async #write(delivery: HistoryDelivery, { rows, refused }: Waiting): Promise<void> {
+  /** What fits its table, by partitions, of which DuckDB keeps a buffer each while it writes; and what does not. */
+  #partsOf(delivery: HistoryDelivery, { rows, refused }: Waiting): Part[] {
+    const check = this.#checks.get(delivery) ?? rowCheck(delivery.schema);
+    this.#checks.set(delivery, check);
+    const byPartition = new Map<string, object[]>();
+    const unfit: RefusedRecord[] = [];
+    for (const { row, original } of rows) {
+      const checked = check(row);
+      if (!checked.ok) {
+        unfit.push(unconverted(original ?? bytesOf(row), checked.problem));
+        continue;
+      }
+      const ofPartition = byPartition.get(checked.partition) ?? [];
+      byPartition.set(checked.partition, ofPartition);
+      ofPartition.push(checked.row);
+    }
+    const partitions = [...byPartition.values()];
+    const parts: Part[] = [];
+    for (let first = 0; first < partitions.length; first += PARTITIONS_PER_WRITE) {
+      parts.push({ rows: partitions.slice(first, first + PARTITIONS_PER_WRITE).flat(), refused: [] });
+    }
+    if (refused.length + unfit.length > 0) parts.push({ rows: [], refused: [...refused, ...unfit] });
+    return parts;
+  }
+
+  /** Files of a part get to their places once all of them are written, and all of them or none. */
+  async #write(delivery: HistoryDelivery, { rows, refused }: Part): Promise<void> {
     const staged = join(this.#staging, randomUUID());
-    const { accepted, unfit } = this.#check(delivery, rows);
     try {
       await mkdir(staged);
-      if (accepted.length > 0) await this.#writer.write({ delivery, rows: accepted, folder: staged });
-      await this.#writeErrors(staged, delivery, [...refused, ...unfit]);
+      if (rows.length > 0) await this.#writer.write({ delivery, rows, folder: staged });
+      await this.#writeErrors(staged, delivery, refused);
       this.#unputKeys.push(...(await placeFiles(staged, this.#options.folder)));
     } finally {
       // What is left beside the history is no reason to land its rows again.
       const left = [staged, `${staged}.jsonl`].map((path) => rm(path, { recursive: true, force: true }));
       await Promise.allSettled(left);
     }
-  }
-
-  #check(delivery: HistoryDelivery, rows: readonly TakenRow[]) {
-    const check = this.#checks.get(delivery) ?? rowCheck(delivery.schema);
-    this.#checks.set(delivery, check);
-    const accepted: object[] = [];
-    const unfit: RefusedRecord[] = [];
-    for (const { row, original } of rows) {
-      const checked = check(row);
-      if (checked.ok) accepted.push(checked.row);
-      else unfit.push(unconverted(original ?? bytesOf(row), checked.problem));
-    }
-    return { accepted, unfit };
   }
 
   async #writeErrors(

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
 import { DiskLander, type DiskLanderOptions, unconverted } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
 import { MARK } from '../../../../localstack/history/own-folder.ts';
@@ -433,6 +434,55 @@ describe('a flush', () => {
       expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
       expect(await errorLines(folder)).toEqual([expect.objectContaining({ rawData: 'blocked' })]);
     });
+  });
+
+  /** Each in an hour of its own. */
+  function rowsOfHours(count: number) {
+    return Array.from({ length: count }, (_, hour) => {
+      const [event_date, time = ''] = new Date(Date.UTC(2000, 0, 1, hour)).toISOString().split('T');
+      return row(`row-${hour}`, { event_date, event_hour: time.slice(0, 2) });
+    });
+  }
+
+  it('of more hours than can be written at once lands all of them', async () => {
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, rowsOfHours(450));
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(450);
+      expect(await keysBelow(folder)).toHaveLength(450);
+    });
+  });
+
+  it('writes a bounded number of hours at a time, and again only what could not be written', async () => {
+    const writes: string[][] = [];
+    let failing: number | undefined = 2;
+    const writer: DiskLanderOptions['writer'] = {
+      write: async ({ rows }) => {
+        const written = z
+          .array(z.object({ event_id: z.string(), event_date: z.string(), event_hour: z.string() }))
+          .parse(rows);
+        expect(new Set(written.map((one) => `${one.event_date} ${one.event_hour}`)).size).toBeLessThanOrEqual(200);
+        writes.push(written.map(({ event_id }) => event_id));
+        if (writes.length === failing) throw new Error('out of memory');
+      },
+      close: async () => {},
+    };
+    await withLander(
+      async (lander) => {
+        const rows = rowsOfHours(12_000).flatMap((one) => [one, { ...one, event_id: `${one.event_id}-again` }]);
+        lander.land(delivery, rows);
+        await expect(lander.flush()).rejects.toThrow('out of memory');
+        const tried = new Set(writes.flat());
+        expect([tried.size, writes.flat().length]).toEqual([rows.length, rows.length]);
+        const failed = writes[1];
+        writes.length = 0;
+        failing = undefined;
+        await lander.flush();
+        await lander.flush();
+        expect(writes).toEqual([failed]);
+      },
+      { writer },
+    );
   });
 
   it('in the background that fails is told, and tried again', async () => {
