@@ -15,6 +15,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pMap from 'p-map';
 import type { HistoryDelivery } from '../../shared/offline/deliveries.ts';
+import { LocalEnvironmentError } from '../child-process.ts';
 import { emptyOwnFolders } from './own-folder.ts';
 import { ParquetWriter } from './parquet-writer.ts';
 import { placeFiles } from './place-files.ts';
@@ -79,6 +80,11 @@ interface TakenRow {
 }
 
 interface Waiting {
+  readonly rows: readonly TakenRow[];
+  readonly refused: readonly RefusedRecord[];
+}
+
+interface Collected extends Waiting {
   rows: TakenRow[];
   refused: RefusedRecord[];
 }
@@ -95,14 +101,16 @@ export class DiskLander implements Lander {
   readonly #staging: string;
   readonly #writer: Pick<ParquetWriter, 'write' | 'close'>;
   readonly #checks = new Map<HistoryDelivery, (row: unknown) => CheckedRow>();
-  #waiting = new Map<HistoryDelivery, Waiting>();
+  #waiting = new Map<HistoryDelivery, Collected>();
   #waitingRows = 0;
+  /** What the flush in progress has not written yet. */
+  readonly #landing = new Map<Part, HistoryDelivery>();
   #cancelTimer: (() => void) | undefined;
   /** The flush in progress and those that wait for it. */
   #flushing: Promise<void> = Promise.resolve();
   #putObject: PutObject | undefined;
   /** Keys of files that are in their place, and not yet in the bucket. */
-  #unputKeys: string[] = [];
+  readonly #unputKeys = new Set<string>();
 
   private constructor(options: DiskLanderOptions) {
     this.#options = { flushAfterMillis: 2_000, flushRows: 5_000, now: Date.now, after: afterByTimer, ...options };
@@ -146,18 +154,38 @@ export class DiskLander implements Lander {
     return flush;
   }
 
-  /** Lands what waits. Nothing may be handed over afterwards. */
+  /**
+   * Lands what waits. Nothing may be handed over afterwards.
+   * @throws LocalEnvironmentError that says how many rows of which table are lost, and why.
+   */
   async close(): Promise<void> {
-    try {
-      await this.flush();
-    } finally {
-      this.#cancelTimer?.();
-      await this.#writer.close();
-      await rm(this.#staging, { recursive: true, force: true });
-    }
+    const errors: unknown[] = [];
+    await this.flush().catch((error: unknown) => errors.push(error));
+    this.#cancelTimer?.();
+    // The next run empties what cannot be removed.
+    await Promise.allSettled([this.#writer.close(), rm(this.#staging, { recursive: true, force: true })]);
+    const unlanded = this.unlanded();
+    if (unlanded === undefined) return;
+    const [reason = 'they came while the run ended'] = errors;
+    throw new LocalEnvironmentError(`${unlanded}: ${String(reason)}`, { cause: reason });
   }
 
-  #of(delivery: HistoryDelivery): Waiting {
+  /** What would be lost if the process ended now, in one sentence without its full stop. */
+  unlanded(): string | undefined {
+    const rows = new Map<string, number>();
+    const count = (delivery: HistoryDelivery, part: Part | Waiting) => {
+      const { tableName } = delivery.schema;
+      rows.set(tableName, (rows.get(tableName) ?? 0) + part.rows.length + part.refused.length);
+    };
+    for (const [delivery, waiting] of this.#waiting) count(delivery, waiting);
+    for (const [part, delivery] of this.#landing) count(delivery, part);
+    const lost = [...rows].filter(([, number]) => number > 0).map(([table, number]) => `${number} of ${table}`);
+    if (lost.length > 0) return `Rows of the history are lost, ${lost.join(', ')}`;
+    if (this.#putObject === undefined || this.#unputKeys.size === 0) return undefined;
+    return `Files of the history are on disk and not in the bucket, ${this.#unputKeys.size} of them`;
+  }
+
+  #of(delivery: HistoryDelivery): Collected {
     const waiting = this.#waiting.get(delivery) ?? { rows: [], refused: [] };
     this.#waiting.set(delivery, waiting);
     return waiting;
@@ -186,22 +214,31 @@ export class DiskLander implements Lander {
     this.#waitingRows = 0;
     const errors: unknown[] = [];
     for (const [delivery, taken] of waiting) {
-      for (const part of this.#partsOf(delivery, taken)) {
-        try {
-          await this.#write(delivery, part);
-        } catch (error) {
-          this.#giveBack(delivery, part);
-          errors.push(error);
-        }
+      try {
+        for (const part of this.#partsOf(delivery, taken)) this.#landing.set(part, delivery);
+      } catch (error) {
+        this.#giveBack(delivery, taken);
+        errors.push(error);
+      }
+    }
+    for (const [part, delivery] of this.#landing) {
+      try {
+        await this.#write(delivery, part);
+      } catch (error) {
+        const rows = part.rows.map((row) => ({ row, original: undefined }));
+        this.#giveBack(delivery, { rows, refused: part.refused });
+        errors.push(error);
+      } finally {
+        this.#landing.delete(part);
       }
     }
     await this.#put().catch((error: unknown) => errors.push(error));
     if (errors.length > 0) throw oneOf(errors);
   }
 
-  #giveBack(delivery: HistoryDelivery, { rows, refused }: Part): void {
+  #giveBack(delivery: HistoryDelivery, { rows, refused }: Waiting): void {
     const later = this.#of(delivery);
-    later.rows = [...rows.map((row) => ({ row, original: undefined })), ...later.rows];
+    later.rows = [...rows, ...later.rows];
     later.refused = [...refused, ...later.refused];
     this.#waitingRows += rows.length + refused.length;
   }
@@ -238,7 +275,7 @@ export class DiskLander implements Lander {
       await mkdir(staged);
       if (rows.length > 0) await this.#writer.write({ delivery, rows, folder: staged });
       await this.#writeErrors(staged, delivery, refused);
-      this.#unputKeys.push(...(await placeFiles(staged, this.#options.folder)));
+      for (const key of await placeFiles(staged, this.#options.folder)) this.#unputKeys.add(key);
     } finally {
       // What is left beside the history is no reason to land its rows again.
       const left = [staged, `${staged}.jsonl`].map((path) => rm(path, { recursive: true, force: true }));
@@ -273,22 +310,17 @@ export class DiskLander implements Lander {
   async #put(): Promise<void> {
     const putObject = this.#putObject;
     if (putObject === undefined) return;
-    const keys = this.#unputKeys;
-    this.#unputKeys = [];
-    const put = new Set<string>();
-    try {
-      await pMap(
-        keys,
-        async (key) => {
-          await putObject(key, await readFile(join(this.#options.folder, key)));
-          put.add(key);
-        },
-        { concurrency: PUTS_AT_ONCE },
-      );
-    } catch (error) {
-      this.#unputKeys = keys.filter((key) => !put.has(key));
-      throw error;
-    }
+    await pMap(
+      [...this.#unputKeys],
+      async (key) => {
+        // To the end of those that wait: one that fails for ever must not be the first each time.
+        this.#unputKeys.delete(key);
+        this.#unputKeys.add(key);
+        await putObject(key, await readFile(join(this.#options.folder, key)));
+        this.#unputKeys.delete(key);
+      },
+      { concurrency: PUTS_AT_ONCE },
+    );
   }
 }
 
@@ -303,8 +335,8 @@ function bytesOf(row: unknown): Uint8Array {
 
 /** Every reason once: many deliveries fail for the same one, such as a full disk. */
 function oneOf(errors: readonly unknown[]): unknown {
-  if (errors.length === 1) return errors[0];
-  return new AggregateError(errors, [...new Set(errors.map(String))].join('; '));
+  const texts = [...new Set(errors.map(String))];
+  return texts.length === 1 ? errors[0] : new AggregateError(errors, texts.join('; '));
 }
 
 /** Of what is no row of its table. */

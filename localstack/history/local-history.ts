@@ -25,8 +25,10 @@ export interface LocalHistory {
   publishTo(deployment: Pick<Deployment, 'endpoint' | 'historyBucketName'>): void;
   /** @throws what kept something from its place. */
   flush(): Promise<void>;
-  /** Lands what waits, and takes nothing any more. */
+  /** Lands what waits, and takes nothing any more. @throws LocalEnvironmentError that says what is lost, and why. */
   close(): Promise<void>;
+  /** What would be lost if the process ended now. */
+  unlanded(): string | undefined;
 }
 
 /**
@@ -48,6 +50,16 @@ export async function openLocalHistory(options: {
   const server = await startRowServer({ deliveries, lander });
   const streamed = new Map(options.repository.sources.map((source) => [source, streamDelivery(source)]));
   let s3: S3Client | undefined;
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await server.stop();
+    try {
+      await lander.close();
+    } finally {
+      s3?.destroy();
+      release();
+    }
+  }
   return {
     folder,
     url: server.url,
@@ -62,14 +74,10 @@ export async function openLocalHistory(options: {
       lander.publishTo((key, content) => bucket.put(key, content));
     },
     flush: () => lander.flush(),
-    close: async () => {
-      await server.stop();
-      try {
-        await lander.close();
-      } finally {
-        s3?.destroy();
-        release();
-      }
+    unlanded: () => lander.unlanded(),
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { LocalEnvironmentError } from '../../../../localstack/child-process.ts';
 import { DiskLander, type DiskLanderOptions, unconverted } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
 import { MARK } from '../../../../localstack/history/own-folder.ts';
@@ -61,6 +62,14 @@ async function withLander(
     } finally {
       await lander.close();
     }
+  });
+}
+
+/** Each in an hour of its own. */
+function rowsOfHours(count: number) {
+  return Array.from({ length: count }, (_, hour) => {
+    const [event_date, time = ''] = new Date(Date.UTC(2000, 0, 1, hour)).toISOString().split('T');
+    return row(`row-${hour}`, { event_date, event_hour: time.slice(0, 2) });
   });
 }
 
@@ -436,14 +445,6 @@ describe('a flush', () => {
     });
   });
 
-  /** Each in an hour of its own. */
-  function rowsOfHours(count: number) {
-    return Array.from({ length: count }, (_, hour) => {
-      const [event_date, time = ''] = new Date(Date.UTC(2000, 0, 1, hour)).toISOString().split('T');
-      return row(`row-${hour}`, { event_date, event_hour: time.slice(0, 2) });
-    });
-  }
-
   it('of more hours than can be written at once lands all of them', async () => {
     await withLander(async (lander, folder) => {
       lander.land(delivery, rowsOfHours(450));
@@ -510,6 +511,74 @@ describe('a lander', () => {
       lander.land(delivery, [row('last')]);
       await lander.close();
       expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+    });
+  });
+
+  it('says when it is closed how many rows of which table are lost, and why', async () => {
+    const writer: DiskLanderOptions['writer'] = {
+      write: () => Promise.reject(new Error('the disk is full')),
+      close: () => Promise.reject(new Error('never opened')),
+    };
+    await withFolder(async (folder) => {
+      const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after, writer });
+      lander.land(delivery, [row('a'), row('b')]);
+      lander.land(decidedDelivery(everything), [row('c')]);
+      lander.land(streamDelivery(transactions), [PARTITION]);
+      lander.refuse(streamDelivery(transactions), [unconverted(Buffer.from('kept'), 'no')]);
+      expect(lander.unlanded()).toBe('Rows of the history are lost, 3 of raw_everything, 2 of raw_transactions');
+      const closing = lander.close();
+      await expect(closing).rejects.toThrow(LocalEnvironmentError);
+      await expect(closing).rejects.toThrow(
+        'Rows of the history are lost, 3 of raw_everything, 1 of raw_transactions: Error: the disk is full',
+      );
+      expect(await errorLines(folder)).toHaveLength(1);
+      expect(await readdir(dirname(folder))).toEqual(['history']);
+    });
+  });
+
+  it('counts the rows of a write under way among those that would be lost', async () => {
+    const written = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const writer: DiskLanderOptions['writer'] = {
+      write: () => {
+        begun.resolve();
+        return written.promise;
+      },
+      close: async () => {},
+    };
+    await withLander(
+      async (lander) => {
+        lander.land(delivery, [row('a')]);
+        const flushed = lander.flush();
+        await begun.promise;
+        lander.land(delivery, [row('b')]);
+        expect(lander.unlanded()).toBe('Rows of the history are lost, 2 of raw_everything');
+        written.resolve();
+        await flushed;
+        expect(lander.unlanded()).toBe('Rows of the history are lost, 1 of raw_everything');
+        await lander.flush();
+        expect(lander.unlanded()).toBeUndefined();
+      },
+      { writer },
+    );
+  });
+
+  it('says which part of the history the bucket lacks; a file that it never takes does not keep others from it', async () => {
+    await withFolder(async (folder) => {
+      const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after });
+      const bucket = new Set<string>();
+      let poison: string | undefined;
+      lander.publishTo(async (key) => {
+        poison ??= key;
+        if (key === poison) throw new Error('refused');
+        bucket.add(key);
+      });
+      lander.land(delivery, rowsOfHours(20));
+      for (let attempt = 0; attempt < 20; attempt++) await lander.flush().catch(() => {});
+      expect(bucket.size).toBe(19);
+      await expect(lander.close()).rejects.toThrow(
+        'Files of the history are on disk and not in the bucket, 1 of them: Error: refused',
+      );
     });
   });
 });
