@@ -42,7 +42,7 @@ function localEnvironment(additions: Environment = {}): NodeJS.ProcessEnv {
 }
 
 const running = new Set<ChildProcess>();
-const lastWork = new Set<() => Promise<void>>();
+const lastWork = new Set<LastWork>();
 let stopsWithParent = false;
 let isEnding = false;
 
@@ -69,19 +69,44 @@ function stopChildrenWithParent(): void {
 
 /** A second signal does not wait. */
 async function endBy(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
-  if (!isEnding) {
-    isEnding = true;
-    const done = Promise.allSettled([...lastWork].map((work) => work()));
-    await Promise.race([done, delay(LAST_WORK_MILLIS)]);
-  }
-  process.exit(process.exitCode ?? 128 + constants.signals[signal]);
+  const exitCode = 128 + constants.signals[signal];
+  if (isEnding) process.exit(exitCode);
+  isEnding = true;
+  const undone = await doLastWork([...lastWork], delay(LAST_WORK_MILLIS));
+  for (const text of undone) console.error(`\n${text}`);
+  process.exit(undone.length > 0 ? 1 : (process.exitCode ?? exitCode));
 }
 
-/** Has work done before a signal ends this process, while its servers still run. @returns what takes that back. */
-export function beforeEnd(work: () => Promise<void>): () => void {
+/** What is to be done before this process ends. */
+export interface LastWork {
+  readonly work: () => Promise<void>;
+  /** What is lost when the work is not done in time. */
+  readonly unfinished: () => string;
+}
+
+/** @returns what went wrong, one text for each work that failed or was not done when `deadline` resolves. */
+export async function doLastWork(works: readonly LastWork[], deadline: Promise<unknown>): Promise<string[]> {
+  const outcomes = works.map(async ({ work, unfinished }) => {
+    const done = work().then(() => undefined, messageOf);
+    return Promise.race([done, deadline.then(unfinished)]);
+  });
+  return (await Promise.all(outcomes)).filter((text) => text !== undefined);
+}
+
+/** Of what was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof LocalEnvironmentError ? error.message : String(error);
+}
+
+/**
+ * Has work done before a signal ends this process, while its servers still run. When it fails or takes too long, it is said, and
+ * the exit code is 1.
+ * @returns what takes that back.
+ */
+export function beforeEnd(last: LastWork): () => void {
   stopChildrenWithParent();
-  lastWork.add(work);
-  return () => lastWork.delete(work);
+  lastWork.add(last);
+  return () => lastWork.delete(last);
 }
 
 /**

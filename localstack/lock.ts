@@ -1,17 +1,17 @@
 /** One at a time: what several processes of this machine must not do at once, such as installing into one folder. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const RETRY_MILLIS = 200;
 
+/** Tells this process from an earlier one of the same number, as in a container that starts anew. */
+const THIS_PROCESS = randomUUID();
+
 /** Does some work while nobody else who asks for the same file does theirs. Waits for its turn. */
 export async function withLock<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
-  await mkdir(dirname(file), { recursive: true });
-  while (!(await take(file))) {
-    if (await isAbandoned(file)) await rm(file, { force: true });
-    else await delay(RETRY_MILLIS);
-  }
+  while ((await takeLock(file)) !== undefined) await delay(RETRY_MILLIS);
   try {
     return await work();
   } finally {
@@ -19,22 +19,70 @@ export async function withLock<Result>(file: string, work: () => Promise<Result>
   }
 }
 
-async function take(file: string): Promise<boolean> {
-  return writeFile(file, String(process.pid), { flag: 'wx' }).then(
-    () => true,
-    () => false,
-  );
+/**
+ * Takes a file, which is free again once it is removed or its process is gone.
+ * @returns the number of the process that has it, and nothing when this one has it from now on.
+ */
+export async function takeLock(file: string): Promise<number | undefined> {
+  await mkdir(dirname(file), { recursive: true });
+  // Written aside and linked, so that nobody ever reads half of it.
+  const own = `${file}.${randomUUID()}`;
+  await writeFile(own, `${process.pid} ${THIS_PROCESS}`);
+  try {
+    for (;;) {
+      if (await succeeds(link(own, file), 'EEXIST')) return undefined;
+      const held = await readIfThere(file);
+      if (held === undefined) continue;
+      const [processId = '', processName] = held.split(' ');
+      if (isRunning(Number(processId), processName)) return Number(processId);
+      await removeAbandoned(file, held);
+    }
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 /** A process that was killed leaves its file behind; then nobody of the number in it runs. */
-async function isAbandoned(file: string): Promise<boolean> {
-  // Empty between its creation and its writing, and gone when its holder is done: neither is abandoned.
-  const processId = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (processId === 0) return false;
+function isRunning(processId: number, processName: string | undefined): boolean {
+  if (!Number.isInteger(processId) || processId <= 0) return false;
+  if (processId === process.pid) return processName === THIS_PROCESS;
   try {
     process.kill(processId, 0);
-    return false;
-  } catch {
     return true;
+  } catch (error) {
+    // A process of another user may not be signalled, and runs.
+    return hasCode(error, 'EPERM');
   }
+}
+
+/** Somebody else may have done so meanwhile and taken the file; then it stays theirs. */
+async function removeAbandoned(file: string, content: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  if (!(await succeeds(rename(file, aside), 'ENOENT'))) return;
+  if ((await readFile(aside, 'utf8')) !== content) await succeeds(link(aside, file), 'EEXIST');
+  await rm(aside);
+}
+
+/** @returns false when work fails with a code that is expected. @throws its other errors. */
+async function succeeds(work: Promise<void>, expectedCode: string): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (hasCode(error, expectedCode)) return false;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }

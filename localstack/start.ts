@@ -6,12 +6,13 @@
  * 3. Read the features of every user back and compare each with an oracle; then decide live transactions.
  * 4. Everything that was sent and answered lands as history; a training set of it must equal the oracle, too.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { fraudDetection, labels, transactions, userTransactions } from '../shared/features/fraud.ts';
 import { repository } from '../shared/features/index.ts';
 import { ModelPackageError } from '../shared/scoring/package.ts';
 import { activateModel, SHIPPED_MODEL, untilModelDecides } from './activate-model.ts';
 import type { FeaturesResult } from './api-client.ts';
-import { beforeEnd, LocalEnvironmentError, type LocalServer } from './child-process.ts';
+import { beforeEnd, LocalEnvironmentError, type LocalServer, messageOf } from './child-process.ts';
 import { type Deployment, deployLocally } from './deploy.ts';
 import { sourceLine, writeEnvFile } from './env-file.ts';
 import { type LocalHistory, openLocalHistory } from './history/local-history.ts';
@@ -19,6 +20,7 @@ import { labelOf } from './labels.ts';
 import { measureCalls } from './latency.ts';
 import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
 import { count, curlLine, decisionsTable, featuresTable, latencySentence, progressBar, step } from './report.ts';
+import { holdDirectory } from './run-directory.ts';
 import { type Decided, decideLive, MERCHANT_ID, normalTransaction } from './start/decide.ts';
 import { proveLanded, proveTrainingSet } from './start/history.ts';
 import { type Options, parseOptions } from './start/options.ts';
@@ -28,20 +30,40 @@ import { verify } from './start/verify.ts';
 import { type Streams, startStreams } from './streams.ts';
 
 const USER_COUNT = 40;
+/** So long a run that a signal ends waits for batches in flight, of the time that it has. */
+const LAST_READ_MILLIS = 2_000;
 
 async function main(options: Options): Promise<void> {
   const { directory } = options;
+  // Before anything is written: the endpoint's log would be the first.
+  const release = await holdDirectory(directory);
   const server = options.endpoint === undefined ? await startEndpoint(options) : undefined;
   // Functions of an endpoint that somebody else started may run where this process cannot be reached.
   const history = server && (await openLocalHistory({ directory, repository, onError: warnOfLanding }));
-  const forget = beforeEnd(async () => history?.close());
+  const reading: { streams?: Streams } = {};
+  const forget = beforeEnd({
+    work: async () => {
+      // What is read from now on would be counted and land nowhere. Batches in flight may take longer than a signal waits.
+      await Promise.race([reading.streams?.stop().catch(() => {}), delay(LAST_READ_MILLIS)]);
+      await history?.close();
+    },
+    unfinished: () =>
+      `${history?.unlanded() ?? 'The history may lack its last rows'}: the run ended before they landed`,
+  });
   try {
-    await run(options, { endpoint: options.endpoint ?? server?.endpoint ?? '', history });
+    await run(options, { endpoint: options.endpoint ?? server?.endpoint ?? '', history, reading });
   } finally {
+    // It must not hide why the run failed, if it did.
+    await history?.close().catch(tellLoss);
     forget();
-    await history?.close();
     await server?.stop();
+    release();
   }
+}
+
+function tellLoss(error: unknown): void {
+  console.error(`\n${messageOf(error)}`);
+  process.exitCode = 1;
 }
 
 function warnOfLanding(error: unknown): void {
@@ -50,7 +72,11 @@ function warnOfLanding(error: unknown): void {
 
 async function run(
   options: Options,
-  { endpoint, history }: { readonly endpoint: string; readonly history: LocalHistory | undefined },
+  {
+    endpoint,
+    history,
+    reading,
+  }: { readonly endpoint: string; readonly history: LocalHistory | undefined; readonly reading: { streams?: Streams } },
 ): Promise<void> {
   const { directory } = options;
   const deployment = await step({
@@ -73,6 +99,7 @@ async function run(
     logFile: `${directory}/ministack.log`,
     onRead: (source, records) => history?.landStreamed(source, records),
   });
+  reading.streams = streams;
   const scene = await stream(options, streams, prefix);
   const results = await verify(deployment, scene);
   const decided = await decideLive(deployment, options.seed, prefix);

@@ -10,6 +10,7 @@ import { LocalEnvironmentError } from '../child-process.ts';
 import type { Deployment } from '../deploy.ts';
 import { clientConfigurationOf, s3EndpointOf } from '../endpoint.ts';
 import type { StreamRecord } from '../poller.ts';
+import { holdDirectory } from '../run-directory.ts';
 import { DiskLander, type Lander } from './lander.ts';
 import { startRowServer } from './row-server.ts';
 
@@ -24,22 +25,41 @@ export interface LocalHistory {
   publishTo(deployment: Pick<Deployment, 'endpoint' | 'historyBucketName'>): void;
   /** @throws what kept something from its place. */
   flush(): Promise<void>;
-  /** Lands what waits, and takes nothing any more. */
+  /** Lands what waits, and takes nothing any more. @throws LocalEnvironmentError that says what is lost, and why. */
   close(): Promise<void>;
+  /** What would be lost if the process ended now. */
+  unlanded(): string | undefined;
 }
 
-/** @param options.directory of the run; its folder `history` is emptied. */
+/**
+ * @param options.directory of the run, held from now on; its folder `history` is emptied, when a run made it.
+ * @throws LocalEnvironmentError when another run holds the directory, or the folder is somebody else's.
+ */
 export async function openLocalHistory(options: {
   readonly directory: string;
   readonly repository: Pick<FeatureRepository, 'sources' | 'services'>;
   readonly onError: (error: unknown) => void;
 }): Promise<LocalHistory> {
   const folder = join(options.directory, 'history');
-  const lander = await DiskLander.open({ folder, onError: options.onError });
+  const release = await holdDirectory(options.directory);
+  const lander = await DiskLander.open({ folder, onError: options.onError }).catch((error: unknown) => {
+    release();
+    throw error;
+  });
   const deliveries = new Map(functionDeliveries(options.repository).map((found) => [found.schema.tableName, found]));
   const server = await startRowServer({ deliveries, lander });
   const streamed = new Map(options.repository.sources.map((source) => [source, streamDelivery(source)]));
   let s3: S3Client | undefined;
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await server.stop();
+    try {
+      await lander.close();
+    } finally {
+      s3?.destroy();
+      release();
+    }
+  }
   return {
     folder,
     url: server.url,
@@ -54,13 +74,10 @@ export async function openLocalHistory(options: {
       lander.publishTo((key, content) => bucket.put(key, content));
     },
     flush: () => lander.flush(),
-    close: async () => {
-      await server.stop();
-      try {
-        await lander.close();
-      } finally {
-        s3?.destroy();
-      }
+    unlanded: () => lander.unlanded(),
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }

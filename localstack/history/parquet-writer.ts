@@ -41,16 +41,19 @@ export class ParquetWriter {
   }
 
   async close(): Promise<void> {
-    const opened = await this.#opening;
+    const opened = await this.#opening?.catch(() => undefined);
     opened?.connection.closeSync();
     opened?.instance.closeSync();
   }
 
   #open() {
-    this.#opening ??= DuckDBInstance.create(':memory:', SETTINGS).then(async (instance) => ({
-      instance,
-      connection: await instance.connect(),
-    }));
+    this.#opening ??= DuckDBInstance.create(':memory:', SETTINGS)
+      .then(async (instance) => ({ instance, connection: await instance.connect() }))
+      .catch((error: unknown) => {
+        // The next write tries again.
+        this.#opening = undefined;
+        throw error;
+      });
     return this.#opening;
   }
 }

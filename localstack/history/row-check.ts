@@ -2,7 +2,10 @@
 import * as z from 'zod';
 import { type HistorySchema, PARTITION } from '../../shared/offline/history-schema.ts';
 
-export type CheckedRow = { readonly ok: true; readonly row: object } | { readonly ok: false; readonly problem: string };
+export type CheckedRow =
+  /** `partition` is equal for rows of one file. */
+  | { readonly ok: true; readonly row: object; readonly partition: string }
+  | { readonly ok: false; readonly problem: string };
 
 const text = z.string().refine((value) => value.isWellFormed());
 const whole = z.int();
@@ -19,7 +22,10 @@ export function rowCheck({ columns, tableName }: HistorySchema): (row: unknown) 
   });
   return (row) => {
     const parsed = shape.safeParse(row);
-    if (parsed.success) return { ok: true, row: parsed.data };
+    if (parsed.success) {
+      const partition = `${parsed.data[PARTITION.date]}/${parsed.data[PARTITION.hour]}`;
+      return { ok: true, row: parsed.data, partition };
+    }
     // Values are not quoted: they are somebody's transactions.
     const column = String(parsed.error.issues[0]?.path[0] ?? '');
     const wanted =

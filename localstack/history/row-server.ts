@@ -117,17 +117,19 @@ function putRecordBatch(
     throw new RefusedRequestError('ResourceNotFoundException', `There is no ${DeliveryStreamName}, but ${known}`);
   }
   const rows: unknown[] = [];
+  const originals: Uint8Array[] = [];
   const refused: RefusedRecord[] = [];
   for (const { Data } of Records) {
     const data = Buffer.from(Data, 'base64');
     try {
       rows.push(JSON.parse(data.toString()));
+      originals.push(data);
     } catch {
       // As Firehose: it takes every record, and keeps below its error prefix what it cannot convert.
       refused.push(unconverted(data, 'The record is not JSON.'));
     }
   }
-  lander.land(delivery, rows);
+  lander.land(delivery, rows, originals);
   if (refused.length > 0) lander.refuse(delivery, refused);
   return { FailedPutCount: 0, Encrypted: false, RequestResponses: Records.map(() => ({ RecordId: randomUUID() })) };
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { LocalEnvironmentError, startServer } from '../../../localstack/child-process.ts';
+import { doLastWork, LocalEnvironmentError, startServer } from '../../../localstack/child-process.ts';
 import { parseOutputs, resourceProgressOf } from '../../../localstack/deploy.ts';
 import { environmentOf } from '../../../localstack/endpoint.ts';
 import { startMiniStack } from '../../../localstack/ministack.ts';
@@ -97,6 +97,24 @@ describe('a local server', () => {
       readyWithinMillis: 10_000,
     });
     await expect(server.stop()).resolves.toBeUndefined();
+  });
+});
+
+describe('work before the end', () => {
+  const never = new Promise<void>(() => {});
+  const of = (work: () => Promise<void>) => ({ work, unfinished: () => 'unfinished' });
+
+  test('says what failed, whatever the others do', async () => {
+    const works = [
+      of(async () => {}),
+      of(() => Promise.reject(new LocalEnvironmentError('3 rows are lost'))),
+      of(() => Promise.reject(new TypeError('a fault'))),
+    ];
+    expect(await doLastWork(works, never)).toEqual(['3 rows are lost', 'TypeError: a fault']);
+  });
+
+  test('says what was not done in time', async () => {
+    expect(await doLastWork([of(() => never), of(async () => {})], Promise.resolve())).toEqual(['unfinished']);
   });
 });
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { withLock } from '../../../localstack/lock.ts';
+import { takeLock, withLock } from '../../../localstack/lock.ts';
 
 let directory: string;
 let file: string;
@@ -36,9 +36,34 @@ it('is released when the work fails', async () => {
   expect(await withLock(file, async () => 'next')).toBe('next');
 });
 
-it('is taken over from a process that was killed', async () => {
-  await withLock(file, async () => {});
+it.each([
   // No process has a number above the greatest that Linux and macOS give.
-  await writeFile(file, String(2 ** 22 + 1));
+  ['a process that was killed', `${2 ** 22 + 1}`],
+  ['an earlier process of the same number', `${process.pid} another`],
+  ['a process that was killed while it wrote', ''],
+])('is taken over from %s', async (_, content) => {
+  await withLock(file, async () => {});
+  await writeFile(file, content);
   expect(await withLock(file, async () => 'next')).toBe('next');
+});
+
+it('is taken over by one of many', async () => {
+  await withLock(file, async () => {});
+  await writeFile(file, `${2 ** 22 + 1}`);
+  const holders = await Promise.all(Array.from({ length: 20 }, () => takeLock(file)));
+  expect(holders.filter((holder) => holder === undefined)).toHaveLength(1);
+  expect(new Set(holders)).toEqual(new Set([undefined, process.pid]));
+  expect(await readdir(dirname(file))).toEqual([basename(file)]);
+});
+
+it('names the process that has it', async () => {
+  await mkdir(dirname(file));
+  // The first process of the machine runs, and is another user's unless these tests are root's.
+  await writeFile(file, '1 first');
+  expect(await takeLock(file)).toBe(1);
+});
+
+it('says why it cannot be taken', async () => {
+  await writeFile(join(directory, 'folder'), '');
+  await expect(withLock(file, async () => 'never')).rejects.toThrow('EEXIST');
 });

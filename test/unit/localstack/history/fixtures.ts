@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import * as z from 'zod';
+import { MARK } from '../../../../localstack/history/own-folder.ts';
 import { decimal, eventSource, eventTime, identifier } from '../../../../shared/definitions/index.ts';
 import { streamDelivery } from '../../../../shared/offline/deliveries.ts';
 import { queryRows, withDuckDb } from '../../../../shared/offline/embedded/duckdb.ts';
@@ -45,11 +46,11 @@ export async function withFolder(use: (folder: string) => Promise<void>): Promis
   }
 }
 
-/** Keys of all files below a folder, in order. */
+/** Keys of all files below a folder but its mark, in order. */
 export async function keysBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== MARK)
     .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
     .sort();
 }

@@ -1,8 +1,11 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { DiskLander, type DiskLanderOptions } from '../../../../localstack/history/lander.ts';
+import * as z from 'zod';
+import { LocalEnvironmentError } from '../../../../localstack/child-process.ts';
+import { DiskLander, type DiskLanderOptions, unconverted } from '../../../../localstack/history/lander.ts';
 import { landStreamed } from '../../../../localstack/history/local-history.ts';
+import { MARK } from '../../../../localstack/history/own-folder.ts';
 import { fraudDetection, transactions } from '../../../../shared/features/fraud.ts';
 import {
   decidedDelivery,
@@ -59,6 +62,14 @@ async function withLander(
     } finally {
       await lander.close();
     }
+  });
+}
+
+/** Each in an hour of its own. */
+function rowsOfHours(count: number) {
+  return Array.from({ length: count }, (_, hour) => {
+    const [event_date, time = ''] = new Date(Date.UTC(2000, 0, 1, hour)).toISOString().split('T');
+    return row(`row-${hour}`, { event_date, event_hour: time.slice(0, 2) });
   });
 }
 
@@ -222,6 +233,46 @@ describe('what does not fit', () => {
     });
   });
 
+  const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+
+  it.each<[string, string, readonly Uint8Array[] | undefined, string]>([
+    ['row nested too deeply is refused with its original bytes', DEEP, [Buffer.from(DEEP)], DEEP],
+    ['row nested too deeply whose bytes are not known is refused without them', DEEP, undefined, ''],
+    ['cell nested too deeply is refused', `{"note":${DEEP}}`, undefined, ''],
+    [
+      'row with the spaces that it was sent with is refused with them',
+      '{ "note": 5 }',
+      [Buffer.from('{ "note": 5 }')],
+      '{ "note": 5 }',
+    ],
+  ])('a %s, and its neighbours land', async (_, text, originals, kept) => {
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, [row('before')]);
+      lander.land(delivery, [JSON.parse(text)], originals);
+      lander.land(delivery, [row('after')]);
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(2);
+      expect((await errorLines(folder)).map(({ rawData }) => rawData)).toEqual([kept]);
+    });
+  });
+
+  it('because it is nested too deeply does not keep its stream from landing', async () => {
+    const good = { event_id: 'good', at: 1_780_000_000_000 };
+    const texts = [DEEP, `{"event_id":"x","at":1,"note":${DEEP}}`, JSON.stringify(good)];
+    const records = texts.map((text, index) => ({
+      sequenceNumber: String(index),
+      partitionKey: 'p',
+      data: Buffer.from(text),
+      arrivedAtMillis: 1_780_000_000_001,
+    }));
+    await withLander(async (lander, folder) => {
+      landStreamed(lander, { source: everything, delivery, records });
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+      expect((await errorLines(folder)).map(({ rawData }) => rawData)).toEqual(texts.slice(0, 2));
+    });
+  });
+
   it('of a stream is kept with its original bytes where Firehose keeps it, and its neighbours land', async () => {
     const good = { event_id: 'good', at: 1_780_000_000_000, money: '12.5' };
     const poisons = ['{', JSON.stringify({ ...good, money: '0.001' }), '{"event_id":"x"}'];
@@ -341,6 +392,100 @@ describe('a flush', () => {
     });
   });
 
+  it('that cannot place one of its files places none, and leaves nothing beside the history', async () => {
+    const hours = ['09', '10', '11', '12'];
+    await withLander(async (lander, folder) => {
+      const published: string[] = [];
+      lander.publishTo(async (key) => void published.push(key));
+      // A file where the folder of an hour should be, after others that can be made.
+      const obstacle = join(folder, delivery.prefix, 'event_date=2026-05-28', 'event_hour=11');
+      await mkdir(dirname(obstacle), { recursive: true });
+      await writeFile(obstacle, '');
+      lander.land(
+        delivery,
+        hours.map((event_hour) => row(event_hour, { event_hour })),
+      );
+      for (let attempt = 0; attempt < 3; attempt++) {
+        await expect(lander.flush()).rejects.toThrow('EEXIST');
+        expect(await landedRows(folder, delivery.prefix, 'event_id')).toEqual([]);
+        expect(await readdir(`${folder}.staging`)).toEqual([MARK]);
+      }
+      await rm(obstacle);
+      await lander.flush();
+      const landed = await landedRows(folder, delivery.prefix, 'event_id');
+      expect(landed.map(({ event_id }) => event_id)).toEqual(hours);
+      expect(published.toSorted()).toEqual(await keysBelow(folder));
+    });
+  });
+
+  it('lands every delivery that it can, and tells of each that it cannot', async () => {
+    const others = functionDeliveries({ sources: [transactions], services: [fraudDetection] });
+    await withLander(async (lander, folder) => {
+      const bucket: string[] = [];
+      lander.publishTo(async (key) => void bucket.push(key));
+      const obstacles = [join(folder, delivery.prefix), join(folder, 'errors')];
+      for (const obstacle of obstacles) {
+        await mkdir(dirname(obstacle), { recursive: true });
+        await writeFile(obstacle.replace(/\/$/, ''), '');
+      }
+      lander.land(delivery, [row('blocked')]);
+      for (const other of others) lander.land(other, [PARTITION]);
+      lander.refuse(streamDelivery(transactions), [unconverted(Buffer.from('blocked'), 'no')]);
+      await expect(lander.flush()).rejects.toThrow(/raw\/everything.*errors/s);
+      const keys = await keysBelow(folder);
+      expect(bucket).toHaveLength(others.length);
+      for (const { prefix, fileNameBeginning } of others) {
+        const found = (key: string) => key.startsWith(prefix) && key.includes(fileNameBeginning);
+        expect([keys.filter(found).length, bucket.filter(found).length]).toEqual([1, 1]);
+      }
+      for (const obstacle of obstacles) await rm(obstacle.replace(/\/$/, ''));
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+      expect(await errorLines(folder)).toEqual([expect.objectContaining({ rawData: 'blocked' })]);
+    });
+  });
+
+  it('of more hours than can be written at once lands all of them', async () => {
+    await withLander(async (lander, folder) => {
+      lander.land(delivery, rowsOfHours(450));
+      await lander.flush();
+      expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(450);
+      expect(await keysBelow(folder)).toHaveLength(450);
+    });
+  });
+
+  it('writes a bounded number of hours at a time, and again only what could not be written', async () => {
+    const writes: string[][] = [];
+    let failing: number | undefined = 2;
+    const writer: DiskLanderOptions['writer'] = {
+      write: async ({ rows }) => {
+        const written = z
+          .array(z.object({ event_id: z.string(), event_date: z.string(), event_hour: z.string() }))
+          .parse(rows);
+        expect(new Set(written.map((one) => `${one.event_date} ${one.event_hour}`)).size).toBeLessThanOrEqual(200);
+        writes.push(written.map(({ event_id }) => event_id));
+        if (writes.length === failing) throw new Error('out of memory');
+      },
+      close: async () => {},
+    };
+    await withLander(
+      async (lander) => {
+        const rows = rowsOfHours(12_000).flatMap((one) => [one, { ...one, event_id: `${one.event_id}-again` }]);
+        lander.land(delivery, rows);
+        await expect(lander.flush()).rejects.toThrow('out of memory');
+        const tried = new Set(writes.flat());
+        expect([tried.size, writes.flat().length]).toEqual([rows.length, rows.length]);
+        const failed = writes[1];
+        writes.length = 0;
+        failing = undefined;
+        await lander.flush();
+        await lander.flush();
+        expect(writes).toEqual([failed]);
+      },
+      { writer },
+    );
+  });
+
   it('in the background that fails is told, and tried again', async () => {
     const errors: unknown[] = [];
     await withLander(
@@ -360,24 +505,80 @@ describe('a flush', () => {
 });
 
 describe('a lander', () => {
-  it('begins with an empty folder, whatever an earlier run or its end left there', async () => {
-    await withFolder(async (folder) => {
-      for (const file of [join(folder, 'raw/old.parquet'), join(`${folder}.staging`, 'half.parquet')]) {
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(file, 'old');
-      }
-      const lander = await DiskLander.open({ folder, onError: () => {} });
-      expect(await keysBelow(folder)).toEqual([]);
-      await lander.close();
-    });
-  });
-
   it('lands what waits when it is closed', async () => {
     await withFolder(async (folder) => {
       const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after });
       lander.land(delivery, [row('last')]);
       await lander.close();
       expect(await landedRows(folder, delivery.prefix, 'event_id')).toHaveLength(1);
+    });
+  });
+
+  it('says when it is closed how many rows of which table are lost, and why', async () => {
+    const writer: DiskLanderOptions['writer'] = {
+      write: () => Promise.reject(new Error('the disk is full')),
+      close: () => Promise.reject(new Error('never opened')),
+    };
+    await withFolder(async (folder) => {
+      const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after, writer });
+      lander.land(delivery, [row('a'), row('b')]);
+      lander.land(decidedDelivery(everything), [row('c')]);
+      lander.land(streamDelivery(transactions), [PARTITION]);
+      lander.refuse(streamDelivery(transactions), [unconverted(Buffer.from('kept'), 'no')]);
+      expect(lander.unlanded()).toBe('Rows of the history are lost, 3 of raw_everything, 2 of raw_transactions');
+      const closing = lander.close();
+      await expect(closing).rejects.toThrow(LocalEnvironmentError);
+      await expect(closing).rejects.toThrow(
+        'Rows of the history are lost, 3 of raw_everything, 1 of raw_transactions: Error: the disk is full',
+      );
+      expect(await errorLines(folder)).toHaveLength(1);
+      expect(await readdir(dirname(folder))).toEqual(['history']);
+    });
+  });
+
+  it('counts the rows of a write under way among those that would be lost', async () => {
+    const written = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const writer: DiskLanderOptions['writer'] = {
+      write: () => {
+        begun.resolve();
+        return written.promise;
+      },
+      close: async () => {},
+    };
+    await withLander(
+      async (lander) => {
+        lander.land(delivery, [row('a')]);
+        const flushed = lander.flush();
+        await begun.promise;
+        lander.land(delivery, [row('b')]);
+        expect(lander.unlanded()).toBe('Rows of the history are lost, 2 of raw_everything');
+        written.resolve();
+        await flushed;
+        expect(lander.unlanded()).toBe('Rows of the history are lost, 1 of raw_everything');
+        await lander.flush();
+        expect(lander.unlanded()).toBeUndefined();
+      },
+      { writer },
+    );
+  });
+
+  it('says which part of the history the bucket lacks; a file that it never takes does not keep others from it', async () => {
+    await withFolder(async (folder) => {
+      const lander = await DiskLander.open({ folder, onError: () => {}, after: new Alarm().after });
+      const bucket = new Set<string>();
+      let poison: string | undefined;
+      lander.publishTo(async (key) => {
+        poison ??= key;
+        if (key === poison) throw new Error('refused');
+        bucket.add(key);
+      });
+      lander.land(delivery, rowsOfHours(20));
+      for (let attempt = 0; attempt < 20; attempt++) await lander.flush().catch(() => {});
+      expect(bucket.size).toBe(19);
+      await expect(lander.close()).rejects.toThrow(
+        'Files of the history are on disk and not in the bucket, 1 of them: Error: refused',
+      );
     });
   });
 });

@@ -10,13 +10,17 @@ import { delivery, row } from './fixtures.ts';
 
 const NAME = 'raw_everything';
 const landed: { readonly to: HistoryDelivery; readonly row: unknown }[] = [];
+const originals: string[] = [];
 const refused: { readonly to: HistoryDelivery; readonly record: RefusedRecord }[] = [];
 
 function start(): Promise<RowServer> {
   return startRowServer({
     deliveries: new Map([[NAME, delivery]]),
     lander: {
-      land: (to, rows) => landed.push(...rows.map((found) => ({ to, row: found }))),
+      land: (to, rows, bytes = []) => {
+        landed.push(...rows.map((found) => ({ to, row: found })));
+        originals.push(...bytes.map((original) => Buffer.from(original).toString()));
+      },
       refuse: (to, records) => refused.push(...records.map((record) => ({ to, record }))),
     },
   });
@@ -73,8 +77,11 @@ describe('Firehose of a local run', () => {
   });
 
   it('takes a record that is not JSON, and has it refused with its original bytes', async () => {
-    const { status } = await post(batch(JSON.stringify(row('good')), '{"half', JSON.stringify(row('also good'))));
+    originals.length = 0;
+    const good = [` ${JSON.stringify(row('good'))}`, `${JSON.stringify(row('also good'))}\n`];
+    const { status } = await post(batch(good[0] ?? '', '{"half', good[1] ?? ''));
     expect(status).toBe(200);
+    expect(originals).toEqual(good);
     expect(landed.map((one) => one.row)).toEqual([row('good'), row('also good')]);
     expect(refused.map(({ record }) => [record.kind, Buffer.from(record.data).toString()])).toEqual([
       ['format-conversion-failed', '{"half'],
