@@ -19,6 +19,7 @@ import { ENV } from '../../functions/constants.ts';
 import { SERVE_ENV } from '../../functions/serve/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { repository } from '../../shared/features/index.ts';
+import { API } from '../support/api-description.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
 import { type Bundle, bundle } from './cold-start/bundles.ts';
 import { rank, round } from './measure.ts';
@@ -35,6 +36,7 @@ const FUNCTIONS = {
     folder: 'serve',
     environment: {
       ...TABLE,
+      [SERVE_ENV.api]: JSON.stringify(API),
       [SERVE_ENV.streamNames]: JSON.stringify(Object.fromEntries(SOURCE_NAMES.map((name) => [name, name]))),
     },
   },

@@ -267,7 +267,7 @@ class ChaosRun {
     this.#sent.push(transaction);
     const startedAt = performance.now();
     const { statusCode, body } = await handler(
-      httpRequest('POST', '/predict_fraud', { body: JSON.stringify(transaction) }),
+      httpRequest('POST', '/services/fraud_detection/decide', { body: JSON.stringify(transaction) }),
     );
     return { status: statusCode ?? 0, millis: performance.now() - startedAt, body: JSON.parse(body ?? '') };
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ServeHandler } from '../../../functions/serve/app.ts';
+import { API } from '../../support/api-description.ts';
 import { startTestTable, TEST_TABLE } from '../../support/dynamodb.ts';
 import { httpRequest, transaction } from '../../unit/serve/harness.ts';
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
     // No answer depends on how busy the machine is.
     DEADLINE_MILLIS: '120000',
     ONLINE_TABLE_NAME: TEST_TABLE,
+    API: JSON.stringify(API),
     STREAM_NAMES: '{"transactions":"transactions-stream","labels":"labels-stream"}',
   };
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
