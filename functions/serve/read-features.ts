@@ -78,19 +78,18 @@ function selectionOf(
     return { features: service.features, service };
   }
   const features = references.map((feature, index) => findFeature(repository, feature, `features[${index}]`));
-  const twice = features.findIndex((feature, index) => features.findIndex((first) => isSame(first, feature)) !== index);
+  const byName = Map.groupBy(features, ({ name }) => name);
+  const sharing = ({ name }: ServiceFeature) => byName.get(name) ?? [];
+  const twice = features.findIndex((feature) => sharing(feature).find((one) => one.view === feature.view) !== feature);
   if (twice >= 0) {
     throw invalid([{ field: `features[${twice}]`, problem: `${references[twice]} is asked for twice; remove one` }]);
   }
-  return { features: features.map((feature) => namedApart(feature, features)), service: undefined };
+  return { features: features.map((feature) => namedApart(feature, sharing(feature))), service: undefined };
 }
 
-const isSame = (left: ServiceFeature, right: ServiceFeature) => left.view === right.view && left.index === right.index;
-
 /** Of views, or versions of one, that both have a feature of this name, each is answered as `view@version:feature`. */
-function namedApart(feature: ServiceFeature, all: readonly ServiceFeature[]): ServiceFeature {
-  const isAlone = all.every((other) => other === feature || other.name !== feature.name);
-  return isAlone ? feature : { ...feature, name: featureReference(feature.view, feature.name) };
+function namedApart(feature: ServiceFeature, sharing: readonly ServiceFeature[]): ServiceFeature {
+  return sharing.length === 1 ? feature : { ...feature, name: featureReference(feature.view, feature.name) };
 }
 
 /** Checks every row against the join keys of the views, before anything is read. */
