@@ -28,11 +28,17 @@ export interface EventsRoute extends RoutePlace {
   readonly source: EventSource;
 }
 
-export interface PlainRoute extends RoutePlace {
-  readonly kind: 'features' | 'health' | 'openapi' | 'createTrainingSet' | 'readTrainingSet';
+interface PlainRoute extends RoutePlace {
+  readonly kind: 'features' | 'health' | 'openapi';
 }
 
-export type Route = DecideRoute | EventsRoute | PlainRoute;
+interface TrainingSetRoute extends RoutePlace {
+  readonly kind: 'createTrainingSet' | 'readTrainingSet';
+}
+
+export type ServingRoute = DecideRoute | EventsRoute | PlainRoute;
+
+export type Route = ServingRoute | TrainingSetRoute;
 
 /** A service together with the source whose events it decides. */
 export interface DecidingService {
@@ -41,14 +47,14 @@ export interface DecidingService {
 }
 
 /** What the serving function answers. */
-export function servingRoutes({ services, aliases, sources }: FeatureRepository): Route[] {
-  const deciding = services.flatMap((service) => decidingService(service) ?? []);
+export function servingRoutes({ services, aliases, sources }: FeatureRepository): ServingRoute[] {
+  const deciding = decidingServices(services);
   const byName = Map.groupBy(deciding, ({ service }) => service.name);
   return [
     { kind: 'features', name: 'features', method: 'POST', path: '/features' },
     ...[...byName].map(([name, versions]) => decideRoute(`/services/${name}/decide`, versions)),
     ...Object.entries(aliases).map(([alias, service]) => ({
-      ...decideRoute(`/${alias}`, [decidingService(service)]),
+      ...decideRoute(`/${alias}`, decidingServices([service])),
       alias,
     })),
     ...sources.map(
@@ -65,14 +71,13 @@ export function servingRoutes({ services, aliases, sources }: FeatureRepository)
   ];
 }
 
-function decidingService(service: FeatureService): DecidingService | undefined {
-  return service.decides && { service, source: service.decides };
+/** Those of some services that decide. */
+export function decidingServices(services: readonly FeatureService[]): DecidingService[] {
+  return services.flatMap((service) => (service.decides ? [{ service, source: service.decides }] : []));
 }
 
-function decideRoute(path: string, versions: readonly (DecidingService | undefined)[]): DecideRoute {
-  const [newest, ...older] = versions
-    .filter((version) => version !== undefined)
-    .toSorted((left, right) => right.service.version - left.service.version);
+function decideRoute(path: string, versions: readonly DecidingService[]): DecideRoute {
+  const [newest, ...older] = versions.toSorted((left, right) => right.service.version - left.service.version);
   if (newest === undefined) throw new Error(`nothing decides at ${path}`);
   return { kind: 'decide', name: `decide-${newest.service.name}`, method: 'POST', path, versions: [newest, ...older] };
 }
@@ -81,13 +86,4 @@ function decideRoute(path: string, versions: readonly (DecidingService | undefin
 export const TRAINING_SET_ROUTES = [
   { kind: 'createTrainingSet', name: 'create-training-set', method: 'POST', path: '/training-sets' },
   { kind: 'readTrainingSet', name: 'read-training-set', method: 'GET', path: '/training-sets/{id}' },
-] as const satisfies readonly PlainRoute[];
-
-/** Whether a path is one of a route, whose path may have a variable as its last part, with or without a slash at the end. */
-export function isPathOf({ path }: Route, asked: string): boolean {
-  const wanted = asked.length > 1 && asked.endsWith('/') ? asked.slice(0, -1) : asked;
-  const variable = path.indexOf('{');
-  if (variable < 0) return path === wanted;
-  const value = wanted.slice(variable);
-  return wanted.startsWith(path.slice(0, variable)) && value !== '' && !value.includes('/');
-}
+] as const satisfies readonly TrainingSetRoute[];

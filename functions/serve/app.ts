@@ -2,7 +2,7 @@ import middy from '@middy/core';
 import httpRouterHandler from '@middy/http-router';
 import type { Context } from 'aws-lambda';
 import { LIMITS } from '../../shared/limits.ts';
-import { type Route, servingRoutes, TRAINING_SET_ROUTES } from '../routes.ts';
+import { type Route, type ServingRoute, servingRoutes, TRAINING_SET_ROUTES } from '../routes.ts';
 import { sendWithin } from '../row-sink.ts';
 import { AnswerRows } from './answer-rows.ts';
 import { SERVE_DEADLINES } from './constants.ts';
@@ -44,7 +44,7 @@ export function createHandler(ports: ServePorts): ServeHandler {
 }
 
 /** @returns the handler of each of `servingRoutes`. */
-function routeHandlers(ports: ServePorts): (route: Route) => RouteHandler {
+function routeHandlers(ports: ServePorts): (route: ServingRoute) => RouteHandler {
   let openApiText: string | undefined;
   const rows = ports.rows && new AnswerRows({ repository: ports.repository, sink: ports.rows.sink });
   return (route) => {
@@ -75,8 +75,6 @@ function routeHandlers(ports: ServePorts): (route: Route) => RouteHandler {
           openApiText ??= JSON.stringify(openApiDocument(ports.repository, ports.api));
           return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: openApiText };
         };
-      default:
-        throw new Error(`${route.path} is answered by another function`);
     }
   };
 }

@@ -5,7 +5,7 @@ import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 
 /** What the serving function measures. */
 export interface ServingMetrics {
-  /** One answered request. `route` is a name of `ROUTES`, or `unknown`. */
+  /** One answered request. `route` is a name of `servingRoutes`, or `unknown`. */
   answered(route: string, options: { readonly latencyMillis: number; readonly status: number }): void;
   /** One decision. */
   decided(decision: MeasuredDecision): void;

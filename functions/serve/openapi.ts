@@ -6,6 +6,7 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import {
   type DecideRoute,
   type DecidingService,
+  decidingServices,
   type EventsRoute,
   type Route,
   servingRoutes,
@@ -122,11 +123,7 @@ const componentNames = {
 };
 
 function componentsOf(repository: FeatureRepository, { offersTrainingSets }: ApiDescription): Json {
-  const deciding = new Map(
-    servingRoutes(repository).flatMap((route) =>
-      route.kind === 'decide' ? route.versions.map((version) => [version.service, version] as const) : [],
-    ),
-  );
+  const deciding = decidingServices(repository.services);
   const requests = new Map<string, z.ZodType>([['FeaturesRequest', schemas.featuresRequest]]);
   const answers = new Map<string, z.ZodType>([
     ['Problem', schemas.problem],
@@ -149,7 +146,7 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
   });
   const entity = schemas.entityFeaturesOf(features);
   answers.set('EntityFeatures', entity).set('FeaturesAnswer', schemas.featuresAnswerOf(entity));
-  for (const version of deciding.values()) {
+  for (const version of deciding) {
     const decided = schemas.serviceFeatures(version.service, { mayBeMissing: true });
     requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
     answers.set(componentNames.decidedFeatures(version), decided);
@@ -167,7 +164,7 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
   for (const source of repository.sources) {
     describeFields(described[componentNames.event(source)], source, repository);
   }
-  for (const version of deciding.values()) {
+  for (const version of deciding) {
     describeFields(described[componentNames.decisionRequest(version)], version.source, repository);
   }
   return described;

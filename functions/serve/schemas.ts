@@ -105,7 +105,7 @@ export const eventStatus = z
     'applied: counted by this call. duplicate: counted before, perhaps by an earlier try of this very call. late: too old to be counted, inside its own windows ' +
       'here only. skewed: its time is too far from its arrival to be believed; the views that count such events count it, now or before. read-only: nothing was written. unrelated: no view of the service counts such events. unknown: the ' +
       'online store did not answer, so it may be counted or not; sent again, or by the stream, it counts once. Of several ' +
-      'views, the first that did not answer applied.',
+      'that are true, the first of these: unknown, late, skewed, unrelated, duplicate, applied.',
   );
 
 export const firedRule = z.strictObject({
