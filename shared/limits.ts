@@ -69,8 +69,12 @@ export const LIMITS = {
    */
   skewToleranceMillis: 5 * SECOND,
 
-  /** Event times before 2000 are seconds taken for milliseconds, or garbage. Older → refused, naming the field. */
-  earliestEventTimeMillis: Date.UTC(2000, 0, 1),
+  /**
+   * Instants lie in the years 2000 to 9999, so that seconds, milliseconds, microseconds and nanoseconds are told apart by
+   * their size. Others → refused, naming the field.
+   */
+  earliestInstantMillis: Date.UTC(2000, 0, 1),
+  latestInstantMillis: Date.UTC(9999, 11, 31),
 
   /**
    * Hashes that a sample of distinct values keeps, about, for every window: standard error 1/√4096 = 1.6 %. Up to twice
@@ -154,6 +158,10 @@ relation(LIMITS.decimalDigits <= 15, 'a double carries only 15 decimal digits fa
 relation(
   LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
   'a bucket must hold the squares of 10^8 decimals without losing a digit',
+);
+relation(
+  LIMITS.latestInstantMillis < LIMITS.earliestInstantMillis * 1_000,
+  'milliseconds and microseconds must be told apart by their size',
 );
 const EXPRESSION_BYTES = 4_096;
 relation(LIMITS.updateOperators * 15.5 <= EXPRESSION_BYTES, 'conditions must fit an expression');

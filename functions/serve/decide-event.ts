@@ -1,5 +1,6 @@
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
+import { withPlainNumbers } from '../../shared/definitions/json.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { featureValues } from '../../shared/online/read-features.ts';
@@ -100,11 +101,11 @@ function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): P
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid([{ field: '', problem: 'The body must be a JSON object with the fields of one event.' }]);
   }
-  if (Object.hasOwn(body, 'service') && !Object.hasOwn(source.fields, 'service')) {
+  if (Object.hasOwn(body, 'service') && !source.fieldList.some(({ wireName }) => wireName === 'service')) {
     const problem = 'is said by the path, POST /services/{name}/decide; remove it';
     throw invalid([{ field: 'service', problem }]);
   }
-  const options = predictOptions.safeParse(body);
+  const options = predictOptions.safeParse(withPlainNumbers(body));
   if (!options.success) throw invalid(fieldProblemsOf(options.error));
   const { mode, explain } = options.data;
   const fields = Object.entries(body).filter(([name]) => !Object.hasOwn(predictOptions.shape, name));

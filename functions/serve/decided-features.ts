@@ -1,5 +1,5 @@
 /** The features of a decided event: counted into the views that it changes, read from the others. */
-import { entityKeyOf } from '../../shared/definitions/entity.ts';
+import { entityKeyOf, namesEntity } from '../../shared/definitions/entity.ts';
 import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
@@ -127,8 +127,7 @@ function countedInto(reading: WindowReading, { timeMillis, arrivedAtMillis }: Wi
 /** A view that this event does not change. Where it does not name the view's entity, that is an unknown one. */
 async function readOtherView(store: OnlineStore, cachedViews: CachedViews, view: WindowedView, event: WindowEvent) {
   const { values: row, timeMillis: instantMillis } = event;
-  const isNamed = view.entity.joinKeys.every((key) => (row[key] ?? '') !== '');
-  const reading = isNamed
+  const reading = namesEntity(view.entity, row)
     ? await cachedViews.read({ store, view, row, instantMillis })
     : readWindows(view.layout, [], instantMillis);
   return { view, standing: undefined, reading };

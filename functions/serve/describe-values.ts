@@ -30,17 +30,17 @@ export function describeField(
 function describeType(type: FieldType): string {
   switch (type.kind) {
     case 'text':
-      return 'Text';
+      return 'Text; of a whole number, its digits';
     case 'boolean':
       return 'True or false';
     case 'integer':
       return 'A whole number';
     case 'decimal':
-      return `An exact number with at most ${type.scale} digits after the point, or its text`;
+      return `An exact number with ${type.rounding === undefined ? 'at most ' : ''}${type.scale} digits after the point${type.rounding === undefined ? '' : ', rounded half to even'}`;
     case 'double':
       return 'A number';
     case 'timestamp':
-      return 'Milliseconds since 1970 UTC, or ISO 8601 with an offset';
+      return 'ISO 8601 with an offset, or milliseconds since 1970 UTC (micro- and nanoseconds are known by their size)';
   }
 }
 

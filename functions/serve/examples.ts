@@ -1,7 +1,9 @@
 import * as z from 'zod';
+import { decodeEvent, decodeFieldValue } from '../../shared/definitions/decode-event.ts';
 import type { Field, FieldValue } from '../../shared/definitions/fields.ts';
+import { Refusal } from '../../shared/definitions/forms.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
-import type { EventSource } from '../../shared/definitions/source.ts';
+import type { EventSource, SourceField } from '../../shared/definitions/source.ts';
 
 /**
  * An event such as the source could send: of each field a plausible value that its schema accepts.
@@ -9,9 +11,9 @@ import type { EventSource } from '../../shared/definitions/source.ts';
  * `.meta({ examples: ['…'] })`.
  */
 export function exampleEvent(source: EventSource): Record<string, FieldValue> | undefined {
-  const values = Object.keys(source.fields).map((name) => [name, exampleOf(source, name)] as const);
+  const values = source.fieldList.map(({ name, wireName }) => [wireName, exampleOf(source, name)] as const);
   const event = Object.fromEntries(values);
-  return source.schema.safeParse(event).success ? event : undefined;
+  return decodeEvent(source, event, Date.parse(EXAMPLE_TIME)).ok ? event : undefined;
 }
 
 /** The join keys of an entity that the service has features of; `undefined` as for events. */
@@ -22,10 +24,15 @@ export function exampleEntity({ views }: FeatureService): Record<string, FieldVa
   return joinKeys.some(([, value]) => value === undefined) ? undefined : Object.fromEntries(joinKeys);
 }
 
-function exampleOf({ fields, schema }: EventSource, name: string): FieldValue {
-  const [field, fieldSchema] = [fields[name], schema.shape[name]];
-  if (field === undefined || fieldSchema === undefined) return undefined;
-  return candidates(name, field, fieldSchema).find((candidate) => z.safeParse(fieldSchema, candidate).success);
+const EXAMPLE_TIME = '2026-01-31T12:00:00.000Z';
+
+function exampleOf(source: EventSource, name: string): FieldValue {
+  const field = source.fieldList.find((one) => one.name === name);
+  const schema = source.schema.shape[name];
+  if (field === undefined || schema === undefined) return undefined;
+  return candidates(field, schema).find(
+    (candidate) => !(decodeFieldValue(source, field, candidate) instanceof Refusal),
+  );
 }
 
 const TEXTS_BY_FORMAT: Readonly<Record<string, string>> = {
@@ -54,7 +61,7 @@ const hints = z.object({
 type Hints = z.infer<typeof hints>;
 
 /** Whatever is worth trying, the most telling first. */
-function candidates(name: string, { type }: Field, schema: z.core.$ZodType): FieldValue[] {
+function candidates({ name, type }: SourceField, schema: z.core.$ZodType): FieldValue[] {
   const told = hints.parse(z.toJSONSchema(schema, { io: 'input' }));
   const declared = [...told.examples, told.const, ...told.enum].filter(isFieldValue);
   switch (type.kind) {
@@ -63,7 +70,7 @@ function candidates(name: string, { type }: Field, schema: z.core.$ZodType): Fie
     case 'boolean':
       return [...declared, true, false];
     case 'timestamp':
-      return [...declared, '2026-01-31T12:00:00.000Z'];
+      return [...declared, EXAMPLE_TIME];
     default:
       return [...declared, ...numbers(type, told)];
   }

@@ -3,7 +3,7 @@ import type {
   APIGatewayProxyEventV2WithIAMAuthorizer,
   APIGatewayProxyStructuredResultV2,
 } from 'aws-lambda';
-import { parseJsonFaithfully, repeatedKeyOf } from '../../shared/definitions/decode-event.ts';
+import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
 import { invalid, ProblemError } from './problems.ts';
 
 /** Where requests are signed, it says by whom. */
@@ -35,7 +35,7 @@ export function jsonBodyOf(request: HttpRequest, { bytesMaximum }: { readonly by
 function parsed({ isBase64Encoded }: HttpRequest, body: string): { readonly text: string; readonly value: unknown } {
   try {
     const text = isBase64Encoded ? decodedBase64(body) : body;
-    return { text, value: parseJsonFaithfully(text) };
+    return { text, value: parseJson(text) };
   } catch {
     // The parser's message would repeat parts of the body.
     throw new ProblemError('invalid-json', 'Send one JSON value in UTF-8.');

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { jsonSchemaOf } from '../../shared/definitions/forms.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
@@ -189,11 +190,20 @@ function jsonSchemasOf(components: ReadonlyMap<string, z.ZodType>, io: 'input' |
 
 type JsonSchema = Omit<z.core.JSONSchema.JSONSchema, '$schema' | '$id'>;
 
+/** Properties that are fields of an event, as producers name them and in every form that they may be sent in. */
 function describeFields(schema: JsonSchema | undefined, source: EventSource, repository: FeatureRepository): void {
-  for (const [name, property] of Object.entries(schema?.properties ?? {})) {
-    const description = describeField(name, source, repository);
-    if (typeof property === 'object' && description !== undefined) property.description ??= description;
-  }
+  if (schema?.properties === undefined) return;
+  const fieldNamed = (name: string) => source.fieldList.find((field) => field.name === name);
+  schema.properties = Object.fromEntries(
+    Object.entries(schema.properties).map(([name, property]) => {
+      const field = fieldNamed(name);
+      if (field === undefined || typeof property !== 'object') return [name, property];
+      const described = jsonSchemaOf(field.type, property, field.whenMissing !== 'refused');
+      return [field.wireName, { description: describeField(name, source, repository), ...described }];
+    }),
+  );
+  if (schema.required) schema.required = schema.required.map((name) => fieldNamed(name)?.wireName ?? name);
+  if (source.unknownFields === 'ignore') schema.additionalProperties = true;
 }
 
 interface ResponseObject {

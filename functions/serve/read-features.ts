@@ -1,6 +1,7 @@
-import { IS_MISSING } from '../../shared/definitions/decode-event.ts';
-import { EntityKeyError, entityKeyOf } from '../../shared/definitions/entity.ts';
+import { decodeFieldValue } from '../../shared/definitions/decode-event.ts';
+import { EntityKeyError, entityKeyOf, namesEntity } from '../../shared/definitions/entity.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
+import { Refusal } from '../../shared/definitions/forms.ts';
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
 import { featureReference, type WindowedView } from '../../shared/definitions/view.ts';
 import { LIMITS } from '../../shared/limits.ts';
@@ -116,14 +117,11 @@ function entityRowOf(
     }
   }
   for (const [joinKey, source] of joinKeys) {
+    const field = source.fieldList.find(({ name }) => name === joinKey);
     // Values are judged as the source judges them, so what no event could have is no question either.
-    const parsed = source.schema.shape[joinKey]?.safeParse(given[joinKey]);
-    if (parsed?.success) row[joinKey] = parsed.data as FieldValue;
-    else {
-      const isMissing = !Object.hasOwn(given, joinKey);
-      const problem = isMissing ? IS_MISSING : (parsed?.error.issues[0]?.message ?? 'is not valid');
-      problems.push({ field: `${path}.${joinKey}`, problem });
-    }
+    const value = field && decodeFieldValue(source, field, Object.hasOwn(given, joinKey) ? given[joinKey] : undefined);
+    if (value instanceof Refusal) problems.push({ field: `${path}.${joinKey}`, problem: value.problem });
+    else row[joinKey] = value;
   }
   if (problems.length === 0) requireKeys(views, row, path, problems);
   return row;
@@ -131,7 +129,7 @@ function entityRowOf(
 
 function requireKeys(views: readonly WindowedView[], row: EntityRow, path: string, problems: FieldProblem[]): void {
   try {
-    for (const { entity } of views) entityKeyOf(entity, row);
+    for (const { entity } of views) if (namesEntity(entity, row)) entityKeyOf(entity, row);
   } catch (error) {
     if (!(error instanceof EntityKeyError)) throw error;
     problems.push({ field: `${path}.${error.field}`, problem: error.message.slice(error.field.length + 1) });

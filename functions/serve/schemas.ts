@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { IS_MISSING } from '../../shared/definitions/decode-event.ts';
 import { DefinitionError } from '../../shared/definitions/error.ts';
-import { eventTime } from '../../shared/definitions/fields.ts';
+import type { FieldType } from '../../shared/definitions/fields.ts';
+import { decodeJson, jsonSchemaOf, Refusal } from '../../shared/definitions/forms.ts';
 import type { DecisionOption, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
@@ -10,6 +11,20 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { describeDerived, describeFeature } from './describe-values.ts';
 
 const instant = () => z.iso.datetime().describe('ISO 8601, UTC, milliseconds');
+const INSTANT: FieldType = { kind: 'timestamp' };
+
+/** An instant of a request, in every form that an event's time may have; decoded, milliseconds since 1970 UTC. */
+const requestInstant = (description: string) =>
+  z
+    .unknown()
+    .meta({ ...jsonSchemaOf(INSTANT, z.toJSONSchema(z.int())), description })
+    .transform((value, context) => {
+      const millis = decodeJson(INSTANT, value);
+      if (millis instanceof Refusal) context.addIssue(millis.problem);
+      return typeof millis === 'number' ? millis : undefined;
+    })
+    .optional();
+
 const registryVersion = z.string().describe('Content hash of the declarations that made this answer');
 const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
 const reference = (example: string) =>
@@ -62,12 +77,10 @@ export const featuresRequest = z
       .array(z.record(z.string(), z.unknown()))
       .min(1)
       .max(LIMITS.entityRowsPerRequest)
-      .describe('Join keys of the entities, one object each'),
-    at: eventTime()
-      .optional()
-      .describe(
-        'For which instant; now, by default. Windows cannot be moved back: before the newest event they are as of that event, and as_of says so',
-      ),
+      .describe('Join keys of the entities, one object each; null or left out where events may lack them'),
+    at: requestInstant(
+      'For which instant; now, by default. Windows cannot be moved back: before the newest event they are as of that event, and as_of says so',
+    ),
   })
   .refine((request) => (request.service === undefined) !== (request.features === undefined), {
     path: ['service'],
@@ -75,7 +88,7 @@ export const featuresRequest = z
   });
 
 const entityFeatures = z.strictObject({
-  entity: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).describe('The join keys asked for'),
+  entity: z.record(z.string(), featureValue).describe('The join keys asked for'),
   status: z.enum(['found', 'unknown']).describe('unknown: no view knows the entity, so all values are empty'),
   features: z.record(z.string(), featureValue),
   views: freshnessByView,
@@ -277,7 +290,7 @@ function problemOfIssue({ code, message }: z.core.$ZodIssue): string {
 export function requireUsableNames({ sources }: FeatureRepository): void {
   for (const source of sources) {
     const clash =
-      ['events', ...Object.keys(predictOptions.shape)].find((name) => name in source.fields) ??
+      ['events', ...Object.keys(predictOptions.shape)].find((name) => source.fieldList.some(({ wireName }) => wireName === name)) ??
       Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
     if (clash !== undefined) {
       throw new DefinitionError(

@@ -146,7 +146,7 @@ function glueColumnOf({ name, hiveType }: HistoryColumn): CfnTable.ColumnPropert
  * that was landed is invisible, and a query should say which dates it wants.
  */
 function projectionOf(location: string): Readonly<Record<string, string>> {
-  const oldestDate = new Date(LIMITS.earliestEventTimeMillis).toISOString().slice(0, 10);
+  const oldestDate = new Date(LIMITS.earliestInstantMillis).toISOString().slice(0, 10);
   const projection = (column: string, settings: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(settings).map(([name, value]) => [`projection.${column}.${name}`, value]));
   return {

@@ -1,8 +1,10 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { LIMITS } from '../limits.ts';
 import { idHashOf, type WindowEvent } from '../windows/event.ts';
-import type { FieldValue } from './fields.ts';
-import type { EventSource } from './source.ts';
+import type { FieldType, FieldValue } from './fields.ts';
+import { type Decoded, decodeJson, expectedOf, Refusal } from './forms.ts';
+import { parseJson, repeatedKeyOf } from './json.ts';
+import type { EventSource, SourceField } from './source.ts';
 
 /** What is wrong with an event: the field (`''` for the whole) and a sentence that says what it must be. */
 export interface EventProblem {
@@ -11,42 +13,17 @@ export interface EventProblem {
 }
 
 export type DecodedEvent =
-  | { readonly ok: true; readonly event: WindowEvent }
+  | {
+      readonly ok: true;
+      readonly event: WindowEvent;
+      /** How many fields it has that its source does not declare and ignores. */
+      readonly ignoredFields: number;
+    }
   | { readonly ok: false; readonly problems: readonly EventProblem[] };
 
 const refused = (field: string, problem: string): DecodedEvent => ({ ok: false, problems: [{ field, problem }] });
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });
-
-const CHARACTER = {
-  quote: 34,
-  colon: 58,
-  openBracket: 91,
-  backslash: 92,
-  closeBracket: 93,
-  openBrace: 123,
-  closeBrace: 125,
-};
-
-/** Numbers that a double may not hold faithfully. */
-const LONG_NUMBER = /[\d.]{16}/;
-
-/**
- * `JSON.parse`, except that a number that a double cannot hold is handed on as its text, so that a decimal field sees
- * every digit and refuses or accepts it, instead of being given a rounded one.
- * @throws SyntaxError
- */
-export function parseJsonFaithfully(text: string): unknown {
-  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
-  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {
-    if (typeof value !== 'number' || context?.source === undefined) return value;
-    return isFaithful(value, context.source) ? value : context.source;
-  });
-}
-
-function isFaithful(value: number, source: string): boolean {
-  return String(value) === source || (source.length < 16 && Number.isFinite(value));
-}
 
 /** Decodes the bytes of one record: UTF-8 JSON text of one event. */
 export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrivedAtMillis: number): DecodedEvent {
@@ -57,7 +34,7 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
   let value: unknown;
   try {
     text = UTF_8.decode(bytes);
-    value = parseJsonFaithfully(text);
+    value = parseJson(text);
   } catch {
     return refused('', 'the event is not JSON text in UTF-8');
   }
@@ -66,70 +43,121 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
   return repeated === undefined ? decoded : refused(repeated, 'occurs twice; say which value is meant');
 }
 
-/**
- * A key that occurs twice in the object that valid JSON text is; `undefined` if none does. Readers disagree on which of
- * the values counts (the last, here; the first or an error elsewhere), so online and offline would.
- */
-export function repeatedKeyOf(text: string): string | undefined {
-  const keys = new Set<string>();
-  let depth = 0;
-  let lastString = '';
-  for (let position = 0; position < text.length; position++) {
-    const character = text.charCodeAt(position);
-    if (character === CHARACTER.quote) {
-      const start = position + 1;
-      position = closingQuote(text, start);
-      if (depth === 1) lastString = text.slice(start, position);
-    } else if (character === CHARACTER.openBrace || character === CHARACTER.openBracket) depth++;
-    else if (character === CHARACTER.closeBrace || character === CHARACTER.closeBracket) depth--;
-    else if (character === CHARACTER.colon && depth === 1) {
-      const key = lastString.includes('\\') ? String(JSON.parse(`"${lastString}"`)) : lastString;
-      if (keys.has(key)) return key;
-      keys.add(key);
-    }
-  }
-  return undefined;
-}
-
-/** Where the string that begins at `start` ends: at the first quote that no backslash escapes. */
-function closingQuote(text: string, start: number): number {
-  let position = start;
-  while (position < text.length && text.charCodeAt(position) !== CHARACTER.quote) {
-    position += text.charCodeAt(position) === CHARACTER.backslash ? 2 : 1;
-  }
-  return position;
-}
+/** How a value of a row that is no JSON is decoded. */
+export type ValueDecoder = (type: FieldType, value: unknown) => Decoded;
 
 /**
  * Validates an event and gives it its identity and times.
- * @param value what JSON text decoded to.
+ * @param value what JSON text decoded to, or a row of a file.
  * @param arrivedAtMillis when it reached the product.
+ * @param decode what a value of a field means; by default, that of JSON.
  */
-export function decodeEvent(source: EventSource, value: unknown, arrivedAtMillis: number): DecodedEvent {
-  const parsed = source.schema.safeParse(value);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) => problemsOf(source, value, issue));
-    return { ok: false, problems };
+export function decodeEvent(
+  source: EventSource,
+  value: unknown,
+  arrivedAtMillis: number,
+  decode: ValueDecoder = decodeJson,
+): DecodedEvent {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return refused('', `must be a JSON object with the fields of one event of ${source.name}`);
   }
-  const values = parsed.data as Readonly<Record<string, FieldValue>>;
-  const problems = engineProblems(source, values, arrivedAtMillis);
+  const row: Readonly<Record<string, unknown>> = { ...value };
+  const { values, problems, known } = decodedFields(source, row, decode);
+  const ignoredFields = Object.keys(row).length - known;
+  if (ignoredFields > 0 && source.unknownFields === 'refuse') problems.push(...unknownFields(source, row));
   if (problems.length > 0) return { ok: false, problems };
-  const id = String(values[source.eventId]);
-  const timeMillis = Number(values[source.eventTime]);
-  return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values } };
+  const parsed = source.schema.safeParse(values, { error: sentenceOf });
+  if (!parsed.success) {
+    return {
+      ok: false,
+      problems: parsed.error.issues.map(({ path, message }) => ({
+        field: wireNameOf(source, path.join('.')),
+        problem: message,
+      })),
+    };
+  }
+  const checked = parsed.data as Readonly<Record<string, FieldValue>>;
+  problems.push(...engineProblems(source, checked, arrivedAtMillis));
+  if (problems.length > 0) return { ok: false, problems };
+  const id = String(checked[source.eventId]);
+  const timeMillis = Number(checked[source.eventTime]);
+  return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values: checked }, ignoredFields };
 }
 
 /** What is said of a field that is not there, wherever one is missed. */
 export const IS_MISSING = 'is missing; it is required';
 
-/** An issue of the schema as sentences for whoever sent the event, one per field. */
-function problemsOf(source: EventSource, value: unknown, issue: z.core.$ZodIssue): EventProblem[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((field) => ({ field, problem: `is not a field of ${source.name}; remove it` }));
+/** The values of the fields, before the schema looks at them, and how many of the row's members are fields. */
+function decodedFields(source: EventSource, row: Readonly<Record<string, unknown>>, decode: ValueDecoder) {
+  const values: Record<string, FieldValue> = {};
+  const problems: EventProblem[] = [];
+  let known = 0;
+  for (const field of source.fieldList) {
+    const { name, wireName, type } = field;
+    const isThere = Object.hasOwn(row, wireName);
+    if (isThere) known++;
+    const value = isThere ? decode(type, row[wireName]) : null;
+    if (value instanceof Refusal) problems.push({ field: wireName, problem: value.problem });
+    else if (value !== null) values[name] = value;
+    else if (field.whenMissing === 'refused') problems.push({ field: wireName, problem: missing(isThere, type) });
+    else if (field.whenMissing === 'null') values[name] = null;
   }
-  const field = issue.path.join('.');
-  const isMissing = typeof value === 'object' && value !== null && field !== '' && !Object.hasOwn(value, field);
-  return [{ field, problem: isMissing ? IS_MISSING : issue.message }];
+  return { values, problems, known };
+}
+
+function missing(isThere: boolean, type: FieldType): string {
+  return isThere ? `is null; it is required and must be ${expectedOf(type)}` : IS_MISSING;
+}
+
+function unknownFields({ name, fieldList }: EventSource, row: object): EventProblem[] {
+  const known = new Set(fieldList.map(({ wireName }) => wireName));
+  return Object.keys(row)
+    .filter((field) => !known.has(field))
+    .map((field) => ({
+      field,
+      problem: `is not a field of ${name}; remove it, or declare the source with unknownFields: 'ignore'`,
+    }));
+}
+
+function wireNameOf({ fieldList }: EventSource, path: string): string {
+  return fieldList.find(({ name }) => name === path)?.wireName ?? path;
+}
+
+/**
+ * One value of a field, without its event: a join key that is asked for.
+ * @returns `undefined` for one that is missing where it may be.
+ */
+export function decodeFieldValue(source: EventSource, { name, type, whenMissing }: SourceField, value: unknown): Decoded {
+  const decoded = decodeJson(type, value);
+  if (decoded instanceof Refusal) return decoded;
+  if (decoded === null) return whenMissing === 'refused' ? new Refusal(missing(value !== undefined, type)) : null;
+  const schema = source.schema.shape[name];
+  const parsed = schema && z.safeParse(schema, decoded, { error: sentenceOf });
+  return parsed?.success === false ? new Refusal(parsed.error.issues[0]?.message ?? 'is not valid') : decoded;
+}
+
+/** What a schema demands beyond the kind of its field, in the words of the other problems. */
+function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'too_small':
+      return issue.origin === 'string'
+        ? `must have at least ${issue.minimum} characters`
+        : `must be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
+    case 'too_big':
+      return issue.origin === 'string'
+        ? `must have at most ${issue.maximum} characters`
+        : `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'invalid_format':
+      return issue.pattern === undefined || issue.format !== 'regex'
+        ? `must be written as ${issue.format} is`
+        : `must match ${issue.pattern}`;
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`;
+    default:
+      return undefined;
+  }
 }
 
 /** What no schema says: the engine's own demands. */
@@ -140,31 +168,19 @@ function engineProblems(
 ): EventProblem[] {
   const problems: EventProblem[] = [];
   const timeMillis = Number(values[source.eventTime]);
+  const field = wireNameOf(source, source.eventTime);
   if (timeMillis > arrivedAtMillis + LIMITS.futureToleranceMillis) {
     const minutes = LIMITS.futureToleranceMillis / 60_000;
-    problems.push({
-      field: source.eventTime,
-      problem: `lies more than ${minutes} min after its arrival; check the clock`,
-    });
+    problems.push({ field, problem: `lies more than ${minutes} min after its arrival; check the clock` });
   }
   if (timeMillis % source.timeResolutionMillis !== 0) {
-    problems.push({ field: source.eventTime, problem: `must be a multiple of ${source.timeResolutionMillis} ms` });
+    problems.push({ field, problem: `must be a multiple of ${source.timeResolutionMillis} ms` });
   }
-  for (const [field, { type }] of Object.entries(source.fields)) {
-    const value = values[field];
+  for (const { name, wireName } of source.fieldList) {
+    const value = values[name];
     if (typeof value === 'string' && !value.isWellFormed()) {
-      problems.push({ field, problem: 'must be well-formed Unicode: half a surrogate pair is no character' });
-    }
-    if (type.kind === 'double' && typeof value === 'number' && value !== 0 && !isStorable(Math.abs(value))) {
-      problems.push({
-        field,
-        problem: 'must be 0 or between 1e-120 and 1e120 in size, which is what the store can hold',
-      });
+      problems.push({ field: wireName, problem: 'must be well-formed Unicode: half a surrogate pair is no character' });
     }
   }
   return problems;
-}
-
-function isStorable(magnitude: number): boolean {
-  return magnitude >= 1e-120 && magnitude <= 1e120;
 }

@@ -51,6 +51,11 @@ export class EntityKeyError extends Error {
   }
 }
 
+/** Whether a row has all join keys of an entity. One without describes no entity, whose values are the empty ones. */
+export function namesEntity(entity: Entity, row: Readonly<Record<string, FieldValue>>): boolean {
+  return entity.joinKeys.every((joinKey) => (row[joinKey] ?? '') !== '');
+}
+
 /**
  * One text for the join keys of a row, different for different rows: the values, with `%`, `#` and `|` escaped, joined
  * by `|`. @throws EntityKeyError naming the join key that is missing or too long.

@@ -1,11 +1,24 @@
 import * as z from 'zod';
 import { type Duration, parseDuration } from './duration.ts';
 import { checkName, DefinitionError } from './error.ts';
-import { type Field, fieldNamed, fieldOf } from './fields.ts';
-import { DURATION, optional, requireShape, subjectOf, suggestion, TEXT } from './shape.ts';
+import { type Field, type FieldType, fieldNamed, fieldOf } from './fields.ts';
+import { DURATION, named, oneOf, optional, requireShape, subjectOf, suggestion, TEXT } from './shape.ts';
 
 /** The decoded fields of one event of a schema. */
 export type RowOf<Schema extends z.ZodObject> = z.output<Schema>;
+
+/** A field as events have it. */
+export interface SourceField {
+  readonly name: string;
+  /** What producers call it. */
+  readonly wireName: string;
+  readonly type: FieldType;
+  /** What its absence means to the schema. */
+  readonly whenMissing: 'refused' | 'null' | 'absent';
+}
+
+/** What becomes of an event with a field that its source does not declare. */
+export type UnknownFields = 'refuse' | 'ignore';
 
 /** Where events come from: their schema, and which of their fields say who, when and which. */
 export interface EventSource<Schema extends z.ZodObject = z.ZodObject> {
@@ -16,6 +29,9 @@ export interface EventSource<Schema extends z.ZodObject = z.ZodObject> {
   readonly schema: Schema;
   /** What the engine knows of each field. */
   readonly fields: Readonly<Record<string, Field>>;
+  /** The fields in the order of their declaration, with the names that producers give them. */
+  readonly fieldList: readonly SourceField[];
+  readonly unknownFields: UnknownFields;
   /**
    * Field whose value names the event: deliveries with the same value are one event, also with times that differ by up to
    * a minute (or the allowed lateness, if that is longer). Ids must not be used again for other events.
@@ -52,8 +68,12 @@ const SOURCE = {
     partitionKey: TEXT,
     allowedLateness: DURATION,
     timeResolution: optional(DURATION),
+    unknownFields: optional(oneOf(['refuse', 'ignore'])),
+    fields: optional(named("{ user_id: { from: 'uid' } }")),
   },
 };
+
+const MAPPING = { expected: "an object such as { from: 'uid' }", options: { from: TEXT } };
 
 /** Declares an event source. @throws DefinitionError when a field is missing or has the wrong type for its role. */
 export function eventSource<Schema extends z.ZodObject>(options: {
@@ -72,6 +92,13 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   readonly allowedLateness: Duration;
   /** Default `1ms`. Coarser only if the data is: then windows can have coarser hops and stay exact. */
   readonly timeResolution?: Duration;
+  /**
+   * What becomes of events with other fields. By default they are refused, which finds misspelt ones; `ignore` leaves such
+   * fields out and counts them, so that a producer may add one before it is declared here.
+   */
+  readonly unknownFields?: UnknownFields;
+  /** Where producers call a field otherwise: `{ user_id: { from: 'uid' } }`. */
+  readonly fields?: { readonly [Name in FieldName<Schema>]?: { readonly from: string } };
 }): EventSource<Schema> {
   const subject = subjectOf('source', options);
   requireShape(subject, options, SOURCE);
@@ -94,12 +121,37 @@ export function eventSource<Schema extends z.ZodObject>(options: {
     owner: options.owner,
     schema: options.schema,
     fields,
+    fieldList: fieldListOf(subject, options.schema, fields, options.fields ?? {}),
+    unknownFields: options.unknownFields ?? 'refuse',
     eventId: options.eventId,
     eventTime: options.eventTime,
     partitionKey: options.partitionKey,
     allowedLatenessMillis: parseDuration(subject, options.allowedLateness),
     timeResolutionMillis,
   };
+}
+
+function fieldListOf(
+  subject: string,
+  schema: z.ZodObject,
+  fields: Readonly<Record<string, Field>>,
+  mappings: Readonly<Record<string, { readonly from: string } | undefined>>,
+): SourceField[] {
+  for (const [name, mapping] of Object.entries(mappings)) {
+    if (!Object.hasOwn(fields, name)) {
+      const hint = suggestion(name, Object.keys(fields), 'fields');
+      throw new DefinitionError(subject, `fields maps "${name}", which the schema does not have; ${hint}`);
+    }
+    if (mapping !== undefined) requireShape(`${subject}: field "${name}"`, mapping, MAPPING);
+  }
+  const list = Object.entries(fields).map(([name, { type, optional }]): SourceField => {
+    const acceptsNull = optional && schema.shape[name] !== undefined && z.safeParse(schema.shape[name], null).success;
+    const whenMissing = acceptsNull ? 'null' : optional ? 'absent' : 'refused';
+    return { name, wireName: mappings[name]?.from ?? name, type, whenMissing };
+  });
+  const twice = list.find(({ wireName }, index) => list.findIndex((other) => other.wireName === wireName) !== index);
+  if (twice) throw new DefinitionError(subject, `two fields come from "${twice.wireName}"; map one of them to another name`);
+  return list;
 }
 
 function requireRole(

@@ -5,9 +5,9 @@
  * and the delivery that writes what that function returns.
  */
 import { DefinitionError } from '../definitions/error.ts';
-import type { Field, FieldType, FieldValue } from '../definitions/fields.ts';
+import type { Field, FieldValue } from '../definitions/fields.ts';
+import { hiveTypeOf } from '../definitions/forms.ts';
 import type { EventSource } from '../definitions/source.ts';
-import { LIMITS } from '../limits.ts';
 import type { WindowEvent } from '../windows/event.ts';
 import { ARRIVED_AT } from './offline-store.ts';
 
@@ -35,9 +35,6 @@ export type HistoryPartition = Readonly<Record<(typeof PARTITION)[keyof typeof P
 /** One row as JSON holds it. Decimals are text; all other values are as they were decoded. */
 export type HistoryRow = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Three more than any decimal has, so that a scale of 15 still leaves room before the point. */
-const DECIMAL_PRECISION = LIMITS.decimalDigits + 3;
-
 const OWN_COLUMNS: readonly string[] = [ARRIVED_AT, ...Object.values(PARTITION)];
 
 /** The table of a source's events. @throws DefinitionError when a field has the name of a column of ours. */
@@ -56,22 +53,6 @@ export function historySchema(source: EventSource): HistorySchema {
     columns: [...columns, { name: ARRIVED_AT, hiveType: 'bigint' }],
     partitionColumns: Object.values(PARTITION).map((name) => ({ name, hiveType: 'string' })),
   };
-}
-
-function hiveTypeOf(type: FieldType): string {
-  switch (type.kind) {
-    case 'text':
-      return 'string';
-    case 'boolean':
-      return 'boolean';
-    case 'integer':
-    case 'timestamp':
-      return 'bigint';
-    case 'decimal':
-      return `decimal(${DECIMAL_PRECISION},${type.scale})`;
-    case 'double':
-      return 'double';
-  }
 }
 
 /** Everything that was landed lies below this prefix. */

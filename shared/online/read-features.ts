@@ -1,4 +1,4 @@
-import { entityKeyOf } from '../definitions/entity.ts';
+import { entityKeyOf, namesEntity } from '../definitions/entity.ts';
 import type { FieldValue } from '../definitions/fields.ts';
 import type { FeatureService, ServiceFeature } from '../definitions/service.ts';
 import type { WindowedView } from '../definitions/view.ts';
@@ -17,8 +17,9 @@ export type ViewReadings = ReadonlyMap<WindowedView, WindowReading>;
 /**
  * Reads views for entity rows, all in one call of the store.
  * @param instantMillis for which instant; a reading is for the entity's newest event if that is later.
- * @returns per row, in order, the reading of each view. An entity that the store does not know has empty values.
- * @throws EntityKeyError naming the join key that a row lacks.
+ * @returns per row, in order, the reading of each view. An entity that the store does not know, or that the row does not name,
+ * has empty values.
+ * @throws EntityKeyError naming the join key that cannot be one.
  */
 export async function readViews(
   store: OnlineStore,
@@ -27,7 +28,10 @@ export async function readViews(
   instantMillis: number,
 ): Promise<ViewReadings[]> {
   const lookups = rows.map((row) =>
-    views.map((view) => ({ view, keys: itemKeysOf(view, entityKeyOf(view.entity, row)) })),
+    views.map((view) => ({
+      view,
+      keys: namesEntity(view.entity, row) ? itemKeysOf(view, entityKeyOf(view.entity, row)) : [],
+    })),
   );
   const keys = lookups.flatMap((ofRow) => ofRow.flatMap((lookup) => lookup.keys));
   const found = await store.get(keys);

@@ -120,6 +120,12 @@ function withoutProse(part: object): object {
   return Object.fromEntries(Object.entries(part).filter(([name, value]) => !PROSE.has(name) && value !== undefined));
 }
 
+/** What producers call fields, where it is not their name. */
+function wireNamesOf({ fieldList }: EventSource): { readonly wireNames?: Readonly<Record<string, string>> } {
+  const mapped = fieldList.filter(({ name, wireName }) => name !== wireName);
+  return mapped.length === 0 ? {} : { wireNames: Object.fromEntries(mapped.map(({ name, wireName }) => [name, wireName])) };
+}
+
 function requireUnique(kind: string, names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new DefinitionError(`${kind} ${twice}`, 'is declared twice; rename one');
@@ -142,6 +148,8 @@ function manifestOf(declared: {
       owner: source.owner,
       schema: z.toJSONSchema(source.schema, { io: 'input' }),
       fields: source.fields,
+      ...(source.unknownFields === 'ignore' && { unknownFields: source.unknownFields }),
+      ...wireNamesOf(source),
       eventId: source.eventId,
       eventTime: source.eventTime,
       partitionKey: source.partitionKey,

@@ -106,7 +106,7 @@ group.each(repository.sources)('the table of $name', (source) => {
       'projection.event_hour.range': '0,23',
       'projection.event_hour.digits': '2',
     });
-    expect(LIMITS.earliestEventTimeMillis).toBe(Date.UTC(2000, 0, 1));
+    expect(LIMITS.earliestInstantMillis).toBe(Date.UTC(2000, 0, 1));
     stateful.template.resourceCountIs('AWS::Glue::Crawler', 0);
   });
 

@@ -43,7 +43,7 @@ export function daysOf({ service, mode, nowMillis, ...rows }: ScanScope): Days {
 }
 
 function dayOf(millis: number): string {
-  return new Date(Math.max(millis, LIMITS.earliestEventTimeMillis)).toISOString().slice(0, 10);
+  return new Date(Math.max(millis, LIMITS.earliestInstantMillis)).toISOString().slice(0, 10);
 }
 
 /** What can follow FROM: the rows of a table of history within these days. */
