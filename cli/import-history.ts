@@ -3,8 +3,9 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { decodeEvent, type EventProblem, parseJsonFaithfully } from '../shared/definitions/decode-event.ts';
+import { decodeEvent, type EventProblem } from '../shared/definitions/decode-event.ts';
 import type { Field, FieldValue } from '../shared/definitions/fields.ts';
+import { parseJson } from '../shared/definitions/json.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import { describeColumns, queryRows, quoted, streamChunks, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
@@ -177,7 +178,7 @@ const UNREADABLE = '';
 
 function jsonObject(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value = parseJsonFaithfully(line);
+    const value = parseJson(line);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;

@@ -191,13 +191,13 @@ function jsonSchemasOf(components: ReadonlyMap<string, z.ZodType>, io: 'input' |
 type JsonSchema = Omit<z.core.JSONSchema.JSONSchema, '$schema' | '$id'>;
 
 /** Properties that are fields of an event, as producers name them and in every form that they may be sent in. */
-function describeFields(schema: JsonSchema | undefined, source: EventSource, repository: FeatureRepository): void {
+function describeFields(schema: z.core.JSONSchema.BaseSchema | undefined, source: EventSource, repository: FeatureRepository): void {
   if (schema?.properties === undefined) return;
   const fieldNamed = (name: string) => source.fieldList.find((field) => field.name === name);
   schema.properties = Object.fromEntries(
     Object.entries(schema.properties).map(([name, property]) => {
       const field = fieldNamed(name);
-      if (field === undefined || typeof property !== 'object') return [name, property];
+      if (field === undefined || typeof property === 'boolean') return [name, property];
       const described = jsonSchemaOf(field.type, property, field.whenMissing !== 'refused');
       return [field.wireName, { description: describeField(name, source, repository), ...described }];
     }),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeEvent, parseJsonFaithfully } from '../../../shared/definitions/decode-event.ts';
+import { decodeEvent } from '../../../shared/definitions/decode-event.ts';
+import { parseJson } from '../../../shared/definitions/json.ts';
 import { START_MILLIS, testSource } from '../../support/arbitraries.ts';
 
 const source = testSource('5s');
@@ -30,11 +31,14 @@ describe('JSON numbers', () => {
   it.each([
     ['12.50', 12.5],
     ['0.1', 0.1],
-    ['1e3', 1000],
+    ['1234567890123456', 1_234_567_890_123_456],
+    ['1e3', '1e3'],
+    ['12.0', '12.0'],
     ['12345678901234567890', '12345678901234567890'],
     ['0.1234567890123456789', '0.1234567890123456789'],
-    ['1234567890123456', 1_234_567_890_123_456],
   ])('%s is handed on as %s', (text, value) => {
-    expect(parseJsonFaithfully(`{"n":${text}}`)).toEqual({ n: value });
+    const parsed = parseJson(`{"n":${text}}`);
+    expect(parsed).toEqual({ n: typeof value === 'string' ? JSON.rawJSON(value) : value });
+    expect(JSON.stringify(parsed)).toBe(`{"n":${typeof value === 'string' ? text : value}}`);
   });
 });
