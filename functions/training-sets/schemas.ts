@@ -43,6 +43,7 @@ const manifest = z.strictObject({
   spineHash: z.string().describe("SHA-256 over the spine's rows"),
   rows: z.int().describe('As many as the spine has'),
   columns: z.array(z.string()).describe('In order: those of the spine, then the features'),
+  notes: z.array(z.string()).default([]).describe('What to look at, in sentences'),
 });
 
 const states = ['queued', 'running', 'succeeded', 'failed'] as const;

@@ -5,7 +5,7 @@ import type { FeatureService } from '../definitions/service.ts';
  *
  * Contract (every engine and the naive oracle agree on it exactly):
  * 1. History is the table of a source's events: one column per field, by the field's name, and `arrived_at`, when the
- *    event reached the product. Instants are whole milliseconds since 1970 UTC. Deliveries of one event id are one event,
+ *    event reached the product, in the forms of `docs/forms.md`. Deliveries of one event id are one event,
  *    which arrived with the first of them (of several at one instant, any: they are equal).
  * 2. At a spine row, an event counts when `event time ≤ timestamp` and `arrived_at ≤ known_at`: nothing from the future,
  *    and nothing that was not known. It is inside a window by the same buckets as online.
@@ -15,7 +15,8 @@ import type { FeatureService } from '../definitions/service.ts';
  *    this per lane.
  * 4. With `mode: 'event-time'`, arrival is not looked at: 2 is `event time ≤ timestamp` alone, and 3 does not apply.
  * 5. Output rows are the spine's rows in the spine's order, with the spine's columns first and the service's features
- *    after them, window features first, in the order of the service. An entity without events has empty values. Derived
+ *    after them, window features first, in the order of the service. An entity without events has empty values, and so has a row
+ *    whose join key is missing, where events may lack it. Derived
  *    features take the fields of the decided event from the spine's columns of those names, its time from `timestamp` if
  *    there is none; what the spine lacks is null.
  * 6. A row may name its decided event, in a column with the name of the `eventId` of the service's `decides`. The windows
@@ -45,6 +46,8 @@ export interface HistoricalRequest {
   readonly history: Readonly<Record<string, string>>;
   /** The Parquet file to write. */
   readonly output: string;
+  /** How far ahead of UTC instants are, in files, that do not say it. By default they are refused. */
+  readonly offsetMinutes?: number;
 }
 
 /** What made a training set, so that it can be made again and trusted. Written beside it. */
@@ -59,6 +62,8 @@ export interface TrainingSetManifest {
   readonly spineHash: string;
   readonly rows: number;
   readonly columns: readonly string[];
+  /** What to look at, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /** An engine that computes features of the past. */

@@ -1,12 +1,19 @@
 /** What is wrong with a spine, in the same words whichever engine finds it. */
+import type { FieldType } from '../definitions/fields.ts';
+import { expectedOf } from '../definitions/forms.ts';
 import type { FeatureService } from '../definitions/service.ts';
 import type { EventSource } from '../definitions/source.ts';
 import type { WindowedView } from '../definitions/view.ts';
 import type { DecidedEvents } from './decided-events.ts';
 import { SPINE, SpineError } from './offline-store.ts';
 
-/** What an instant may be, for messages. */
-export const INSTANT_TYPES = 'whole milliseconds (BIGINT), TIMESTAMP, or ISO 8601 text';
+/**
+ * Whether rows may lack a join key: events may, of the source that is decided or of the view. Such rows name no entity, so
+ * the features of the view are empty, in training as in a decision.
+ */
+export function keyMayBeAbsent({ decides }: FeatureService, { source }: WindowedView, joinKey: string): boolean {
+  return [decides, source].some((one) => one?.fields[joinKey]?.optional);
+}
 
 export function noTimestamp(columns: readonly string[]): SpineError {
   return new SpineError(
@@ -35,30 +42,34 @@ export function namedLikeFeature(column: string, service: FeatureService): Spine
   return new SpineError(`the spine has a column "${column}", which is a feature of ${service.key}; rename it`);
 }
 
-export function wrongType(column: string, type: string, wanted: string): SpineError {
-  return new SpineError(`column "${column}" of the spine is ${type}; it must be ${wanted}`);
+/** @param type of the column, as SQL names it. */
+export function wrongType(column: string, type: string, wanted: FieldType): SpineError {
+  const fix = wanted.kind === 'text' && /^(?:FLOAT|DOUBLE)$/.test(type) ? ': write it as whole numbers or as text' : '';
+  return new SpineError(`column "${column}" of the spine is ${type}; it must be ${expectedOf(wanted)}${fix}`);
 }
 
-export function wrongInput(column: string, type: string, service: FeatureService, wanted: string): SpineError {
+/**
+ * @param firstRow counted from 1.
+ * @param problem what is wrong with its value; by default it has none.
+ */
+export function unusableRows(count: number, firstRow: number, column: string, problem?: string): SpineError {
   return new SpineError(
-    `column "${column}" of the spine is ${type}, and derived features of ${service.key} need it to be ${wanted}`,
+    `in ${count} ${count === 1 ? 'row' : 'rows'} of the spine, the first of them row ${firstRow}, ` +
+      `"${column}" ${problem ?? MISSING}`,
   );
 }
 
-/** @param firstRow counted from 1. */
-export function unusableRows(count: number, firstRow: number, problem: string): SpineError {
-  return new SpineError(`in ${count} rows of the spine, the first of them row ${firstRow}, ${problem}`);
-}
+const MISSING = 'is missing: give a value, or leave out the rows';
 
-function keyTypeOf({ fields }: EventSource, name: string): string {
-  return fields[name]?.type.kind === 'integer' ? 'a whole number' : 'a text that is not empty';
+/** Sources of which no event counted in any row: the sign of keys or instants that do not fit each other. */
+export function nothingCounted(
+  { views }: FeatureService,
+  counted: ReadonlySet<EventSource>,
+  rowCount: number,
+): readonly string[] {
+  if (rowCount === 0) return [];
+  const silent = new Set(views.map(({ source }) => source).filter((source) => !counted.has(source)));
+  return [...silent].map(
+    ({ name }) => `no event of ${name} counted in any row: compare its join keys and instants with those of the spine`,
+  );
 }
-
-export const ROW_PROBLEMS = {
-  timestamp: `"${SPINE.timestamp}" is no instant: it must be ${INSTANT_TYPES}`,
-  knownAt: `"${SPINE.knownAt}" is no instant; leave the column out for "${SPINE.timestamp}"`,
-  joinKey: (joinKey: string, { source }: WindowedView) =>
-    `"${joinKey}" is missing: it must be ${keyTypeOf(source, joinKey)}`,
-  decidedEvent: (source: EventSource) =>
-    `"${source.eventId}" names no event: it must be ${keyTypeOf(source, source.eventId)}, or null where nothing was decided`,
-} as const;

@@ -2,7 +2,9 @@ import { hash } from 'node:crypto';
 import type { GlueClient } from '@aws-sdk/client-glue';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { FeatureService } from '../../definitions/service.ts';
+import type { EventSource } from '../../definitions/source.ts';
 import { type HistoricalRequest, type OfflineStore, SpineError, type TrainingSetManifest } from '../offline-store.ts';
+import { nothingCounted } from '../spine-problems.ts';
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../sql/dialect.ts';
 import { historyQuery } from '../sql/history-query.ts';
 import type { AthenaQueries } from './athena-queries.ts';
@@ -79,6 +81,7 @@ export class AthenaOfflineStore implements OfflineStore {
       spineHash: hashOfRows(columns),
       rows: spine.rowCount,
       columns: output.map(({ name }) => name),
+      notes: nothingCounted(service, countedSources(service, features), spine.rowCount),
       bytesScanned,
     };
   }
@@ -172,6 +175,14 @@ export class AthenaOfflineStore implements OfflineStore {
     }
     return { bytesScanned, answered: rows.length };
   }
+}
+
+/** Sources of which some feature has a value that is not its empty one. */
+function countedSources(service: FeatureService, columns: readonly Column[]): ReadonlySet<EventSource> {
+  const counted = service.features.filter(({ name, emptyValue }) =>
+    columns.find((column) => column.name === name)?.cells.some((cell) => cell !== emptyValue),
+  );
+  return new Set(counted.map(({ view }) => view.source));
 }
 
 const FEATURE_KINDS = { number: 'double', text: 'text', boolean: 'boolean' } as const;

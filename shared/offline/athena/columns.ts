@@ -13,12 +13,14 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SpineError } from '../offline-store.ts';
 
 /** What a column holds beside nulls: booleans, bigints, numbers, strings, Dates. */
-export type ColumnKind = 'boolean' | 'integer' | 'double' | 'text' | 'instant';
+export type ColumnKind = 'boolean' | 'integer' | 'double' | 'text' | 'date' | 'instant';
 export type Cell = boolean | bigint | number | string | Date | null;
 
 export interface Column {
   readonly name: string;
   readonly kind: ColumnKind;
+  /** Whether its numbers were written as floats, of seven digits. */
+  readonly isFloat?: boolean;
   /** Not copied on the way to a file, because there may be a hundred million of them. */
   readonly cells: Cell[];
 }
@@ -29,6 +31,7 @@ export const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
   integer: 'BIGINT',
   double: 'DOUBLE',
   text: 'VARCHAR',
+  date: 'DATE',
   instant: 'TIMESTAMP',
 };
 
@@ -37,6 +40,7 @@ const PARQUET_TYPES = {
   integer: 'INT64',
   double: 'DOUBLE',
   text: 'STRING',
+  date: 'TIMESTAMP',
   instant: 'TIMESTAMP',
 } as const;
 
@@ -70,6 +74,7 @@ export async function columnsOf(
   const columns = wanted.map((child) => ({
     name: child.element.name,
     kind: kindOf(child),
+    ...(child.element.type === 'FLOAT' && { isFloat: true }),
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
   }));
   const byName = new Map(columns.map((column) => [column.name, column]));
@@ -109,9 +114,10 @@ function kindOf({ element, children }: SchemaTree): ColumnKind {
     case 'UUID':
       return 'text';
     case 'DECIMAL':
-      if ((element.precision ?? 0) <= DECIMAL_DIGITS) return 'double';
+      if ((element.precision ?? 0) <= DECIMAL_DIGITS) return (element.scale ?? 0) === 0 ? 'integer' : 'double';
       throw unreadable(element, `is a decimal of more than ${DECIMAL_DIGITS} digits`);
     case 'DATE':
+      return 'date';
     case 'TIMESTAMP':
     case 'TIMESTAMP_MILLIS':
     case 'TIMESTAMP_MICROS':

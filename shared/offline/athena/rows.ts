@@ -1,3 +1,4 @@
+import '../../definitions/json.ts';
 import { SpineError } from '../offline-store.ts';
 import type { Cell, Column, ColumnKind } from './columns.ts';
 
@@ -19,9 +20,9 @@ export function columnsOfRows(rows: readonly JsonRow[]): Column[] {
 
 function columnOf(name: string, values: readonly unknown[]): Column {
   const first = values.findIndex((value) => value !== null);
-  const type = typeof values[first];
+  const type = typeOf(values[first]);
   const stranger = values.findIndex(
-    (value) => value !== null && (typeof value !== type || !['number', 'string', 'boolean'].includes(type)),
+    (value) => value !== null && (typeOf(value) !== type || !['number', 'string', 'boolean'].includes(type)),
   );
   if (stranger >= 0) {
     const others = stranger === first ? '' : `, as in row ${first + 1} it is a ${type}`;
@@ -36,18 +37,37 @@ function columnOf(name: string, values: readonly unknown[]): Column {
   return { name, kind, cells: values.map((value) => cellOf(kind, value)) };
 }
 
+/** Of a number with its source text, that of a number. */
+function typeOf(value: unknown): string {
+  return JSON.isRawJSON(value) ? 'number' : typeof value;
+}
+
 function kindOfValue(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  return typeOf(value) === 'object' ? 'an object' : `a ${typeOf(value)}`;
 }
 
 function kindOf(type: string, values: readonly unknown[]): ColumnKind {
   if (type === 'boolean') return 'boolean';
   if (type !== 'number') return 'text';
-  return values.every((value) => value === null || Number.isSafeInteger(value)) ? 'integer' : 'double';
+  return values.every((value) => value === null || wholeOf(value) !== undefined) ? 'integer' : 'double';
+}
+
+/** What a column of whole numbers holds. */
+const LARGEST = 2n ** 63n - 1n;
+
+/** A number that is written as a whole one. */
+function wholeOf(value: unknown): bigint | undefined {
+  const text = JSON.isRawJSON(value) ? value.rawJSON : String(value);
+  if (!/^-?\d+$/.test(text)) return undefined;
+  const whole = BigInt(text);
+  return whole <= LARGEST && whole >= -LARGEST ? whole : undefined;
 }
 
 function cellOf(kind: ColumnKind, value: unknown): Cell {
-  if (typeof value === 'number') return kind === 'integer' ? BigInt(value) : value;
+  if (typeOf(value) === 'number') {
+    if (kind === 'integer') return wholeOf(value) ?? null;
+    return Number(JSON.isRawJSON(value) ? value.rawJSON : value);
+  }
   return typeof value === 'string' || typeof value === 'boolean' ? value : null;
 }

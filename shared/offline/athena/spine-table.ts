@@ -1,7 +1,7 @@
 import { CreateTableCommand, DeleteTableCommand, EntityNotFoundException, type GlueClient } from '@aws-sdk/client-glue';
 import type { Column, ColumnKind } from './columns.ts';
 
-const HIVE_TYPES: Readonly<Record<Exclude<ColumnKind, 'instant'>, string>> = {
+const HIVE_TYPES: Readonly<Record<Exclude<ColumnKind, 'date' | 'instant'>, string>> = {
   boolean: 'boolean',
   integer: 'bigint',
   double: 'double',
@@ -47,7 +47,7 @@ export async function withSpineTable<Result>(options: SpineTableOptions, use: ()
 }
 
 function hiveTypeOf(kind: ColumnKind): string {
-  if (kind === 'instant') throw new Error('instants reach queries as milliseconds');
+  if (kind === 'instant' || kind === 'date') throw new Error('instants reach queries as milliseconds');
   return HIVE_TYPES[kind];
 }
 

@@ -1,7 +1,7 @@
 /** The spine in memory: found to be usable, and what of it a query needs. */
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
-import type { Field } from '../../definitions/fields.ts';
+import type { FieldType } from '../../definitions/fields.ts';
+import { type Decoded, decodeValue, type Form, Refusal, takesForm } from '../../definitions/forms.ts';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
@@ -9,14 +9,12 @@ import { columnsOf as columnsOfExpression } from '../../expressions/index.ts';
 import { decidedEventsOf } from '../decided-events.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
-  INSTANT_TYPES,
+  keyMayBeAbsent,
   namedLikeFeature,
   noDecidedEvent,
   noJoinKey,
   noTimestamp,
-  ROW_PROBLEMS,
   unusableRows,
-  wrongInput,
   wrongType,
 } from '../spine-problems.ts';
 import { type Cell, type Column, type ColumnKind, SQL_TYPES } from './columns.ts';
@@ -58,18 +56,18 @@ export function checkedSpine(columns: readonly Column[], { service, mode, nowMil
   refuseNames(columns, service);
   const [{ cells } = { cells: [] }] = columns;
   if (cells.length > SPINE_ROWS_MAX) throw tooManyRows(cells.length);
-  const timestamp = instants(columns, SPINE.timestamp, ROW_PROBLEMS.timestamp);
+  const timestamp = instants(columns, SPINE.timestamp);
   if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
-  refuseRows(
-    timestamp,
-    (cell) => Number(cell) > nowMillis,
-    `"${SPINE.timestamp}" lies in the future: features are computed of the past alone`,
-  );
-  const asked = mode === 'bitemporal' ? instants(columns, SPINE.knownAt, ROW_PROBLEMS.knownAt) : undefined;
+  const isAhead = (instant: number | null) => Number(instant) > nowMillis;
+  if (timestamp.some(isAhead)) {
+    const problem = 'lies in the future: features are computed of the past alone';
+    throw unusableRows(timestamp.filter(isAhead).length, timestamp.findIndex(isAhead) + 1, SPINE.timestamp, problem);
+  }
+  const asked = mode === 'bitemporal' ? instants(columns, SPINE.knownAt) : undefined;
   const needed = new Map<string, Column>();
   for (const column of inputsOf(service, columns)) needed.set(column.name, column);
   for (const view of service.views) {
-    for (const joinKey of view.entity.joinKeys) needed.set(joinKey, joinKeysOf(view, joinKey, columns));
+    for (const joinKey of view.entity.joinKeys) needed.set(joinKey, joinKeysOf(service, view, joinKey, columns));
   }
   const decidedIds = decidedIdsOf(service, columns);
   if (decidedIds !== undefined) needed.set(decidedIds.name, decidedIds);
@@ -113,57 +111,88 @@ function refuseNames(columns: readonly Column[], service: FeatureService): void 
   }
 }
 
-function refuseRows(cells: readonly Cell[], isUnusable: (cell: Cell) => boolean, problem: string): void {
-  const first = cells.findIndex(isUnusable);
-  if (first >= 0) throw unusableRows(cells.filter(isUnusable).length, first + 1, problem);
-}
-
 const isMissing = (cell: Cell) => cell === null || cell === '';
 
-/** A column of instants, in milliseconds. `undefined` when there is none of that name. */
-function instants(columns: readonly Column[], name: string, problem: string): (number | null)[] | undefined {
+const FORMS: Readonly<Record<ColumnKind, Form>> = {
+  boolean: 'boolean',
+  integer: 'whole',
+  double: 'double',
+  text: 'text',
+  date: 'date',
+  instant: 'instant',
+};
+
+/** A cell in the form that the kind of its column has. */
+function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell): Decoded {
+  switch (typeof cell) {
+    case 'bigint':
+      return decodeValue(type, 'whole', cell);
+    case 'number':
+      return decodeValue(type, 'double', isFloat && type.kind === 'decimal' ? shortestOfFloat(cell) : cell);
+    case 'string':
+      return decodeValue(type, 'text', cell);
+    case 'boolean':
+      return decodeValue(type, 'boolean', cell);
+    default:
+      if (cell === null) return null;
+      return kind === 'date'
+        ? decodeValue(type, 'date', cell.toISOString().slice(0, 10))
+        : decodeValue(type, 'instant', cell.getTime());
+  }
+}
+
+/** The double with the fewest digits that is this float: 0.1 for the float nearest to it. */
+function shortestOfFloat(value: number): number {
+  return [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value;
+}
+
+/**
+ * A column as the values of a field; `undefined` when there is none of that name.
+ * @throws SpineError naming the first row whose value means nothing, or is missing though it is needed.
+ */
+function decodedColumn(
+  columns: readonly Column[],
+  name: string,
+  type: FieldType,
+  presence: 'needed' | 'optional',
+): (string | number | boolean | null)[] | undefined {
   const column = columns.find((candidate) => candidate.name === name);
   if (column === undefined) return undefined;
-  const millis = column.cells.map(millisOf);
   // A column without a value has no type of its own.
-  if (!['integer', 'instant', 'text'].includes(column.kind) && column.cells.some((cell) => cell !== null)) {
-    throw wrongType(name, SQL_TYPES[column.kind], INSTANT_TYPES);
+  if (!takesForm(type, FORMS[column.kind]) && column.cells.some((cell) => cell !== null)) {
+    throw wrongType(name, SQL_TYPES[column.kind], type);
   }
-  const wanted =
-    name === SPINE.knownAt ? column.cells.map((cell, row) => cell === null || millis[row] !== null) : undefined;
-  const unusable = wanted === undefined ? millis : wanted.map((isUsable) => (isUsable ? true : null));
-  refuseRows(unusable, (cell) => cell === null, problem);
-  return millis;
+  const decoded = column.cells.map((cell) => decodedCell(type, column, cell));
+  const isUnusable = (value: Decoded) =>
+    value instanceof Refusal || (presence === 'needed' && (value === null || value === ''));
+  const first = decoded.findIndex(isUnusable);
+  if (first >= 0) {
+    const value = decoded[first];
+    const problem = value instanceof Refusal ? value.problem : undefined;
+    throw unusableRows(decoded.filter(isUnusable).length, first + 1, name, problem);
+  }
+  return decoded.map((value) => (value instanceof Refusal ? null : value));
 }
 
-const INSTANT_TEXT = z.union([z.iso.datetime({ offset: true, local: true }), z.iso.date()]);
-const HAS_OFFSET = /(?:Z|[+-]\d\d:?\d\d)$/;
-
-function millisOf(cell: Cell): number | null {
-  const millis = typeof cell === 'string' ? millisOfText(cell) : Number(cell instanceof Date ? cell.getTime() : cell);
-  return cell === null || Number.isNaN(new Date(millis).getTime()) ? null : millis;
+/** A column of instants, in milliseconds. `undefined` when there is none of that name. */
+function instants(columns: readonly Column[], name: string): (number | null)[] | undefined {
+  const cells = decodedColumn(columns, name, { kind: 'timestamp' }, 'needed');
+  return cells?.map((cell) => (typeof cell === 'number' ? cell : null));
 }
 
-/** Text without an offset is UTC. */
-function millisOfText(text: string): number {
-  if (!INSTANT_TEXT.safeParse(text).success) return Number.NaN;
-  return Date.parse(text.includes('T') && !HAS_OFFSET.test(text) ? `${text}Z` : text);
+function keyTypeOf({ fields }: EventSource, name: string): FieldType {
+  return fields[name]?.type ?? { kind: 'text' };
 }
 
-function keyKindOf({ fields }: EventSource, name: string): ColumnKind {
-  return fields[name]?.type.kind === 'integer' ? 'integer' : 'text';
+function keyKindOf(source: EventSource, name: string): ColumnKind {
+  return keyTypeOf(source, name).kind === 'integer' ? 'integer' : 'text';
 }
 
-function joinKeysOf(view: WindowedView, joinKey: string, columns: readonly Column[]): Column {
-  const column = columns.find(({ name }) => name === joinKey);
-  if (column === undefined)
-    throw noJoinKey(
-      joinKey,
-      view,
-      columns.map(({ name }) => name),
-    );
-  const keys = keysOf(column, keyKindOf(view.source, joinKey));
-  refuseRows(keys.cells, isMissing, ROW_PROBLEMS.joinKey(joinKey, view));
+function joinKeysOf(service: FeatureService, view: WindowedView, joinKey: string, columns: readonly Column[]): Column {
+  const presence = keyMayBeAbsent(service, view, joinKey) ? 'optional' : 'needed';
+  const keys = keysOf(columns, view.source, joinKey, presence);
+  const names = () => columns.map(({ name }) => name);
+  if (keys === undefined) throw noJoinKey(joinKey, view, names());
   return keys;
 }
 
@@ -171,66 +200,40 @@ function joinKeysOf(view: WindowedView, joinKey: string, columns: readonly Colum
 function decidedIdsOf(service: FeatureService, columns: readonly Column[]): Column | undefined {
   const decided = decidedEventsOf(service);
   if (decided === undefined) return undefined;
-  const { source } = decided;
-  const column = columns.find(({ name }) => name === source.eventId);
-  if (column === undefined) throw noDecidedEvent(decided);
-  const ids = keysOf(column, keyKindOf(source, source.eventId));
-  const idsOrNothing = ids.cells.map((id, row) => (column.cells[row] === null ? 'nothing' : id));
-  refuseRows(idsOrNothing, isMissing, ROW_PROBLEMS.decidedEvent(source));
+  const ids = keysOf(columns, decided.source, decided.source.eventId, 'optional');
+  if (ids === undefined) throw noDecidedEvent(decided);
   return ids;
 }
 
-/** A column as texts or whole numbers; null where a cell is none. */
-function keysOf(column: Column, kind: ColumnKind): Column {
-  const isKey = column.kind === 'integer' || column.kind === 'text' || (kind === 'text' && column.kind === 'boolean');
-  if (!isKey) throw wrongType(column.name, SQL_TYPES[column.kind], 'text or whole numbers');
-  return {
-    name: column.name,
-    kind,
-    cells: column.cells.map((cell) => (kind === 'text' ? textOf(cell) : wholeOf(cell))),
-  };
-}
-
-function textOf(cell: Cell): string | null {
-  return cell === null ? null : String(cell);
-}
-
-const WHOLE = /^[+-]?\d{1,18}$/;
-
-function wholeOf(cell: Cell): bigint | null {
-  if (typeof cell === 'bigint') return cell;
-  return typeof cell === 'string' && WHOLE.test(cell) ? BigInt(cell.replace('+', '')) : null;
+/** A column as texts or whole numbers; null where a cell is none, and for the empty text, which names nothing. */
+function keysOf(
+  columns: readonly Column[],
+  source: EventSource,
+  name: string,
+  presence: 'needed' | 'optional',
+): Column | undefined {
+  const kind = keyKindOf(source, name);
+  const cells = decodedColumn(columns, name, keyTypeOf(source, name), presence);
+  return (
+    cells && {
+      name,
+      kind,
+      cells: cells.map((cell) => (isMissing(cell) ? null : kind === 'integer' ? BigInt(Number(cell)) : String(cell))),
+    }
+  );
 }
 
 /** The fields of the decided event that derived features take from the spine. */
 function inputsOf(service: FeatureService, columns: readonly Column[]): Column[] {
   const features = new Set(service.features.map(({ name }) => name));
   const names = new Set(service.derived.flatMap(({ expression }) => [...columnsOfExpression(expression)]));
-  return columns.flatMap((column) => {
-    const field = service.decides?.fields[column.name];
-    if (field === undefined || !names.has(column.name) || features.has(column.name)) return [];
-    return [inputOf(field, column, service)];
+  return columns.flatMap(({ name }) => {
+    const field = service.decides?.fields[name];
+    if (field === undefined || !names.has(name) || features.has(name)) return [];
+    const { kind } = field.type;
+    const cells = decodedColumn(columns, name, field.type, 'optional') ?? [];
+    return [{ name, kind: kind === 'text' || kind === 'boolean' ? kind : 'double', cells }];
   });
-}
-
-function inputOf({ type }: Field, column: Column, service: FeatureService): Column {
-  const { name, kind, cells } = column;
-  const refusal = () => wrongInput(name, SQL_TYPES[kind], service, type.kind);
-  const isEmpty = cells.every((cell) => cell === null);
-  switch (type.kind) {
-    case 'boolean':
-      if (kind !== 'boolean' && !isEmpty) throw refusal();
-      return { name, kind: 'boolean', cells };
-    case 'text':
-      if (!['integer', 'text', 'boolean'].includes(kind) && !isEmpty) throw refusal();
-      return { name, kind: 'text', cells: cells.map(textOf) };
-    case 'timestamp':
-      if (!['integer', 'text', 'instant'].includes(kind) && !isEmpty) throw refusal();
-      return { name, kind: 'double', cells: cells.map(millisOf) };
-    default:
-      if (kind !== 'integer' && kind !== 'double' && !isEmpty) throw refusal();
-      return { name, kind: 'double', cells: cells.map((cell) => (cell === null ? null : Number(cell))) };
-  }
 }
 
 function extremesOf(millis: readonly (number | null)[]): [earliest: number, latest: number] {

@@ -1,19 +1,16 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { EntityKeyError, entityKeyOf } from '../../definitions/entity.ts';
 import type { FieldValue } from '../../definitions/fields.ts';
-import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
 import type { EntityHistory } from '../../online/backfill.ts';
 import { idHashOf, type WindowEvent } from '../../windows/event.ts';
 import { reachMillis } from '../../windows/layout.ts';
 import { ARRIVED_AT } from '../offline-store.ts';
-import { INSTANT_TYPES } from '../spine-problems.ts';
 import { DUCKDB, quoteName } from '../sql/dialect.ts';
 import { ARRIVAL, EVENT_ID, EVENT_TIME, eventsSql, keyColumn, LANE, valueColumn } from '../sql/events.ts';
-import { fieldOf, keyOf, millisOf } from './column-types.ts';
 import { type DuckDbOptions, queryRows, streamChunks, withDuckDb } from './duckdb.ts';
-import { historyColumns, required } from './history.ts';
+import { typedHistory } from './history.ts';
 
 /** The events that backfill merges into the items of a view, from Parquet files. */
 export interface BackfillHistory {
@@ -45,7 +42,7 @@ export async function withBackfillHistory<Result>(
   if (liveFromMillis === undefined) throw new RangeError(`view ${view.key} has no liveFrom`);
   return withDuckDb(options, async (connect) => {
     const connection = await connect();
-    const table = await typedHistory(connection, view, path, liveFromMillis);
+    const table = await historyBefore(connection, view, path, liveFromMillis);
     await connection.run(
       `CREATE TABLE ${EVENTS} AS WITH ${eventsSql({ view, mode: 'bitemporal', dialect: DUCKDB, table, identified: true, laned: true })}
        ${reachedSql(view)}`,
@@ -65,41 +62,22 @@ function keyNames(view: WindowedView): string[] {
 }
 
 /** The columns that matter, of the types that the SQL of events expects, whatever they are in the files. */
-async function typedHistory(
+async function historyBefore(
   connection: DuckDBConnection,
   view: WindowedView,
   path: string,
   liveFromMillis: number,
 ): Promise<string> {
   const { source, entity } = view;
-  const columns = await historyColumns(connection, source, path);
-  const names = new Set([
-    ...entity.joinKeys,
-    source.eventId,
-    source.eventTime,
-    ...view.layout.features.flatMap(({ input }) => input.fieldName ?? []),
-    ...(view.where === undefined ? [] : columnsOf(view.where)),
-  ]);
-  const arrival = required(source, columns, ARRIVED_AT, millisOf, INSTANT_TYPES);
-  const selected = [...names].map((name) => {
-    const sql = required(
-      source,
-      columns,
-      name,
-      columnReader(source, name),
-      `of type ${source.fields[name]?.type.kind}`,
-    );
-    return `${sql} AS ${quoteName(name)}`;
+  const history = await typedHistory(connection, source, path, {
+    fields: [
+      ...entity.joinKeys,
+      source.eventId,
+      ...view.layout.features.flatMap(({ input }) => input.fieldName ?? []),
+      ...(view.where === undefined ? [] : columnsOf(view.where)),
+    ],
   });
-  selected.push(`${arrival} AS ${quoteName(ARRIVED_AT)}`);
-  const files = `read_parquet('${path.replaceAll("'", "''")}', union_by_name = true)`;
-  return `(SELECT ${selected.join(', ')} FROM ${files} h WHERE ${arrival} < ${liveFromMillis})`;
-}
-
-function columnReader(source: EventSource, name: string): Parameters<typeof required>[3] {
-  const field = source.fields[name];
-  if (name === source.eventId) return (info, sql) => keyOf(field, info, sql);
-  return (info, sql) => field && fieldOf(field, info, sql);
+  return `(SELECT * FROM ${history} WHERE ${quoteName(ARRIVED_AT)} < ${liveFromMillis})`;
 }
 
 /** The events that a window can reach behind the newest of their lane, or whose ids an item keeps. */

@@ -2,12 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { FILE_OFFSET_FIX, type Reading } from '../../definitions/forms.ts';
+import { textLiteral } from '../sql/dialect.ts';
+import { type FileColumn, registerDecoder } from './column-types.ts';
 
 export interface DuckDbOptions {
   /** What DuckDB may hold in memory; the rest of a sort goes to the temporary directory. Default `512MB`. */
   readonly memoryLimit?: string;
   /** Where what does not fit is put; by default a directory of its own below the system's, removed afterwards. */
   readonly temporaryDirectory?: string;
+  /** How values of files are read that leave something open. */
+  readonly reading?: Reading;
 }
 
 /** Opens a database in memory for the time of `use`. */
@@ -26,6 +31,7 @@ export async function withDuckDb<Result>(
       const connection = await instance.connect();
       connections.push(connection);
       await connection.run("SET TimeZone = 'UTC'");
+      if (connections.length === 1) registerDecoder(connection, options.reading ?? { offsetFix: FILE_OFFSET_FIX });
       return connection;
     });
   } finally {
@@ -55,6 +61,34 @@ export async function describeColumns(
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${relation}`, parameters);
   return described.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
 }
+
+/** Parquet files as a relation; the path is its parameter. Folders are no columns, whatever their names look like. */
+export const PARQUET_FILES = 'read_parquet($1, union_by_name = true, hive_partitioning = false)';
+
+/** The same, where a statement takes no parameters. */
+export function parquetFiles(path: string): string {
+  return PARQUET_FILES.replace('$1', textLiteral(path));
+}
+
+/**
+ * The columns of Parquet files, as those of a table that is called `alias`.
+ * @throws Error saying in one sentence what cannot be read.
+ */
+export async function parquetColumns(connection: DuckDBConnection, path: string, alias: string): Promise<FileColumn[]> {
+  const described = await describeColumns(connection, PARQUET_FILES, [path]);
+  const written = await queryRows(connection, 'SELECT DISTINCT name, "precision" FROM parquet_schema($1)', [path]);
+  const wide = written.find(([, precision]) => Number(precision ?? 0) > DECIMAL_DIGITS);
+  if (wide) {
+    throw new Error(`column "${wide[0]}" is a decimal of ${wide[1]} digits; cast it to one of at most ${DECIMAL_DIGITS}`);
+  }
+  // DuckDB gives another name to a column that differs from one before it by case alone.
+  const renamed = described.find(({ name }) => !written.some(([known]) => known === name));
+  if (renamed) throw new Error(`two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`);
+  return described.map(({ name, type }) => ({ name, type, sql: `${alias}.${quoted(name)}` }));
+}
+
+/** DuckDB reads wider ones wrongly. */
+const DECIMAL_DIGITS = 38;
 
 /** The rows of a small result. */
 export async function queryRows(

@@ -3,10 +3,10 @@ import type { EventSource } from '../../definitions/source.ts';
 import { type AuditSource, AuditSourceError } from '../audit/audit-source.ts';
 import { SERVED_RECORD_COLUMNS } from '../audit/served-record.ts';
 import { SqlAuditSource } from '../audit/sql-audit-source.ts';
-import { ARRIVED_AT } from '../offline-store.ts';
-import { DUCKDB, textLiteral } from '../sql/dialect.ts';
-import { columnNamed, fieldOf, keyOf, millisOf } from './column-types.ts';
-import { type ColumnInfo, type DuckDbOptions, describeColumns, queryRows, quoted, withDuckDb } from './duckdb.ts';
+import { DUCKDB } from '../sql/dialect.ts';
+import type { FileColumn } from './column-types.ts';
+import { type DuckDbOptions, parquetColumns, parquetFiles, queryRows, quoted, withDuckDb } from './duckdb.ts';
+import { typedHistory } from './history.ts';
 import { firstLine } from './spine.ts';
 
 export interface EmbeddedAuditOptions extends DuckDbOptions {
@@ -53,44 +53,23 @@ async function createServedView(connection: DuckDBConnection, glob: string): Pro
     if (columns.some((column) => column.name === name)) return quoted(name);
     throw new AuditSourceError(`served rows ${glob} have no column "${name}"; they have ${namesOf(columns)}`);
   });
-  await connection.run(`CREATE VIEW served AS SELECT ${selected.join(', ')} FROM ${relationOf(glob)}`);
+  await connection.run(`CREATE VIEW served AS SELECT ${selected.join(', ')} FROM ${parquetFiles(glob)}`);
 }
 
 /** History with the columns of its source alone, as numbers and texts whatever their types in the files are. */
 async function createHistoryView(connection: DuckDBConnection, source: EventSource, glob: string): Promise<void> {
-  const subject = `the history of ${source.name}`;
-  const columns = await columnsOf(connection, subject, glob);
-  const required = (name: string, read: (info: ColumnInfo, sql: string) => string | undefined): string => {
-    const column = columnNamed(columns, name, 'h');
-    if (column === undefined) {
-      throw new AuditSourceError(`${subject} has no column "${name}"; it has ${namesOf(columns)}`);
-    }
-    const sql = read(column.info, column.sql);
-    if (sql === undefined) throw new AuditSourceError(`column "${name}" of ${subject} is ${column.info.type}`);
-    return `${sql} AS ${quoted(name)}`;
-  };
-  const selected = Object.entries(source.fields).map(([name, field]) =>
-    required(name, (info, sql) => (field.type.kind === 'integer' ? keyOf : fieldOf)(field, info, sql)),
-  );
-  selected.push(required(ARRIVED_AT, millisOf));
-  await connection.run(
-    `CREATE VIEW ${historyViewOf(source.name)} AS SELECT ${selected.join(', ')} FROM ${relationOf(glob)} h`,
-  );
+  const history = await typedHistory(connection, source, glob, { fields: Object.keys(source.fields) });
+  await connection.run(`CREATE VIEW ${historyViewOf(source.name)} AS FROM ${history}`);
 }
 
-/** Views take no parameters. */
-function relationOf(glob: string): string {
-  return `read_parquet(${textLiteral(glob)}, union_by_name = true)`;
-}
-
-async function columnsOf(connection: DuckDBConnection, subject: string, glob: string): Promise<ColumnInfo[]> {
+async function columnsOf(connection: DuckDBConnection, subject: string, glob: string): Promise<FileColumn[]> {
   try {
-    return await describeColumns(connection, relationOf(glob));
+    return await parquetColumns(connection, glob, 's');
   } catch (error) {
     throw new AuditSourceError(`${subject}, ${glob}, cannot be read: ${firstLine(error)}`, { cause: error });
   }
 }
 
-function namesOf(columns: readonly ColumnInfo[]): string {
+function namesOf(columns: readonly FileColumn[]): string {
   return columns.map(({ name }) => name).join(', ');
 }

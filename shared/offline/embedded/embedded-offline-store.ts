@@ -1,21 +1,22 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { FieldValue } from '../../definitions/fields.ts';
+import { FILE_OFFSET_FIX } from '../../definitions/forms.ts';
 import type { FeatureService, ServiceFeature } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
-import type { HistoricalRequest, OfflineStore, TrainingSetManifest } from '../offline-store.ts';
-import { wrongInput } from '../spine-problems.ts';
+import { type HistoricalRequest, type OfflineStore, SPINE, type TrainingSetManifest } from '../offline-store.ts';
+import { nothingCounted } from '../spine-problems.ts';
 import { fieldsOf } from '../sweep/event-columns.ts';
 import { ViewSweep } from '../sweep/sweep-view.ts';
-import { columnNamed, fieldOf } from './column-types.ts';
-import { type DuckDbOptions, quoted, streamChunks, withDuckDb } from './duckdb.ts';
+import { type DuckDbOptions, queryRows, quoted, streamChunks, withDuckDb } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
-import { FeatureTable } from './feature-table.ts';
+import { isZoneless } from './column-types.ts';
+import { FeatureTable, ROW } from './feature-table.ts';
 import { historyQuery, idHashSql } from './history.ts';
 import { HistoryReader } from './history-reader.ts';
-import { hashSpine, loadSpine, SPINE_TABLE, type Spine, spineKeysOf } from './spine.ts';
+import { checkedColumn, hashSpine, loadSpine, SPINE_TABLE, type Spine, spineKeysOf } from './spine.ts';
 import { SpineReader } from './spine-reader.ts';
 
 /** How far a training set is: `done` of `total` steps, where a row of the spine is a step for each scan that serves it. */
@@ -55,7 +56,11 @@ export class EmbeddedOfflineStore implements OfflineStore {
   /** @throws SpineError, HistoryError saying what cannot be used. */
   async getHistoricalFeatures(request: HistoricalRequest): Promise<Omit<TrainingSetManifest, 'registryVersion'>> {
     refuseUnknownHistory(request);
-    return withDuckDb(this.#options, async (connect) => {
+    const reading = {
+      offsetFix: FILE_OFFSET_FIX,
+      ...(request.offsetMinutes !== undefined && { offsetMinutes: request.offsetMinutes }),
+    };
+    return withDuckDb({ ...this.#options, reading }, async (connect) => {
       const connection = await connect();
       const spine = await loadSpine(connection, request);
       const scans = scansOf(request.service);
@@ -66,24 +71,35 @@ export class EmbeddedOfflineStore implements OfflineStore {
         this.#options.onProgress?.({ done, total });
       };
       const tables: string[] = [];
+      const counted = new Set<EventSource>();
       for (const [index, scan] of scans.entries()) {
-        tables.push(...(await sweepScan({ connection, connect, request, spine, scan, index, onRows })));
+        const swept = await sweepScan({ connection, connect, request, spine, scan, index, onRows });
+        tables.push(...swept.tables);
+        if (swept.isCounted) counted.add(scan.source);
       }
       if (request.service.derived.length > 0)
         tables.push(await derive({ connection, connect, service: request.service, spine, tables }));
       const features = [...request.service.features, ...request.service.derived].map(({ name }) => name);
-      await writeOutput(connection, request.output, tables, features);
+      await writeOutput(connection, request.output, spine, tables, features);
       return {
         service: request.service.key,
         mode: request.mode,
         engine: this.engine,
         sqlHash: null,
-        spineHash: await hashSpine(connection),
+        spineHash: await hashSpine(connection, spine.columns),
         rows: spine.rowCount,
         columns: [...spine.columns.map(({ name }) => name), ...features],
+        notes: [...zonelessNotes(spine), ...nothingCounted(request.service, counted, spine.rowCount)],
       };
     });
   }
+}
+
+/** Parquet has timestamps that do not say of which zone they are. */
+function zonelessNotes({ columns }: Spine): string[] {
+  return columns
+    .filter(({ name, type }) => (name === SPINE.timestamp || name === SPINE.knownAt) && isZoneless(type))
+    .map(({ name, type }) => `"${name}" of the spine is ${type}, without a zone: it was read as UTC`);
 }
 
 /** Where the manifest of a training set is: beside it. */
@@ -132,11 +148,11 @@ async function sweepScan(options: {
   readonly scan: Scan;
   readonly index: number;
   readonly onRows: (count: number) => void;
-}): Promise<string[]> {
+}): Promise<{ readonly tables: readonly string[]; readonly isCounted: boolean }> {
   const { connection, request, spine, scan, index } = options;
   const { source, views } = scan;
   const [firstView] = views;
-  if (firstView === undefined) return [];
+  if (firstView === undefined) return { tables: [], isCounted: false };
   const keys = spineKeysOf(firstView, spine.columns);
   const entityTable = `entities_${index}`;
   await numberEntities(connection, entityTable, keys);
@@ -162,23 +178,28 @@ async function sweepScan(options: {
     latestMillis: request.mode === 'bitemporal' ? spine.latestKnownMillis : spine.latestMillis,
   });
   // A connection answers one query at a time.
-  const events = new HistoryReader(query, streamChunks(await options.connect(), query.sql, query.parameters));
+  const events = new HistoryReader(query, streamChunks(await options.connect(), query.sql));
   // Ids of another source are those of other events.
   const decidedId = source === request.service.decides ? spine.decidedId : undefined;
   const rowsSql = rowsInOrder(spine, { entityTable, keys, decidedId });
   const rows = new SpineReader(streamChunks(await options.connect(), rowsSql), {
     namesDecided: decidedId !== undefined,
   });
+  let isCounted = false;
   for (let entity = await rows.next(); entity !== undefined; entity = await rows.next()) {
     const columns = await events.read(entity.code);
     for (const [position, { sweep }] of sweeps.entries()) {
       const table = tables[position];
-      sweep.sweep(columns, entity.rows, (row, values) => table?.append(entity.rowIds[row] ?? 0, values));
+      const features = scan.features[position] ?? [];
+      sweep.sweep(columns, entity.rows, (row, values) => {
+        isCounted ||= values.some((value, index) => value !== features[index]?.emptyValue);
+        table?.append(entity.rowIds[row] ?? 0, values);
+      });
     }
     options.onRows(entity.rows.length);
   }
   for (const table of tables) table.close();
-  return tables.map(({ name }) => name);
+  return { tables: tables.map(({ name }) => name), isCounted };
 }
 
 async function numberEntities(connection: DuckDBConnection, table: string, keys: readonly string[]): Promise<void> {
@@ -196,7 +217,7 @@ function rowsInOrder(
 ): string {
   const { entityTable, keys, decidedId } = scan;
   const decided = decidedId === undefined ? '' : `, (${decidedId})::VARCHAR, ${idHashSql(decidedId)}`;
-  const sameKeys = keys.map((key, index) => `${key} = e.key${index}`);
+  const sameKeys = keys.map((key, index) => `${key} IS NOT DISTINCT FROM e.key${index}`);
   return `
     SELECT e.code, ${spine.timestamp} AS instant, ${spine.knownAt} AS known, s.rowid::INTEGER AS number${decided}
     FROM ${SPINE_TABLE} s JOIN ${entityTable} e ON ${sameKeys.join(' AND ')}
@@ -205,7 +226,7 @@ function rowsInOrder(
 
 /** The spine beside tables of features by its rows. */
 function joined(tables: readonly string[]): string {
-  return [`${SPINE_TABLE} s`, ...tables.map((table) => `JOIN ${table} ON ${table}."row" = s.rowid`)].join(' ');
+  return [`${SPINE_TABLE} s`, ...tables.map((table) => `JOIN ${table} ON ${table}.${ROW} = s.rowid`)].join(' ');
 }
 
 async function derive(options: {
@@ -217,10 +238,11 @@ async function derive(options: {
 }): Promise<string> {
   const { service, spine } = options;
   const inputs = [...new Set(service.derived.flatMap(({ expression }) => [...columnsOf(expression)]))];
-  const sources = inputs.flatMap((name) => {
-    const sql = derivedInput(service, spine, name);
-    return sql === undefined ? [] : [{ name, sql }];
-  });
+  const sources: { readonly name: string; readonly sql: string }[] = [];
+  for (const name of inputs) {
+    const sql = await derivedInput(options.connection, service, spine, name);
+    if (sql !== undefined) sources.push({ name, sql });
+  }
   const table = await FeatureTable.create(options.connection, 'derived', service.derived);
   const sql = `SELECT s.rowid::INTEGER, ${[...sources.map((source) => source.sql), 'NULL'].join(', ')} FROM ${joined(options.tables)}`;
   for await (const chunk of streamChunks(await options.connect(), sql)) {
@@ -242,31 +264,39 @@ function plainValue(value: DuckDBValue | undefined): FieldValue {
 }
 
 /** SQL of an input of derived features; `undefined` where there is none. */
-function derivedInput(service: FeatureService, spine: Spine, name: string): string | undefined {
+async function derivedInput(
+  connection: DuckDBConnection,
+  service: FeatureService,
+  spine: Spine,
+  name: string,
+): Promise<string | undefined> {
   if (service.features.some((feature) => feature.name === name)) return quoted(name);
   const field = service.decides?.fields[name];
-  const column = columnNamed(spine.columns, name, 's');
   if (field === undefined) return undefined;
-  if (column === undefined) return name === service.decides?.eventTime ? spine.timestamp : undefined;
-  const sql = fieldOf(field, column.info, column.sql);
-  if (sql !== undefined) return sql;
-  throw wrongInput(name, column.info.type, service, field.type.kind);
+  const sql = await checkedColumn(connection, spine.columns, name, field.type, 'optional');
+  if (sql === undefined) return name === service.decides?.eventTime ? spine.timestamp : undefined;
+  return field.type.kind === 'integer' ? `CAST(${sql} AS DOUBLE)` : sql;
 }
 
 /** Writes beside the output first, so that what is there is always whole. */
 async function writeOutput(
   connection: DuckDBConnection,
   output: string,
+  spine: Spine,
   tables: readonly string[],
   features: readonly string[],
 ): Promise<void> {
   const unfinished = `${output}.unfinished`;
-  const columns = ['s.*', ...features.map(quoted)];
+  const columns = [...spine.columns.map(({ name, sql }) => `${sql} AS ${quoted(name)}`), ...features.map(quoted)];
   try {
-    await connection.run(
+    const [[written] = []] = await queryRows(
+      connection,
       `COPY (SELECT ${columns.join(', ')} FROM ${joined(tables)} ORDER BY s.rowid) TO $1 (FORMAT parquet, COMPRESSION zstd)`,
       [unfinished],
     );
+    if (Number(written) !== spine.rowCount) {
+      throw new Error(`${written} rows of the training set were computed for a spine of ${spine.rowCount}`);
+    }
     await rename(unfinished, output);
   } finally {
     await rm(unfinished, { force: true });

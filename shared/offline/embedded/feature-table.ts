@@ -16,7 +16,10 @@ const DUCKDB_TYPES: Readonly<Record<FeatureType, DuckDBType>> = { number: DOUBLE
 /** What DuckDB takes at a time. */
 const ROWS_PER_CHUNK = 2_048;
 
-/** A table of features by row of the spine, filled in any order. Its first column, `row`, is the spine's `rowid`. */
+/** The first column, the spine's `rowid`. A name with a space cannot be that of a feature or field. */
+export const ROW = quoted('spine row');
+
+/** A table of features by row of the spine, filled in any order. */
 export class FeatureTable {
   readonly name: string;
   readonly #appender: DuckDBAppender;
@@ -38,7 +41,7 @@ export class FeatureTable {
   ): Promise<FeatureTable> {
     const types = features.map(({ type }) => DUCKDB_TYPES[type]);
     const columns = features.map((feature, index) => `${quoted(feature.name)} ${String(types[index])}`);
-    await connection.run(`CREATE TABLE ${name} (${['"row" INTEGER', ...columns].join(', ')})`);
+    await connection.run(`CREATE TABLE ${name} (${[`${ROW} INTEGER`, ...columns].join(', ')})`);
     const appender = await connection.createAppender(name);
     return new FeatureTable(name, appender, [INTEGER, ...types]);
   }

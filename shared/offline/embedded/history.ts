@@ -1,12 +1,12 @@
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import type { FieldValue } from '../../definitions/fields.ts';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { FieldType, FieldValue } from '../../definitions/fields.ts';
+import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
-import { INSTANT_TYPES } from '../spine-problems.ts';
-import { columnNamed, fieldOf, keyOf, millisOf } from './column-types.ts';
-import { type ColumnInfo, describeColumns, queryRows } from './duckdb.ts';
+import { type FileColumn, readColumn } from './column-types.ts';
+import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
-import { firstLine, namesOf } from './spine.ts';
+import { firstLine } from './spine.ts';
 
 /** How the values of a field come out of DuckDB. */
 export type ValueReading =
@@ -19,7 +19,6 @@ export type ValueReading =
 /** A query of events in order of entity and time, and what its columns are. */
 export interface HistoryQuery {
   readonly sql: string;
-  readonly parameters: DuckDBValue[];
   /** By field, in the order of the columns after the fixed ones. */
   readonly fields: readonly (readonly [name: string, reading: ValueReading])[];
 }
@@ -50,6 +49,91 @@ export function idHashSql(id: string): string {
 }
 
 /**
+ * The events of a source as a relation: its columns of these names and `arrived_at`, as VARCHAR, BOOLEAN, BIGINT (whole
+ * numbers) and DOUBLE. Where no file has an optional field it is null.
+ * @returns what can follow FROM.
+ * @throws HistoryError naming the column that is missing, or whose values mean nothing to its field.
+ */
+export async function typedHistory(
+  connection: DuckDBConnection,
+  source: EventSource,
+  path: string,
+  wanted: { readonly fields: Iterable<string>; readonly arrival?: 'needed' | 'event-time' },
+): Promise<string> {
+  const subject = `the history of ${source.name}`;
+  const columns = await columnsOf(connection, subject, path);
+  const names = new Set([...wanted.fields, source.eventTime]);
+  const isArrivalKnown = columns.some(({ name }) => name === ARRIVED_AT);
+  if (isArrivalKnown) names.add(ARRIVED_AT);
+  else if (wanted.arrival !== 'event-time') {
+    throw new HistoryError(
+      `${subject} has no column "${ARRIVED_AT}", when events arrived; ` +
+        'import it with an arrival, or ask for the mode event-time',
+    );
+  }
+  const read = [...names].map((name) => ({ name, ...historyColumn(source, columns, name) }));
+  await refuseUnreadable(connection, subject, path, read);
+  const selected = read.map(({ name, value }) => `${value} AS ${quoted(name)}`);
+  if (!isArrivalKnown) {
+    const time = read.find(({ name }) => name === source.eventTime)?.value;
+    selected.push(`${time} AS ${quoted(ARRIVED_AT)}`);
+  }
+  return `(SELECT ${selected.join(', ')} FROM ${parquetFiles(path)} h)`;
+}
+
+async function columnsOf(connection: DuckDBConnection, subject: string, path: string): Promise<FileColumn[]> {
+  try {
+    return await parquetColumns(connection, path, 'h');
+  } catch (error) {
+    throw new HistoryError(`${subject}, ${path}, cannot be read: ${firstLine(error)}`, { cause: error });
+  }
+}
+
+const ARRIVAL: FieldType = { kind: 'timestamp' };
+
+function historyColumn(source: EventSource, columns: readonly FileColumn[], name: string) {
+  const field = name === ARRIVED_AT ? { type: ARRIVAL, optional: false } : source.fields[name];
+  if (field === undefined) throw new HistoryError(`source ${source.name} has no field "${name}"`);
+  const column = columns.find((one) => one.name === name);
+  if (column === undefined) {
+    if (field.optional) return { value: `CAST(NULL AS ${readTypeOf(field.type)})`, isRefused: undefined, refusal: '' };
+    const known = columns.map((one) => one.name).join(', ');
+    throw new HistoryError(`the history of ${source.name} has no column "${name}"; it has ${known}`);
+  }
+  const read = readColumn(field.type, column);
+  if (read !== undefined) return read;
+  throw new HistoryError(
+    `column "${name}" of the history of ${source.name} is ${column.type}; it must be ${expectedOf(field.type)}`,
+  );
+}
+
+/** What `readColumn` makes of a kind. */
+function readTypeOf(type: FieldType): string {
+  return type.kind === 'decimal' || type.kind === 'timestamp' ? 'DOUBLE' : sqlTypeOf(type);
+}
+
+async function refuseUnreadable(
+  connection: DuckDBConnection,
+  subject: string,
+  path: string,
+  read: readonly { readonly name: string; readonly isRefused: string | undefined; readonly refusal: string }[],
+): Promise<void> {
+  const doubtful = read.filter(({ isRefused }) => isRefused !== undefined);
+  const counts = doubtful.flatMap(({ isRefused, refusal }) => [
+    `count(*) FILTER (WHERE ${isRefused})`,
+    `min(CASE WHEN ${isRefused} THEN ${refusal} END)`,
+  ]);
+  const [row = []] = await queryRows(connection, `SELECT ${counts.join(', ')} FROM ${parquetFiles(path)} h`);
+  for (const [index, { name }] of doubtful.entries()) {
+    if (Number(row[2 * index]) === 0) continue;
+    throw new HistoryError(
+      `in ${row[2 * index]} rows of ${subject}, "${name}" ${row[2 * index + 1]}. ` +
+        'Import the files: what cannot be read is put aside then',
+    );
+  }
+}
+
+/**
  * Builds the query of one source's events. Text is replaced by places in a dictionary, which is made here.
  * @throws HistoryError naming what the files lack.
  */
@@ -59,107 +143,45 @@ export async function historyQuery(
   path: string,
   scope: HistoryScope,
 ): Promise<HistoryQuery> {
-  const columns = await historyColumns(connection, source, path);
-  const time = required(source, columns, source.eventTime, millisOf, INSTANT_TYPES);
-  const id = required(
-    source,
-    columns,
-    source.eventId,
-    (info, sql) => keyOf(source.fields[source.eventId], info, sql),
-    'text or whole numbers',
-  );
-  const hasArrivals = columns.some(({ name }) => name === ARRIVED_AT);
-  if (!hasArrivals && scope.mode === 'bitemporal') {
-    throw new HistoryError(
-      `the history of ${source.name} has no column "${ARRIVED_AT}", when events arrived; ` +
-        'import it with an arrival, or ask for the mode event-time',
-    );
-  }
-  const arrival = hasArrivals ? required(source, columns, ARRIVED_AT, millisOf, INSTANT_TYPES) : time;
+  const { mode, entityTable, joinKeys } = scope;
+  const history = await typedHistory(connection, source, path, {
+    fields: [source.eventId, ...joinKeys, ...scope.fields],
+    arrival: mode === 'bitemporal' ? 'needed' : 'event-time',
+  });
+  const [time, arrival, id] = [source.eventTime, ARRIVED_AT, source.eventId].map((name) => `h.${quoted(name)}`);
   const fields: Awaited<ReturnType<typeof readingOf>>[] = [];
   for (const [index, name] of scope.fields.entries()) {
-    fields.push(await readingOf(connection, source, path, columns, { name, index }));
+    fields.push(await readingOf(connection, source, history, { name, index }));
   }
-  const keys = scope.joinKeys.map((joinKey, index) => {
-    const key = required(
-      source,
-      columns,
-      joinKey,
-      (info, sql) => keyOf(source.fields[joinKey], info, sql),
-      'text or whole numbers',
-    );
-    return `${key} = e.key${index}`;
-  });
-  const latest = scope.mode === 'bitemporal' ? arrival : time;
+  const keys = joinKeys.map((joinKey, index) => `h.${quoted(joinKey)} = e.key${index}`);
+  const latest = mode === 'bitemporal' ? arrival : time;
   const sql = `
-    SELECT e.code, ${[time, arrival, idHashSql(id), `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
-    FROM read_parquet($1, union_by_name = true) h
-    JOIN ${scope.entityTable} e ON ${keys.join(' AND ')}
+    SELECT e.code, ${[time, arrival, idHashSql(String(id)), `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
+    FROM ${history} h
+    JOIN ${entityTable} e ON ${keys.join(' AND ')}
     ${fields.map((field) => field.join).join('\n')}
-    WHERE ${time} >= $2 AND ${latest} <= $3
+    WHERE ${time} >= ${scope.earliestMillis} AND ${latest} <= ${scope.latestMillis}
     ORDER BY e.code, ${time}`;
-  return {
-    sql,
-    parameters: [path, scope.earliestMillis, scope.latestMillis],
-    fields: fields.map(({ name, reading }) => [name, reading] as const),
-  };
-}
-
-/** The columns of a source's files. @throws HistoryError when they cannot be read. */
-export async function historyColumns(
-  connection: DuckDBConnection,
-  source: EventSource,
-  path: string,
-): Promise<ColumnInfo[]> {
-  try {
-    return await describeColumns(connection, 'read_parquet($1, union_by_name = true)', [path]);
-  } catch (error) {
-    throw new HistoryError(`the history of ${source.name}, ${path}, cannot be read: ${firstLine(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-/** SQL of a column, as `h`'s. @throws HistoryError when it is missing or cannot be read as it should. */
-export function required(
-  source: EventSource,
-  columns: readonly ColumnInfo[],
-  name: string,
-  read: (info: ColumnInfo, sql: string) => string | undefined,
-  wanted: string,
-): string {
-  const column = columnNamed(columns, name, 'h');
-  if (column === undefined) {
-    throw new HistoryError(`the history of ${source.name} has no column "${name}"; it has ${namesOf(columns)}`);
-  }
-  const sql = read(column.info, column.sql);
-  if (sql === undefined) {
-    throw new HistoryError(
-      `column "${name}" of the history of ${source.name} is ${column.info.type}; it must be ${wanted}`,
-    );
-  }
-  return sql;
+  return { sql, fields: fields.map(({ name, reading }) => [name, reading] as const) };
 }
 
 async function readingOf(
   connection: DuckDBConnection,
   source: EventSource,
-  path: string,
-  columns: readonly ColumnInfo[],
+  history: string,
   { name, index }: { readonly name: string; readonly index: number },
 ): Promise<{ readonly name: string; readonly reading: ValueReading; readonly sql: string; readonly join: string }> {
-  const field = source.fields[name];
-  if (field === undefined) throw new HistoryError(`source ${source.name} has no field "${name}"`);
-  const value = required(source, columns, name, (info, sql) => fieldOf(field, info, sql), `of type ${field.type.kind}`);
-  if (field.type.kind === 'boolean') {
+  const kind = source.fields[name]?.type.kind;
+  const value = `h.${quoted(name)}`;
+  if (kind === 'boolean') {
     const sql = `CASE WHEN ${value} THEN 1 WHEN NOT ${value} THEN 0 ELSE -1 END::INTEGER`;
     return { name, reading: { kind: 'coded', dictionary: BOOLEANS }, sql, join: '' };
   }
-  if (field.type.kind !== 'text') {
-    return { name, reading: { kind: 'number' }, sql: `coalesce(${value}, 'NaN'::DOUBLE)`, join: '' };
+  if (kind !== 'text') {
+    return { name, reading: { kind: 'number' }, sql: `coalesce(${value}::DOUBLE, 'NaN'::DOUBLE)`, join: '' };
   }
   const table = `dictionary_${source.name}_${name}`;
-  const dictionary = await dictionaryOf(connection, table, value, path);
+  const dictionary = await dictionaryOf(connection, table, value, history);
   if (dictionary === undefined) return { name, reading: { kind: 'text' }, sql: value, join: '' };
   const alias = `d${index}`;
   const join = `LEFT JOIN ${table} ${alias} ON ${alias}.value = ${value}`;
@@ -171,13 +193,11 @@ async function dictionaryOf(
   connection: DuckDBConnection,
   table: string,
   value: string,
-  path: string,
+  history: string,
 ): Promise<FieldValue[] | undefined> {
   await connection.run(
     `CREATE OR REPLACE TABLE ${table} AS SELECT (row_number() OVER () - 1)::INTEGER AS code, value FROM (
-       SELECT DISTINCT ${value} AS value FROM read_parquet($1, union_by_name = true) h
-       WHERE ${value} IS NOT NULL LIMIT ${DICTIONARY_SIZE + 1})`,
-    [path],
+       SELECT DISTINCT ${value} AS value FROM ${history} h WHERE ${value} IS NOT NULL LIMIT ${DICTIONARY_SIZE + 1})`,
   );
   const rows = await queryRows(connection, `SELECT value FROM ${table} ORDER BY code`);
   return rows.length > DICTIONARY_SIZE ? undefined : rows.map(([text]) => String(text));

@@ -1,28 +1,33 @@
 import { hash } from 'node:crypto';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { FieldType } from '../../definitions/fields.ts';
 import type { FeatureService } from '../../definitions/service.ts';
+import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { type DecidedEvents, decidedEventsOf } from '../decided-events.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
-  INSTANT_TYPES,
+  keyMayBeAbsent,
   namedLikeFeature,
   noDecidedEvent,
   noJoinKey,
   noTimestamp,
-  ROW_PROBLEMS,
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
-import { columnNamed, keyOf, millisOf } from './column-types.ts';
-import { type ColumnInfo, describeColumns, queryRows } from './duckdb.ts';
+import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
+import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 
-/** The table that holds the spine's rows; their order is that of `rowid`. */
+/**
+ * The table that holds the spine's rows; their order is that of `rowid`. Its columns have names of ours, so that none of a
+ * user's can hide `rowid` or another name in a query.
+ */
 export const SPINE_TABLE = 'spine';
 
 /** The spine, read and found to be usable. */
 export interface Spine {
-  readonly columns: readonly ColumnInfo[];
+  /** In the order of the file, by the names that they have there. */
+  readonly columns: readonly FileColumn[];
   readonly rowCount: number;
   /** SQL of a row's instants, milliseconds as doubles. `s` is the table. */
   readonly timestamp: string;
@@ -34,31 +39,31 @@ export interface Spine {
   readonly latestKnownMillis: number;
 }
 
+const INSTANT: FieldType = { kind: 'timestamp' };
+
 /** @throws SpineError when the files are no Parquet, a column is missing, or a row lacks its keys or its instant. */
 export async function loadSpine(
   connection: DuckDBConnection,
   request: { readonly service: FeatureService; readonly mode: HistoryMode; readonly spine: string },
 ): Promise<Spine> {
-  await readSpine(connection, request.spine);
-  const columns = await describeColumns(connection, SPINE_TABLE);
-  refuseFeatureNames(columns, request.service);
-  const timestamp = instantOf(columns, SPINE.timestamp);
+  const { service, mode } = request;
+  const columns = await readSpine(connection, request.spine);
+  refuseFeatureNames(columns, service);
+  const timestamp = await checkedColumn(connection, columns, SPINE.timestamp, INSTANT, 'needed');
   if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
-  const knownAt = (request.mode === 'bitemporal' ? instantOf(columns, SPINE.knownAt) : undefined) ?? timestamp;
-  await refuseRowsWithout(connection, timestamp, ROW_PROBLEMS.timestamp);
-  if (knownAt !== timestamp) await refuseRowsWithout(connection, knownAt, ROW_PROBLEMS.knownAt);
-  for (const view of request.service.views) await refuseRowsWithoutKeys(connection, view, columns);
-  const decided = decidedEventsOf(request.service);
+  const knownAt = mode === 'bitemporal' && (await checkedColumn(connection, columns, SPINE.knownAt, INSTANT, 'needed'));
+  for (const view of service.views) await checkKeys(connection, service, view, columns);
+  const decided = decidedEventsOf(service);
   const decidedId = decided && (await decidedIdOf(connection, decided, columns));
   const [[rowCount, earliest, latest, latestKnown] = []] = await queryRows(
     connection,
-    `SELECT count(*), min(${timestamp}), max(${timestamp}), max(${knownAt}) FROM ${SPINE_TABLE} s`,
+    `SELECT count(*), min(${timestamp}), max(${timestamp}), max(${knownAt || timestamp}) FROM ${SPINE_TABLE} s`,
   );
   return {
     columns,
     rowCount: Number(rowCount),
     timestamp,
-    knownAt,
+    knownAt: knownAt || timestamp,
     ...(decidedId !== undefined && { decidedId }),
     earliestMillis: Number(earliest ?? 0),
     latestMillis: Number(latest ?? 0),
@@ -66,69 +71,96 @@ export async function loadSpine(
   };
 }
 
-async function readSpine(connection: DuckDBConnection, path: string): Promise<void> {
+async function readSpine(connection: DuckDBConnection, path: string): Promise<FileColumn[]> {
   try {
-    await connection.run(`CREATE TABLE ${SPINE_TABLE} AS SELECT * FROM read_parquet($1)`, [path]);
+    const columns = await parquetColumns(connection, path, 'f');
+    const own = columns.map(({ sql }, index) => `${sql} AS ${ownName(index)}`);
+    await connection.run(`CREATE TABLE ${SPINE_TABLE} AS SELECT ${own.join(', ')} FROM ${parquetFiles(path)} f`);
+    return columns.map(({ name, type }, index) => ({ name, type, sql: `s.${ownName(index)}` }));
   } catch (error) {
     throw new SpineError(`the spine ${path} cannot be read: ${firstLine(error)}`, { cause: error });
   }
+}
+
+/** A name with a space cannot be that of a feature. */
+function ownName(index: number): string {
+  return quoted(`column ${index}`);
 }
 
 export function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 
-export function namesOf(columns: readonly ColumnInfo[]): string {
-  return columns.map(({ name }) => name).join(', ');
-}
-
-function refuseFeatureNames(columns: readonly ColumnInfo[], service: FeatureService): void {
+function refuseFeatureNames(columns: readonly FileColumn[], service: FeatureService): void {
   const names = new Set(columns.map(({ name }) => name.toLowerCase()));
   const twice = [...service.features, ...service.derived].find(({ name }) => names.has(name));
   if (twice) throw namedLikeFeature(twice.name, service);
 }
 
-function instantOf(columns: readonly ColumnInfo[], name: string): string | undefined {
-  const column = columnNamed(columns, name, 's');
+/**
+ * SQL of a column's values as those of a field; `undefined` where the spine has none of that name.
+ * @throws SpineError naming the first row whose value means nothing, or is missing though it is needed.
+ */
+export async function checkedColumn(
+  connection: DuckDBConnection,
+  columns: readonly FileColumn[],
+  name: string,
+  type: FieldType,
+  presence: 'needed' | 'optional',
+): Promise<string | undefined> {
+  const column = columns.find((one) => one.name === name);
   if (column === undefined) return undefined;
-  const millis = millisOf(column.info, column.sql);
-  if (millis === undefined) throw wrongType(name, column.info.type, INSTANT_TYPES);
-  return millis;
+  const read = readColumn(type, column);
+  if (read === undefined) throw wrongType(name, column.type, type);
+  await refuseRows(connection, column, read, presence);
+  return read.value;
 }
 
-async function refuseRowsWithout(connection: DuckDBConnection, expression: string, problem: string): Promise<void> {
-  const [[count, first] = []] = await queryRows(
+async function refuseRows(
+  connection: DuckDBConnection,
+  { name }: FileColumn,
+  { value, isRefused = 'false', refusal }: ReadColumn,
+  presence: 'needed' | 'optional',
+): Promise<void> {
+  // An empty text names nothing.
+  const isMissing = `nullif(CAST(${value} AS VARCHAR), '') IS NULL`;
+  const isUnusable = presence === 'needed' ? `(${isRefused} OR ${isMissing})` : isRefused;
+  const [[count, first, problem] = []] = await queryRows(
     connection,
-    `SELECT count(*), min(s.rowid) + 1 FROM ${SPINE_TABLE} s WHERE (${expression}) IS NULL`,
+    `SELECT count(*), min(s.rowid) + 1, arg_min(CASE WHEN ${isRefused} THEN ${refusal} END, s.rowid)
+     FROM ${SPINE_TABLE} s WHERE ${isUnusable}`,
   );
-  if (Number(count) > 0) throw unusableRows(Number(count), Number(first), problem);
+  if (Number(count) === 0) return;
+  throw unusableRows(Number(count), Number(first), name, problem === null ? undefined : String(problem));
 }
 
-/** SQL of the join keys of a row of the spine. @throws SpineError naming the one that the spine lacks. */
-export function spineKeysOf(view: WindowedView, columns: readonly ColumnInfo[]): string[] {
+/** SQL of the join keys of a row of the spine, null where it names no entity. @throws SpineError naming the one that the spine lacks. */
+export function spineKeysOf(view: WindowedView, columns: readonly FileColumn[]): string[] {
   return view.entity.joinKeys.map((joinKey) => {
-    const column = columnNamed(columns, joinKey, 's');
-    if (column === undefined) {
-      throw noJoinKey(
-        joinKey,
-        view,
-        columns.map(({ name }) => name),
-      );
-    }
-    const key = keyOf(view.source.fields[joinKey], column.info, column.sql);
-    if (key === undefined) throw wrongType(joinKey, column.info.type, 'text or whole numbers');
-    return key;
+    const column = columns.find(({ name }) => name === joinKey);
+    const names = () => columns.map(({ name }) => name);
+    if (column === undefined) throw noJoinKey(joinKey, view, names());
+    const type = keyTypeOf(view.source, joinKey);
+    const read = readColumn(type, column);
+    if (read === undefined) throw wrongType(joinKey, column.type, type);
+    return type.kind === 'text' ? `nullif(${read.value}, '')` : read.value;
   });
 }
 
-async function refuseRowsWithoutKeys(
+function keyTypeOf({ fields }: EventSource, name: string): FieldType {
+  return fields[name]?.type ?? { kind: 'text' };
+}
+
+async function checkKeys(
   connection: DuckDBConnection,
+  service: FeatureService,
   view: WindowedView,
-  columns: readonly ColumnInfo[],
+  columns: readonly FileColumn[],
 ): Promise<void> {
-  for (const [index, key] of spineKeysOf(view, columns).entries()) {
-    const joinKey = view.entity.joinKeys[index] ?? '';
-    await refuseRowsWithout(connection, `nullif((${key})::VARCHAR, '')`, ROW_PROBLEMS.joinKey(joinKey, view));
+  spineKeysOf(view, columns);
+  for (const joinKey of view.entity.joinKeys) {
+    const presence = keyMayBeAbsent(service, view, joinKey) ? 'optional' : 'needed';
+    await checkedColumn(connection, columns, joinKey, keyTypeOf(view.source, joinKey), presence);
   }
 }
 
@@ -136,26 +168,23 @@ async function refuseRowsWithoutKeys(
 async function decidedIdOf(
   connection: DuckDBConnection,
   decided: DecidedEvents,
-  columns: readonly ColumnInfo[],
+  columns: readonly FileColumn[],
 ): Promise<string> {
   const { source } = decided;
-  const column = columnNamed(columns, source.eventId, 's');
-  if (column === undefined) throw noDecidedEvent(decided);
-  const id = keyOf(source.fields[source.eventId], column.info, column.sql);
-  if (id === undefined) throw wrongType(source.eventId, column.info.type, 'text or whole numbers');
-  const idOrNothing = `CASE WHEN ${column.sql} IS NULL THEN 'nothing' ELSE nullif((${id})::VARCHAR, '') END`;
-  await refuseRowsWithout(connection, idOrNothing, ROW_PROBLEMS.decidedEvent(source));
-  return id;
+  const id = await checkedColumn(connection, columns, source.eventId, keyTypeOf(source, source.eventId), 'optional');
+  if (id === undefined) throw noDecidedEvent(decided);
+  return `nullif(CAST(${id} AS VARCHAR), '')`;
 }
 
 /** Rows whose text is hashed together, so that no text is longer than DuckDB likes. */
 const ROWS_PER_DIGEST = 16_384;
 
 /** SHA-256 over the SHA-256 of every 16,384 rows, each as JSON text in a line. */
-export async function hashSpine(connection: DuckDBConnection): Promise<string> {
+export async function hashSpine(connection: DuckDBConnection, columns: readonly FileColumn[]): Promise<string> {
+  const row = `struct_pack(${columns.map(({ name, sql }) => `${quoted(name)} := ${sql}`).join(', ')})`;
   const digests = await queryRows(
     connection,
-    `SELECT sha256(string_agg(to_json(s)::VARCHAR, chr(10) ORDER BY s.rowid)) FROM ${SPINE_TABLE} s
+    `SELECT sha256(string_agg(to_json(${row})::VARCHAR, chr(10) ORDER BY s.rowid)) FROM ${SPINE_TABLE} s
      GROUP BY s.rowid // ${ROWS_PER_DIGEST} ORDER BY s.rowid // ${ROWS_PER_DIGEST}`,
   );
   return hash('sha256', digests.map(([digest]) => String(digest)).join('\n'));

@@ -22,6 +22,7 @@ const MANIFEST = {
   spineHash: 'b2',
   rows: 1,
   columns: ['user_id'],
+  notes: [],
   bytesScanned: 4_096,
 } as const satisfies AthenaTrainingSet;
 
