@@ -43,7 +43,12 @@ export async function makeTrainingSet(ports: MakePorts, id: string): Promise<Out
   await writeState(store, { ...running, state: 'running' });
   try {
     const { bytesScanned, ...made } = await ports.compute(requestOf(ports, asked));
-    const manifest = { ...made, columns: [...made.columns], notes: [...made.notes], registryVersion: ports.repository.registryVersion };
+    const manifest = {
+      ...made,
+      columns: [...made.columns],
+      notes: [...made.notes],
+      registryVersion: ports.repository.registryVersion,
+    };
     const { data, manifest: manifestKey } = keysOf(id);
     await store.put(manifestKey, jsonBytes({ ...manifest, bytesScanned }));
     const location = `s3://${bucketName}/${data}`;

@@ -191,7 +191,11 @@ function jsonSchemasOf(components: ReadonlyMap<string, z.ZodType>, io: 'input' |
 type JsonSchema = Omit<z.core.JSONSchema.JSONSchema, '$schema' | '$id'>;
 
 /** Properties that are fields of an event, as producers name them and in every form that they may be sent in. */
-function describeFields(schema: z.core.JSONSchema.BaseSchema | undefined, source: EventSource, repository: FeatureRepository): void {
+function describeFields(
+  schema: z.core.JSONSchema.BaseSchema | undefined,
+  source: EventSource,
+  repository: FeatureRepository,
+): void {
   if (schema?.properties === undefined) return;
   const fieldNamed = (name: string) => source.fieldList.find((field) => field.name === name);
   schema.properties = Object.fromEntries(

@@ -17,7 +17,14 @@ const INSTANT: FieldType = { kind: 'timestamp' };
 const requestInstant = (description: string) =>
   z
     .unknown()
-    .meta({ ...jsonSchemaOf(INSTANT, z.toJSONSchema(z.int())), description })
+    .meta({
+      ...jsonSchemaOf(INSTANT, {
+        type: 'integer',
+        minimum: LIMITS.earliestInstantMillis,
+        maximum: LIMITS.latestInstantMillis,
+      }),
+      description,
+    })
     .transform((value, context) => {
       const millis = decodeJson(INSTANT, value);
       if (millis instanceof Refusal) context.addIssue(millis.problem);
@@ -290,8 +297,9 @@ function problemOfIssue({ code, message }: z.core.$ZodIssue): string {
 export function requireUsableNames({ sources }: FeatureRepository): void {
   for (const source of sources) {
     const clash =
-      ['events', ...Object.keys(predictOptions.shape)].find((name) => source.fieldList.some(({ wireName }) => wireName === name)) ??
-      Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
+      ['events', ...Object.keys(predictOptions.shape)].find((name) =>
+        source.fieldList.some(({ wireName }) => wireName === name),
+      ) ?? Object.keys(predictAnswer.shape).find((name) => name === source.eventId);
     if (clash !== undefined) {
       throw new DefinitionError(
         `source ${source.name}`,

@@ -127,7 +127,11 @@ function wireNameOf({ fieldList }: EventSource, path: string): string {
  * One value of a field, without its event: a join key that is asked for.
  * @returns `undefined` for one that is missing where it may be.
  */
-export function decodeFieldValue(source: EventSource, { name, type, whenMissing }: SourceField, value: unknown): Decoded {
+export function decodeFieldValue(
+  source: EventSource,
+  { name, type, whenMissing }: SourceField,
+  value: unknown,
+): Decoded {
   const decoded = decodeJson(type, value);
   if (decoded instanceof Refusal) return decoded;
   if (decoded === null) return whenMissing === 'refused' ? new Refusal(missing(value !== undefined, type)) : null;

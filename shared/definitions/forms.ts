@@ -78,6 +78,8 @@ interface Kind {
 
 /** What a JSON schema may say. */
 interface JsonHints {
+  readonly minimum?: unknown;
+  readonly maximum?: unknown;
   readonly anyOf?: readonly JsonHints[];
   readonly description?: unknown;
   readonly examples?: unknown;
@@ -147,12 +149,18 @@ function doubleOf({ isNegative, digits, exponent }: Written): number {
 function wholeOf(text: string): Decoded {
   const number = PLAIN_WHOLE.test(text) ? written(text) : undefined;
   if (number === undefined) {
-    return refused('a whole number in digits', NUMBER.test(text.trim()) ? 'padded digits' : 'text', WHOLE_FIX);
+    return NUMBER.test(text.trim())
+      ? refused(
+          'a whole number in digits',
+          'padded ones',
+          'send it without signs, zeros and blanks before it, or declare the field as identifier()',
+        )
+      : refused('a whole number in digits', 'another text', 'send digits alone, such as 42');
   }
-  return number.exponent < 0 ? refused('a whole number', 'digits after the point', WHOLE_FIX) : bounded(doubleOf(number));
+  return number.exponent < 0 ? FRACTION : bounded(doubleOf(number));
 }
 
-const WHOLE_FIX = 'send it without, or declare the field as decimal(), or as identifier() where it identifies';
+const FRACTION = refused('a whole number', 'digits after the point', 'round it, or declare the field as decimal()');
 
 function bounded(value: number): Decoded {
   if (Math.abs(value) <= LARGEST) return value + 0;
@@ -181,7 +189,9 @@ function decimalTypeOf(type: FieldType) {
 }
 
 const tooLarge = (scale: number) =>
-  new Refusal(`must have at most ${LIMITS.decimalDigits - scale} digits before the point; declare a smaller scale for more`);
+  new Refusal(
+    `must have at most ${LIMITS.decimalDigits - scale} digits before the point; declare a smaller scale for more`,
+  );
 const tooPrecise = (scale: number) =>
   new Refusal(
     `must have at most ${scale} digits after the point; round it, or declare a larger scale or decimal({ scale: ${scale}, rounding: 'half-even' })`,
@@ -218,7 +228,9 @@ function doubleWithin(value: number): Decoded {
 }
 
 function doubleOfText(text: string, type: FieldType): Decoded {
-  return NUMBER.test(text) ? doubleWithin(Number(text)) : refused(expectedOf(type), 'text', 'send digits, such as 0.5 or 5e-7');
+  return NUMBER.test(text)
+    ? doubleWithin(Number(text))
+    : refused(expectedOf(type), 'text', 'send digits, such as 0.5 or 5e-7');
 }
 
 /** NaN is how libraries for tables write that a number is missing. */
@@ -235,12 +247,16 @@ const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, t: true, 1: tr
 
 function booleanOf(text: string, type: FieldType): Decoded {
   const known = text.toLowerCase();
-  return Object.hasOwn(BOOLEANS, known) ? (BOOLEANS[known] ?? null) : refused(expectedOf(type), 'another text', 'send true or false');
+  return Object.hasOwn(BOOLEANS, known)
+    ? (BOOLEANS[known] ?? null)
+    : refused(expectedOf(type), 'another text', 'send true or false');
 }
 
 function booleanOfNumber(value: number | bigint | RawJson, type: FieldType): Decoded {
   const text = typeof value === 'bigint' ? String(value) : sourceOf(value);
-  return text === '1' || text === '0' ? text === '1' : refused(expectedOf(type), 'another number', 'send true or false');
+  return text === '1' || text === '0'
+    ? text === '1'
+    : refused(expectedOf(type), 'another number', 'send true or false');
 }
 
 // --- Instants ----------------------------------------------------------------------------------------------------
@@ -272,7 +288,8 @@ function instantOfNumber(value: number | RawJson): Decoded {
 }
 
 function instantOfDigits(text: string): Decoded {
-  if (/e/i.test(text)) return refused('an instant in all its digits', 'an exponent', 'write it without one, it may have been rounded');
+  if (/e/i.test(text))
+    return refused('an instant in all its digits', 'an exponent', 'write it without one, it may have been rounded');
   const [whole = '', fraction = ''] = text.split('.');
   if (/[1-9]/.test(fraction)) return refused('a whole number', 'a fraction', 'send whole milliseconds');
   return whole.length > 40 ? outOfRange() : instantOfWhole(BigInt(whole));
@@ -287,17 +304,26 @@ function instantOfText(text: string, _type: FieldType, reading: Reading): Decode
   if (DIGITS.test(text)) return instantOfDigits(text.replace(/^\+/, ''));
   const parts = ISO_8601.exec(text);
   if (parts === null) {
-    return refused('ISO 8601 text with an offset, or milliseconds since 1970', 'another text', 'write it as 2026-01-31T12:00:00Z');
+    return refused(
+      'ISO 8601 text with an offset, or milliseconds since 1970',
+      'another text',
+      'write it as 2026-01-31T12:00:00Z',
+    );
   }
   const [, date = '', minute = '00:00', second = '00', fraction = '', offset] = parts;
   const offsetMinutes = offset === undefined ? reading.offsetMinutes : minutesOf(offset);
   if (offsetMinutes === undefined) {
-    return refused('an instant', 'one without an offset from UTC', reading.offsetFix ?? 'add Z for UTC, or the offset, such as +01:00');
+    return refused(
+      'an instant',
+      'one without an offset from UTC',
+      reading.offsetFix ?? 'add Z for UTC, or the offset, such as +01:00',
+    );
   }
   const local = Date.parse(`${date}T${minute}:${second}.${fraction.slice(0, 3).padEnd(3, '0')}Z`);
   // Date.parse takes 24:00 and 30 February for the next day.
   const isReal = !Number.isNaN(local) && new Date(local).toISOString().startsWith(`${date}T${minute}:${second}`);
-  if (!isReal || Number.isNaN(offsetMinutes)) return refused('an instant that exists', 'none', 'look at its day, its time and its offset');
+  if (!isReal || Number.isNaN(offsetMinutes))
+    return refused('an instant that exists', 'none', 'look at its day, its time and its offset');
   const millis = local - offsetMinutes * 60_000;
   return millis >= EARLIEST && millis <= LATEST ? millis : outOfRange();
 }
@@ -319,7 +345,19 @@ export function offsetMinutesOf(text: string): number | undefined {
 // --- The table ---------------------------------------------------------------------------------------------------
 
 /** How R, SQL and libraries for tables write that something is missing, where it could not be a value. */
-const MISSING: ReadonlySet<string> = new Set(['', 'NaN', 'nan', 'NA', '<NA>', 'N/A', 'NULL', 'null', 'None', '\\N', 'NaT']);
+const MISSING: ReadonlySet<string> = new Set([
+  '',
+  'NaN',
+  'nan',
+  'NA',
+  '<NA>',
+  'N/A',
+  'NULL',
+  'null',
+  'None',
+  '\\N',
+  'NaT',
+]);
 
 /** Whether a cell says that there is nothing; in a text it may be meant. */
 export function looksMissing(cell: string): boolean {
@@ -338,7 +376,11 @@ const unlessAbsent =
 
 const asIs = <Value extends string | boolean>(value: Value): Value => value;
 
-const NUMBER_TEXT = { type: 'string', pattern: '^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$', maxLength: 64 };
+const NUMBER_TEXT = {
+  type: 'string',
+  pattern: '^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$',
+  maxLength: 64,
+};
 const WHOLE_TEXT = { type: 'string', pattern: '^-?(0|[1-9][0-9]{0,14})$' };
 const BOOLEAN_TEXT = { type: 'string', pattern: '^([tTfF01]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])$' };
 
@@ -367,7 +409,11 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       number: (value) => {
         const digits = sourceOf(value);
         if (WHOLE_DIGITS.test(digits)) return digits;
-        return refused('a text, or a whole number in digits', 'a number with a point or an exponent', 'send it in quotes');
+        return refused(
+          'a text, or a whole number in digits',
+          'a number with a point or an exponent',
+          'send it in quotes',
+        );
       },
     },
   },
@@ -393,9 +439,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       number: wholeOfNumber,
       whole: (value) => bounded(Number(value)),
       decimal: wholeOf,
-      double: unlessMissing((value) =>
-        Number.isInteger(value) ? bounded(value) : refused('a whole number', 'a fraction', WHOLE_FIX),
-      ),
+      double: unlessMissing((value) => (Number.isInteger(value) ? bounded(value) : FRACTION)),
       text: wholeOf,
       cell: unlessAbsent(wholeOf),
     },
@@ -503,7 +547,9 @@ export function decodeValue<F extends Form>(
   reading: Reading = JSON_READING,
 ): Decoded {
   const decode: Decoders[F] | undefined = KINDS[type.kind].forms[form];
-  return decode === undefined ? new Refusal(`must be ${expectedOf(type)}; got ${FORM_NAMES[form]}`) : decode(value, type, reading);
+  return decode === undefined
+    ? new Refusal(`must be ${expectedOf(type)}; got ${FORM_NAMES[form]}`)
+    : decode(value, type, reading);
 }
 
 /** What a value of JSON means for a field; null and what is not there are missing. */

@@ -150,7 +150,8 @@ function fieldListOf(
     return { name, wireName: mappings[name]?.from ?? name, type, whenMissing };
   });
   const twice = list.find(({ wireName }, index) => list.findIndex((other) => other.wireName === wireName) !== index);
-  if (twice) throw new DefinitionError(subject, `two fields come from "${twice.wireName}"; map one of them to another name`);
+  if (twice)
+    throw new DefinitionError(subject, `two fields come from "${twice.wireName}"; map one of them to another name`);
   return list;
 }
 

@@ -48,18 +48,27 @@ export function wrongType(column: string, type: string, wanted: FieldType): Spin
   return new SpineError(`column "${column}" of the spine is ${type}; it must be ${expectedOf(wanted)}${fix}`);
 }
 
+/** Whether rows need a value; `named`: they may have none, but no empty one. */
+export type Presence = 'needed' | 'named' | 'optional';
+
 /**
  * @param firstRow counted from 1.
- * @param problem what is wrong with its value; by default it has none.
+ * @param options.problem what is wrong with its value; by default it has none.
  */
-export function unusableRows(count: number, firstRow: number, column: string, problem?: string): SpineError {
+export function unusableRows(
+  count: number,
+  firstRow: number,
+  column: string,
+  { presence, problem }: { readonly presence?: Presence; readonly problem?: string | undefined },
+): SpineError {
   return new SpineError(
     `in ${count} ${count === 1 ? 'row' : 'rows'} of the spine, the first of them row ${firstRow}, ` +
-      `"${column}" ${problem ?? MISSING}`,
+      `"${column}" ${problem ?? (presence === 'named' ? EMPTY : MISSING)}`,
   );
 }
 
-const MISSING = 'is missing: give a value, or leave out the rows';
+const MISSING = 'is missing: give a value, or leave the rows out';
+const EMPTY = 'is empty: give a value, or null';
 
 /** Sources of which no event counted in any row: the sign of keys or instants that do not fit each other. */
 export function nothingCounted(

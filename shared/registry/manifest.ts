@@ -123,7 +123,9 @@ function withoutProse(part: object): object {
 /** What producers call fields, where it is not their name. */
 function wireNamesOf({ fieldList }: EventSource): { readonly wireNames?: Readonly<Record<string, string>> } {
   const mapped = fieldList.filter(({ name, wireName }) => name !== wireName);
-  return mapped.length === 0 ? {} : { wireNames: Object.fromEntries(mapped.map(({ name, wireName }) => [name, wireName])) };
+  return mapped.length === 0
+    ? {}
+    : { wireNames: Object.fromEntries(mapped.map(({ name, wireName }) => [name, wireName])) };
 }
 
 function requireUnique(kind: string, names: readonly string[]): void {

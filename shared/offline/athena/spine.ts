@@ -14,6 +14,7 @@ import {
   noDecidedEvent,
   noJoinKey,
   noTimestamp,
+  type Presence,
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
@@ -56,14 +57,17 @@ export function checkedSpine(columns: readonly Column[], { service, mode, nowMil
   refuseNames(columns, service);
   const [{ cells } = { cells: [] }] = columns;
   if (cells.length > SPINE_ROWS_MAX) throw tooManyRows(cells.length);
-  const timestamp = instants(columns, SPINE.timestamp);
+  const timestamp = instants(columns, SPINE.timestamp, 'needed');
   if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
   const isAhead = (instant: number | null) => Number(instant) > nowMillis;
   if (timestamp.some(isAhead)) {
     const problem = 'lies in the future: features are computed of the past alone';
-    throw unusableRows(timestamp.filter(isAhead).length, timestamp.findIndex(isAhead) + 1, SPINE.timestamp, problem);
+    throw unusableRows(timestamp.filter(isAhead).length, timestamp.findIndex(isAhead) + 1, SPINE.timestamp, {
+      problem,
+    });
   }
-  const asked = mode === 'bitemporal' ? instants(columns, SPINE.knownAt) : undefined;
+  const known = mode === 'bitemporal' ? instants(columns, SPINE.knownAt, 'optional') : undefined;
+  const asked = known?.map((instant, row) => instant ?? timestamp[row] ?? null);
   const needed = new Map<string, Column>();
   for (const column of inputsOf(service, columns)) needed.set(column.name, column);
   for (const view of service.views) {
@@ -143,7 +147,9 @@ function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell): De
 
 /** The double with the fewest digits that is this float: 0.1 for the float nearest to it. */
 function shortestOfFloat(value: number): number {
-  return [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value;
+  return (
+    [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value
+  );
 }
 
 /**
@@ -154,7 +160,7 @@ function decodedColumn(
   columns: readonly Column[],
   name: string,
   type: FieldType,
-  presence: 'needed' | 'optional',
+  presence: Presence,
 ): (string | number | boolean | null)[] | undefined {
   const column = columns.find((candidate) => candidate.name === name);
   if (column === undefined) return undefined;
@@ -164,19 +170,19 @@ function decodedColumn(
   }
   const decoded = column.cells.map((cell) => decodedCell(type, column, cell));
   const isUnusable = (value: Decoded) =>
-    value instanceof Refusal || (presence === 'needed' && (value === null || value === ''));
+    value instanceof Refusal || (value === '' && presence !== 'optional') || (value === null && presence === 'needed');
   const first = decoded.findIndex(isUnusable);
   if (first >= 0) {
     const value = decoded[first];
     const problem = value instanceof Refusal ? value.problem : undefined;
-    throw unusableRows(decoded.filter(isUnusable).length, first + 1, name, problem);
+    throw unusableRows(decoded.filter(isUnusable).length, first + 1, name, { presence, problem });
   }
   return decoded.map((value) => (value instanceof Refusal ? null : value));
 }
 
 /** A column of instants, in milliseconds. `undefined` when there is none of that name. */
-function instants(columns: readonly Column[], name: string): (number | null)[] | undefined {
-  const cells = decodedColumn(columns, name, { kind: 'timestamp' }, 'needed');
+function instants(columns: readonly Column[], name: string, presence: Presence): (number | null)[] | undefined {
+  const cells = decodedColumn(columns, name, { kind: 'timestamp' }, presence);
   return cells?.map((cell) => (typeof cell === 'number' ? cell : null));
 }
 
@@ -200,18 +206,13 @@ function joinKeysOf(service: FeatureService, view: WindowedView, joinKey: string
 function decidedIdsOf(service: FeatureService, columns: readonly Column[]): Column | undefined {
   const decided = decidedEventsOf(service);
   if (decided === undefined) return undefined;
-  const ids = keysOf(columns, decided.source, decided.source.eventId, 'optional');
+  const ids = keysOf(columns, decided.source, decided.source.eventId, 'named');
   if (ids === undefined) throw noDecidedEvent(decided);
   return ids;
 }
 
 /** A column as texts or whole numbers; null where a cell is none, and for the empty text, which names nothing. */
-function keysOf(
-  columns: readonly Column[],
-  source: EventSource,
-  name: string,
-  presence: 'needed' | 'optional',
-): Column | undefined {
+function keysOf(columns: readonly Column[], source: EventSource, name: string, presence: Presence): Column | undefined {
   const kind = keyKindOf(source, name);
   const cells = decodedColumn(columns, name, keyTypeOf(source, name), presence);
   return (

@@ -87,7 +87,8 @@ function valueSql(type: FieldType, form: Form, column: FileColumn, asked: string
       if (form === 'boolean') return sql;
       return form === 'whole' ? `CASE ${sql} WHEN 1 THEN true WHEN 0 THEN false END` : `${DECODED_BOOLEAN}(${asked})`;
     case 'integer':
-      if (form === 'whole') return `CASE WHEN ${sql} BETWEEN -${LARGEST} AND ${LARGEST} THEN CAST(${sql} AS BIGINT) END`;
+      if (form === 'whole')
+        return `CASE WHEN ${sql} BETWEEN -${LARGEST} AND ${LARGEST} THEN CAST(${sql} AS BIGINT) END`;
       return `CAST(${DECODED_NUMBER}(${asked}) AS BIGINT)`;
     case 'decimal': {
       if (form !== 'whole' && form !== 'double') return `${DECODED_NUMBER}(${asked})`;
@@ -127,7 +128,11 @@ export function registerDecoder(connection: DuckDBConnection, reading: Reading):
     types.set(text, known);
     return known;
   };
-  const register = (name: string, returnType: DuckDBType, pick: (decoded: Decoded) => string | number | boolean | null) =>
+  const register = (
+    name: string,
+    returnType: DuckDBType,
+    pick: (decoded: Decoded) => string | number | boolean | null,
+  ) =>
     connection.registerScalarFunction(
       DuckDBScalarFunction.create({
         name,
@@ -140,7 +145,12 @@ export function registerDecoder(connection: DuckDBConnection, reading: Reading):
             const decoded =
               text === null
                 ? null
-                : decodedText(typeOf(String(fields?.getItem(row))), String(forms?.getItem(row)) as Form, String(text), reading);
+                : decodedText(
+                    typeOf(String(fields?.getItem(row))),
+                    String(forms?.getItem(row)) as Form,
+                    String(text),
+                    reading,
+                  );
             output.setItem(row, pick(decoded));
           }
           output.flush();

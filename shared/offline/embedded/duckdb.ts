@@ -79,11 +79,14 @@ export async function parquetColumns(connection: DuckDBConnection, path: string,
   const written = await queryRows(connection, 'SELECT DISTINCT name, "precision" FROM parquet_schema($1)', [path]);
   const wide = written.find(([, precision]) => Number(precision ?? 0) > DECIMAL_DIGITS);
   if (wide) {
-    throw new Error(`column "${wide[0]}" is a decimal of ${wide[1]} digits; cast it to one of at most ${DECIMAL_DIGITS}`);
+    throw new Error(
+      `column "${String(wide[0])}" is a decimal of ${String(wide[1])} digits; cast it to one of at most ${DECIMAL_DIGITS}`,
+    );
   }
   // DuckDB gives another name to a column that differs from one before it by case alone.
   const renamed = described.find(({ name }) => !written.some(([known]) => known === name));
-  if (renamed) throw new Error(`two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`);
+  if (renamed)
+    throw new Error(`two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`);
   return described.map(({ name, type }) => ({ name, type, sql: `${alias}.${quoted(name)}` }));
 }
 

@@ -10,9 +10,9 @@ import { type HistoricalRequest, type OfflineStore, SPINE, type TrainingSetManif
 import { nothingCounted } from '../spine-problems.ts';
 import { fieldsOf } from '../sweep/event-columns.ts';
 import { ViewSweep } from '../sweep/sweep-view.ts';
+import { isZoneless } from './column-types.ts';
 import { type DuckDbOptions, queryRows, quoted, streamChunks, withDuckDb } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
-import { isZoneless } from './column-types.ts';
 import { FeatureTable, ROW } from './feature-table.ts';
 import { historyQuery, idHashSql } from './history.ts';
 import { HistoryReader } from './history-reader.ts';
@@ -295,7 +295,7 @@ async function writeOutput(
       [unfinished],
     );
     if (Number(written) !== spine.rowCount) {
-      throw new Error(`${written} rows of the training set were computed for a spine of ${spine.rowCount}`);
+      throw new Error(`${Number(written)} rows of the training set were computed for a spine of ${spine.rowCount}`);
     }
     await rename(unfinished, output);
   } finally {

@@ -125,9 +125,10 @@ async function refuseUnreadable(
   ]);
   const [row = []] = await queryRows(connection, `SELECT ${counts.join(', ')} FROM ${parquetFiles(path)} h`);
   for (const [index, { name }] of doubtful.entries()) {
-    if (Number(row[2 * index]) === 0) continue;
+    const [count, problem] = [Number(row[2 * index]), String(row[2 * index + 1])];
+    if (count === 0) continue;
     throw new HistoryError(
-      `in ${row[2 * index]} rows of ${subject}, "${name}" ${row[2 * index + 1]}. ` +
+      `in ${count} ${count === 1 ? 'row' : 'rows'} of ${subject}, "${name}" ${problem}. ` +
         'Import the files: what cannot be read is put aside then',
     );
   }

@@ -12,6 +12,7 @@ import {
   noDecidedEvent,
   noJoinKey,
   noTimestamp,
+  type Presence,
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
@@ -51,19 +52,21 @@ export async function loadSpine(
   refuseFeatureNames(columns, service);
   const timestamp = await checkedColumn(connection, columns, SPINE.timestamp, INSTANT, 'needed');
   if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
-  const knownAt = mode === 'bitemporal' && (await checkedColumn(connection, columns, SPINE.knownAt, INSTANT, 'needed'));
+  const asked =
+    mode === 'bitemporal' ? await checkedColumn(connection, columns, SPINE.knownAt, INSTANT, 'optional') : undefined;
+  const knownAt = asked === undefined ? timestamp : `coalesce(${asked}, ${timestamp})`;
   for (const view of service.views) await checkKeys(connection, service, view, columns);
   const decided = decidedEventsOf(service);
   const decidedId = decided && (await decidedIdOf(connection, decided, columns));
   const [[rowCount, earliest, latest, latestKnown] = []] = await queryRows(
     connection,
-    `SELECT count(*), min(${timestamp}), max(${timestamp}), max(${knownAt || timestamp}) FROM ${SPINE_TABLE} s`,
+    `SELECT count(*), min(${timestamp}), max(${timestamp}), max(${knownAt}) FROM ${SPINE_TABLE} s`,
   );
   return {
     columns,
     rowCount: Number(rowCount),
     timestamp,
-    knownAt: knownAt || timestamp,
+    knownAt,
     ...(decidedId !== undefined && { decidedId }),
     earliestMillis: Number(earliest ?? 0),
     latestMillis: Number(latest ?? 0),
@@ -106,7 +109,7 @@ export async function checkedColumn(
   columns: readonly FileColumn[],
   name: string,
   type: FieldType,
-  presence: 'needed' | 'optional',
+  presence: Presence,
 ): Promise<string | undefined> {
   const column = columns.find((one) => one.name === name);
   if (column === undefined) return undefined;
@@ -120,18 +123,21 @@ async function refuseRows(
   connection: DuckDBConnection,
   { name }: FileColumn,
   { value, isRefused = 'false', refusal }: ReadColumn,
-  presence: 'needed' | 'optional',
+  presence: Presence,
 ): Promise<void> {
-  // An empty text names nothing.
-  const isMissing = `nullif(CAST(${value} AS VARCHAR), '') IS NULL`;
-  const isUnusable = presence === 'needed' ? `(${isRefused} OR ${isMissing})` : isRefused;
+  const isEmpty = `CAST(${value} AS VARCHAR) = ''`;
+  const isMissing = { needed: `${value} IS NULL OR ${isEmpty}`, named: isEmpty, optional: 'false' }[presence];
+  const isUnusable = `${isRefused} OR ${isMissing}`;
   const [[count, first, problem] = []] = await queryRows(
     connection,
     `SELECT count(*), min(s.rowid) + 1, arg_min(CASE WHEN ${isRefused} THEN ${refusal} END, s.rowid)
      FROM ${SPINE_TABLE} s WHERE ${isUnusable}`,
   );
   if (Number(count) === 0) return;
-  throw unusableRows(Number(count), Number(first), name, problem === null ? undefined : String(problem));
+  throw unusableRows(Number(count), Number(first), name, {
+    presence,
+    problem: problem === null ? undefined : String(problem),
+  });
 }
 
 /** SQL of the join keys of a row of the spine, null where it names no entity. @throws SpineError naming the one that the spine lacks. */
@@ -171,9 +177,9 @@ async function decidedIdOf(
   columns: readonly FileColumn[],
 ): Promise<string> {
   const { source } = decided;
-  const id = await checkedColumn(connection, columns, source.eventId, keyTypeOf(source, source.eventId), 'optional');
+  const id = await checkedColumn(connection, columns, source.eventId, keyTypeOf(source, source.eventId), 'named');
   if (id === undefined) throw noDecidedEvent(decided);
-  return `nullif(CAST(${id} AS VARCHAR), '')`;
+  return id;
 }
 
 /** Rows whose text is hashed together, so that no text is longer than DuckDB likes. */

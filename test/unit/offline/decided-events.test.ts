@@ -195,15 +195,13 @@ describe('spines of a service whose features leave the decided event out', () =>
       ['s1', T, 'two'],
     ]);
     await expect(check(service)).rejects.toThrow(
-      'in 1 rows of the spine, the first of them row 2, "id" names no event: it must be a whole number, or null where nothing was decided',
+      'in 1 row of the spine, the first of them row 2, "id" must be a whole number in digits; got another text',
     );
     const ofTexts = serviceOf([texts.view], texts.source);
     await writeSpine(columns('VARCHAR'), [['s1', T, '']]);
-    await expect(check(ofTexts)).rejects.toThrow('it must be a text that is not empty, or null');
+    await expect(check(ofTexts)).rejects.toThrow('"id" is empty: give a value, or null');
     await writeSpine(columns('DOUBLE'), [['s1', T, 1.5]]);
-    await expect(check(ofTexts)).rejects.toThrow(
-      'column "id" of the spine is DOUBLE; it must be text or whole numbers',
-    );
+    await expect(check(ofTexts)).rejects.toThrow('column "id" of the spine is DOUBLE; it must be a text');
   });
 
   it('reach Athena with the column, as texts or whole numbers like the field, and have it without rows too', async () => {

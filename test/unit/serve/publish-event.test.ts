@@ -42,7 +42,7 @@ describe('POST /events/{source}', () => {
         transaction(),
         transaction({ amount: -1 }),
         transaction(),
-        { ...transaction(), extra: 1, user_id: 7 },
+        { ...transaction(), extra: 1, user_id: 7.5 },
         5,
       ],
     });

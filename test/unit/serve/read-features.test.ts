@@ -127,7 +127,7 @@ describe('POST /features, refusals', () => {
     ['a null join key', { service, entities: [{ user_id: null }] }, 400, 'entities[0].user_id'],
     ['a join key of 10 KB', { service, entities: [{ user_id: 'u'.repeat(10_240) }] }, 400, 'entities[0].user_id'],
     ['a join key that is an object', { service, entities: [{ user_id: { S: 'u' } }] }, 400, 'entities[0].user_id'],
-    ['a join key that is a number', { service, entities: [{ user_id: 7 }] }, 400, 'entities[0].user_id'],
+    ['a join key that is a fraction', { service, entities: [{ user_id: 7.5 }] }, 400, 'entities[0].user_id'],
     ['a lone surrogate', { service, entities: [{ user_id: '\ud800' }] }, 400, 'entities[0].user_id'],
     ['an unknown key', { service, entities: [{ user_id: 'u', name: 'Ann' }] }, 400, 'entities[0].name'],
     ['an unknown member', { service, entities, when: 1 }, 400, 'when'],

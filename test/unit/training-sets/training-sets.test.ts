@@ -170,14 +170,14 @@ describe('POST /training-sets', () => {
       { service: 'fraud_detection', spine: [row, { ...row, timestamp: 'now' }] },
       400,
       'validation',
-      'the first of them row 2, "timestamp" is no instant',
+      'the first of them row 2, "timestamp" must be ISO 8601 text',
     ],
     [
       'a missing instant',
       { service: 'fraud_detection', spine: [row, { user_id: 'u', merchant_id: 'm' }] },
       400,
       'validation',
-      'the first of them row 2, "timestamp" is no instant',
+      'the first of them row 2, "timestamp" is missing',
     ],
     [
       'the future',

@@ -54,7 +54,7 @@ export const POISONS: readonly Poison[] = [
   { name: 'a missing time', content: without('timestamp'), field: 'timestamp' },
   { name: 'a null amount', content: withValue('amount', 'null'), field: 'amount' },
   { name: 'a field that is not declared', content: withMember('"card_number":"4111"'), field: 'card_number' },
-  { name: 'a number as id', content: withValue('transaction_id', '7'), field: 'transaction_id' },
+  { name: 'a number with a point as id', content: withValue('transaction_id', '7.0'), field: 'transaction_id' },
   { name: 'an object as merchant', content: withValue('merchant_id', '{"id":"m"}'), field: 'merchant_id' },
   { name: 'a boolean as amount', content: withValue('amount', 'true'), field: 'amount' },
   { name: 'words as amount', content: withValue('amount', '"twelve"'), field: 'amount' },

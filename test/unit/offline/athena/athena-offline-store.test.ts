@@ -76,7 +76,7 @@ const KEYS = ['transaction_id VARCHAR', 'user_id VARCHAR', 'merchant_id VARCHAR'
 const ROWS: (string | number | null)[][] = [
   ['t1', 'u1', 'm1', '2026-06-01T00:00:00Z'],
   ['t2', 'u2', 'm1', '2026-06-02T00:00:00+02:00'],
-  [null, 'u3', 'm2', '2026-06-03'],
+  [null, 'u3', 'm2', '2026-06-03T00:00Z'],
 ];
 
 /** An answer with a count for every row, in an order of its own. */
@@ -109,6 +109,7 @@ describe('training sets by Athena', () => {
       spineHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       rows: 3,
       columns: ['transaction_id', 'user_id', 'merchant_id', 'timestamp', ...FEATURES.map(({ name }) => name)],
+      notes: [],
       bytesScanned: 77,
     });
     expect(Object.keys(columns)).toEqual(made.columns);
@@ -221,7 +222,7 @@ describe('training sets by Athena', () => {
     await putSpine([...KEYS, 'timestamp VARCHAR'], ROWS);
     const first = await make(storeThat(() => counts(0, 1, 2)));
     const again = await make(storeThat(() => counts(0, 1, 2), { attemptId: 'ffff' }));
-    await putSpine([...KEYS, 'timestamp VARCHAR'], [...ROWS.slice(0, 2), ['t4', 'u4', 'm2', '2026-06-03']]);
+    await putSpine([...KEYS, 'timestamp VARCHAR'], [...ROWS.slice(0, 2), ['t4', 'u4', 'm2', '2026-06-03T00:00Z']]);
     const other = await make(storeThat(() => counts(0, 1, 2)));
     expect([again.sqlHash, again.spineHash]).toEqual([first.sqlHash, first.spineHash]);
     expect(queried[0]).not.toBe(queried[1]);
@@ -275,7 +276,7 @@ describe('training sets by Athena', () => {
           true,
           '',
         ],
-        ['t2', 'u2', 'm1', '2026-06-01', 0, null, null, null, null, null, null, null, null, null, null],
+        ['t2', 'u2', 'm1', '2026-06-01', 1_780_000_000_000, null, null, null, null, null, null, null, null, null, null],
       ],
       `, COMPRESSION ${codec}`,
     );
@@ -286,7 +287,7 @@ describe('training sets by Athena', () => {
       ['u1', 'u2'],
       ['m1', 'm1'],
       [new Date('2026-06-01T10:00:00.123Z'), new Date('2026-06-01T00:00:00Z')],
-      [null, 0n],
+      [null, 1_780_000_000_000n],
       [9007199254740993n, null],
       [-5n, null],
       [4_000_000_000n, null],
@@ -299,7 +300,7 @@ describe('training sets by Athena', () => {
       ['', null],
     ]);
     const stored = await readColumns('scratch/one/spine/spine.parquet');
-    expect(stored.known_at?.cells).toEqual([null, 0]);
+    expect(stored.known_at?.cells).toEqual([Date.parse('2026-06-01T10:00:00.123Z'), 1_780_000_000_000]);
   });
 });
 
@@ -316,26 +317,26 @@ describe('spines that cannot be used', () => {
     [
       'no join key',
       ['merchant_id VARCHAR', 'timestamp VARCHAR'],
-      [['m1', '2026-06-01']],
+      [['m1', '2026-06-01T00:00Z']],
       'the spine has no column "user_id", which identifies the user; it has merchant_id, timestamp',
     ],
     [
       'a null instant',
       good,
       [row, ['t1', 'u1', 'm1', null]],
-      'in 1 rows of the spine, the first of them row 2, "timestamp" is no instant',
+      'in 1 row of the spine, the first of them row 2, "timestamp" is missing',
     ],
     [
       'no instant',
       good,
       [row, ['t1', 'u1', 'm1', 'today'], ['t1', 'u1', 'm1', '2026-02-30']],
-      'in 2 rows of the spine, the first of them row 2, "timestamp" is no instant',
+      'in 2 rows of the spine, the first of them row 2, "timestamp" must be ISO 8601 text',
     ],
     [
       'the future',
       good,
       [row, ['t1', 'u1', 'm1', '2026-06-15T12:00:00.001Z']],
-      'in 1 rows of the spine, the first of them row 2, "timestamp" lies in the future',
+      'in 1 row of the spine, the first of them row 2, "timestamp" lies in the future',
     ],
     [
       'a bad known_at',
@@ -344,31 +345,31 @@ describe('spines that cannot be used', () => {
         [...row, null],
         [...row, '?'],
       ],
-      'in 1 rows of the spine, the first of them row 2, "known_at" is no instant',
+      'in 1 row of the spine, the first of them row 2, "known_at" must be ISO 8601 text',
     ],
     [
       'instants as doubles',
       [...KEYS, 'timestamp DOUBLE'],
       [['t1', 'u1', 'm1', 1.5]],
-      'column "timestamp" of the spine is DOUBLE; it must be whole milliseconds',
+      'in 1 row of the spine, the first of them row 1, "timestamp" must be whole milliseconds; got a rounded number',
     ],
     [
       'a null key',
       good,
-      [row, ['t1', null, 'm1', '2026-06-01']],
-      'in 1 rows of the spine, the first of them row 2, "user_id" is missing',
+      [row, ['t1', null, 'm1', '2026-06-01T00:00Z']],
+      'in 1 row of the spine, the first of them row 2, "user_id" is missing',
     ],
     [
       'an empty key',
       good,
-      [['t1', '', 'm1', '2026-06-01']],
-      'in 1 rows of the spine, the first of them row 1, "user_id" is missing',
+      [['t1', '', 'm1', '2026-06-01T00:00Z']],
+      'in 1 row of the spine, the first of them row 1, "user_id" is missing',
     ],
     [
       'keys as doubles',
       ['user_id DOUBLE', 'merchant_id VARCHAR', 'timestamp VARCHAR'],
-      [[1.5, 'm1', '2026-06-01']],
-      'column "user_id" of the spine is DOUBLE; it must be text or whole numbers',
+      [[1.5, 'm1', '2026-06-01T00:00Z']],
+      'column "user_id" of the spine is DOUBLE; it must be a text',
     ],
     [
       'a feature',
@@ -379,8 +380,8 @@ describe('spines that cannot be used', () => {
     [
       'an input of another type',
       [...good, 'amount VARCHAR'],
-      [[...row, '1']],
-      'column "amount" of the spine is VARCHAR, and derived features of fraud_detection@1 need it to be decimal',
+      [[...row, 'much']],
+      '"amount" must be a number with at most 2 digits after the point; got text',
     ],
     ['lists', [...good, 'tags INTEGER[]'], [[...row, '[1]']], 'column "tags" of the spine has values inside values'],
     [
