@@ -66,6 +66,7 @@ function trainingSetCommand(terminal: Terminal): Command {
         .choices(['bitemporal', 'event-time'])
         .default('bitemporal'),
     )
+    .option('--time-zone <offset>', 'UTC or +01:00: the offset of text instants that do not say it')
     .option(
       '--features <module>',
       'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
@@ -77,6 +78,7 @@ function trainingSetCommand(terminal: Terminal): Command {
         `${count(summary.rows)} rows with ${summary.features} features in ${summary.seconds.toFixed(1)} s\n` +
           `  training set  ${summary.output}\n  manifest      ${summary.manifest}`,
       );
+      for (const note of summary.notes) terminal.print(`note: ${note}`);
     });
 }
 

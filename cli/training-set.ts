@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { offsetMinutesOf } from '../shared/definitions/forms.ts';
 import {
   EmbeddedOfflineStore,
   type TrainingSetProgress,
@@ -18,6 +19,8 @@ export interface TrainingSetOptions {
   readonly history: readonly string[];
   readonly output: string;
   readonly mode: HistoryMode;
+  /** The offset of instants that do not say it: `UTC` or `+01:00`. */
+  readonly timeZone?: string;
   readonly features?: string;
   readonly onProgress?: (progress: TrainingSetProgress) => void;
 }
@@ -28,6 +31,7 @@ export interface TrainingSetSummary {
   readonly seconds: number;
   readonly output: string;
   readonly manifest: string;
+  readonly notes: readonly string[];
 }
 
 /** Makes a training set and its manifest. @throws UserError, SpineError, HistoryError. */
@@ -46,6 +50,7 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
     spine: options.spine,
     history: historyOf(options.history),
     output: options.output,
+    ...offsetOf(options.timeZone),
   });
   const manifest = await writeManifest(options.output, { ...made, registryVersion: repository.registryVersion });
   return {
@@ -54,7 +59,19 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
     seconds: (performance.now() - startedAt) / 1_000,
     output: options.output,
     manifest,
+    notes: made.notes,
   };
+}
+
+/** @throws UserError for what is no offset. */
+export function offsetOf(timeZone: string | undefined): { readonly offsetMinutes?: number } {
+  if (timeZone === undefined) return {};
+  const offsetMinutes = offsetMinutesOf(timeZone);
+  if (offsetMinutes !== undefined) return { offsetMinutes };
+  throw new UserError(
+    `--time-zone ${timeZone}: must be UTC or an offset such as +01:00. ` +
+      'In a zone with daylight saving time an hour occurs twice: write instants of such a zone with their offsets',
+  );
 }
 
 /** @throws UserError for what is no `source=GLOB`, or a source that is given twice. */

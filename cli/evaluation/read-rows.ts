@@ -1,9 +1,15 @@
 /** Scored transactions from files: of models that were tried out, or as they were served. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import * as z from 'zod';
-import { describeColumns, queryRows, quoted, withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
+import {
+  describeColumns,
+  PARQUET_FILES,
+  parquetFiles,
+  queryRows,
+  quoted,
+  withDuckDb,
+} from '../../shared/offline/embedded/duckdb.ts';
 import { type Maturity, maturedRowsSql } from '../../shared/offline/embedded/matured-labels.ts';
-import { textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { UserError } from '../user-error.ts';
 import type { ScoredRow } from './scored-rows.ts';
 
@@ -43,7 +49,7 @@ export async function readScores(file: string, names: FieldNames): Promise<ReadR
     const found = await queryRows(
       connection,
       `SELECT ${quoted(names.card)}::VARCHAR, ${quoted(names.time)}::BIGINT, ${quoted(names.amount)}::DOUBLE,
-       ${IS_FRAUD}::INTEGER, ${scores.join(', ')} FROM read_parquet($1)`,
+       ${IS_FRAUD}::INTEGER, ${scores.join(', ')} FROM ${PARQUET_FILES}`,
       [file],
     );
     const rows = found.map(([card, time, amount, isFraud, ...values]) => ({
@@ -87,7 +93,7 @@ export async function readServed(
     for (const name of ['event_id', 'event', 'scores', 'served_at']) requireColumn(served, columns, name);
     // A transaction is as old as its answer: it was decided when it happened.
     const decided = `SELECT event_id AS transaction_id, served_at AS "timestamp", event, scores
-      FROM read_parquet(${textLiteral(served)}) WHERE event_id IS NOT NULL AND scores IS NOT NULL
+      FROM ${parquetFiles(served)} WHERE event_id IS NOT NULL AND scores IS NOT NULL
       QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY served_at) = 1`;
     const sql = `SELECT event, scores, is_fraud FROM (${maturedRowsSql(decided, labels, maturity)})`;
     const rows = (await queryRows(connection, sql)).map(([event, scores, isFraud]) => ({
@@ -118,7 +124,7 @@ function parsed<Schema extends z.ZodType>(schema: Schema, text: unknown, column:
 
 async function columnsOf(connection: DuckDBConnection, files: string): Promise<string[]> {
   try {
-    return (await describeColumns(connection, 'read_parquet($1)', [files])).map(({ name }) => name);
+    return (await describeColumns(connection, PARQUET_FILES, [files])).map(({ name }) => name);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new UserError(`${files} cannot be read: ${reason}`, { cause: error });

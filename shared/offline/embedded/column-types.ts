@@ -94,7 +94,7 @@ function valueSql(type: FieldType, form: Form, column: FileColumn, asked: string
       if (form !== 'whole' && form !== 'double') return `${DECODED_NUMBER}(${asked})`;
       const unit = `1E${type.scale}`;
       const double = `CAST(${sql} AS DOUBLE)`;
-      const isExact = `abs(${sql}) < 1E${LIMITS.decimalDigits - type.scale} AND round(${double} * ${unit}) / ${unit} = ${double}`;
+      const isExact = `abs(${double}) < 1E${LIMITS.decimalDigits - type.scale} AND round(${double} * ${unit}) / ${unit} = ${double}`;
       return `CASE WHEN ${isExact} THEN ${double} + 0E0 ELSE ${DECODED_NUMBER}(${asked}) END`;
     }
     case 'double':
