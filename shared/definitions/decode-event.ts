@@ -3,6 +3,7 @@ import { LIMITS } from '../limits.ts';
 import { idHashOf, type WindowEvent } from '../windows/event.ts';
 import type { FieldValue } from './fields.ts';
 import type { EventSource } from './source.ts';
+import { whyTooLarge, whyUnreadable, whyWrapped } from './unreadable.ts';
 
 /** What is wrong with an event: the field (`''` for the whole) and a sentence that says what it must be. */
 export interface EventProblem {
@@ -51,7 +52,8 @@ function isFaithful(value: number, source: string): boolean {
 /** Decodes the bytes of one record: UTF-8 JSON text of one event. */
 export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrivedAtMillis: number): DecodedEvent {
   if (bytes.byteLength > LIMITS.eventBytes) {
-    return refused('', `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`);
+    const tooLarge = `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`;
+    return refused('', whyTooLarge(bytes.subarray(0, LIMITS.eventBytes)) ?? tooLarge);
   }
   let text: string;
   let value: unknown;
@@ -59,9 +61,11 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
     text = UTF_8.decode(bytes);
     value = parseJsonFaithfully(text);
   } catch {
-    return refused('', 'the event is not JSON text in UTF-8');
+    return refused('', whyUnreadable(bytes));
   }
   const decoded = decodeEvent(source, value, arrivedAtMillis);
+  const envelope = decoded.ok ? undefined : whyWrapped(source, value);
+  if (envelope !== undefined) return refused('', envelope);
   const repeated = decoded.ok ? repeatedKeyOf(text) : undefined;
   return repeated === undefined ? decoded : refused(repeated, 'occurs twice; say which value is meant');
 }
