@@ -23,6 +23,12 @@ export const LIMITS = {
   eventBytes: 64 * 1024,
 
   /**
+   * Bytes of an aggregated record for each event in it. No event is as short, with its field names, its id and its time. Fewer →
+   * the record is quarantined whole. Bounds how many events, and lines in quarantine, a few bytes can become.
+   */
+  aggregatedEventBytes: 16,
+
+  /**
    * Operators and functions in the conditions of one `UpdateItem`. DynamoDB allows 300, and 4 KB of text, of which each
    * takes at most 15.5 bytes (`attribute_not_exists(#xx) AND ` has two). How many events fit follows from the view's
    * cells; a larger group of one entity is applied in several updates.

@@ -6,9 +6,9 @@ export const LAND_EVENTS_ENV = {
 
 /** Metrics of landing. Dimension: `source`. */
 export const LAND_EVENTS_METRICS = {
-  /** Records made into rows of history. A record that is tried again counts again. */
+  /** Events made into rows of history. A record that is tried again counts again. */
   eventsLanded: 'EventsLanded',
-  /** Records that no retry can help; Firehose keeps them below the error prefix. */
+  /** Events in records that no retry can help; Firehose keeps those below the error prefix. */
   eventsRefused: 'EventsRefused',
 } as const;
 

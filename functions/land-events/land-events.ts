@@ -6,6 +6,7 @@ import {
   historyPartition,
   historyRow,
 } from '../../shared/offline/history-schema.ts';
+import { takenApart } from '../kinesis-aggregation.ts';
 
 /** One record on its way to history. */
 export interface LandingRecord {
@@ -18,28 +19,35 @@ export interface LandingRecord {
 
 export type Landing =
   | { readonly ok: true; readonly row: HistoryRow; readonly partition: HistoryPartition }
-  | { readonly ok: false; readonly problems: readonly EventProblem[]; readonly error?: unknown };
+  | {
+      readonly ok: false;
+      /** The bytes that are no event, without what they were aggregated with. */
+      readonly data: Uint8Array;
+      readonly problems: readonly EventProblem[];
+      readonly error?: unknown;
+    };
 
 /**
- * Makes rows of history out of records, one landing per record and in their order. Never throws: Firehose gives up a
- * whole batch when its transformation fails, and one record's defect must not take its neighbours along.
+ * Makes rows of history out of records, one landing per record and in their order; of an aggregated record one for each event in
+ * it. Never throws: Firehose gives up a whole batch when its transformation fails, and one record's defect must not take its
+ * neighbours along.
  *
  * Records are judged by the same decoder as online, so what is counted is landed, and what is quarantined is refused. An event
  * that was delivered twice is landed twice: who reads history folds it by its id.
  */
 export function landEvents(source: EventSource, records: readonly LandingRecord[]): Landing[] {
-  return records.map((record) => {
+  return takenApart(records).map((record) => {
     try {
       return landEvent(source, record);
     } catch (error) {
-      return { ok: false, problems: [], error };
+      return { ok: false, data: record.data, problems: [], error };
     }
   });
 }
 
 function landEvent(source: EventSource, { data, arrivedAtMillis, deliveryProblem }: LandingRecord): Landing {
-  if (deliveryProblem !== undefined) return { ok: false, problems: [{ field: '', problem: deliveryProblem }] };
+  if (deliveryProblem !== undefined) return { ok: false, data, problems: [{ field: '', problem: deliveryProblem }] };
   const decoded = decodeEventBytes(source, data, arrivedAtMillis);
-  if (!decoded.ok) return decoded;
+  if (!decoded.ok) return { ...decoded, data };
   return { ok: true, row: historyRow(source, decoded.event), partition: historyPartition(decoded.event) };
 }

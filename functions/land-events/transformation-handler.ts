@@ -11,6 +11,14 @@ import { countByErrorName, countByField } from '../problem-counts.ts';
 import { LAND_EVENTS_METRICS } from './constants.ts';
 import { type Landing, type LandingRecord, landEvents } from './land-events.ts';
 
+type Landed = Extract<Landing, { readonly ok: true }>;
+type Refused = Extract<Landing, { readonly ok: false }>;
+
+/** What became of one record of Firehose. */
+type Outcome =
+  | { readonly ok: true; readonly landed: readonly Landed[] }
+  | { readonly ok: false; readonly events: number; readonly reasons: readonly Omit<Refused, 'ok' | 'data'>[] };
+
 /** What a transformation handler is made of. */
 export interface TransformationHandlerParts {
   readonly source: EventSource;
@@ -21,21 +29,23 @@ export interface TransformationHandlerParts {
 /** Turns an invocation by Firehose into one call of the use case, its measurements and an answer for each record. */
 export function transformationHandler({ source, metrics, logger }: TransformationHandlerParts) {
   return async ({ records }: FirehoseTransformationEvent): Promise<FirehoseTransformationResult> => {
-    const landings = landEvents(source, records.map(landingRecordOf));
-    const refused = landings.filter((landing) => !landing.ok);
-    metrics.addMetric(LAND_EVENTS_METRICS.eventsLanded, MetricUnit.Count, landings.length - refused.length);
-    metrics.addMetric(LAND_EVENTS_METRICS.eventsRefused, MetricUnit.Count, refused.length);
-    if (refused.length > 0) {
+    const outcomes = records.map((record) => outcomeOf(landEvents(source, [landingRecordOf(record)])));
+    const eventsLanded = outcomes.reduce((sum, outcome) => sum + (outcome.ok ? outcome.landed.length : 0), 0);
+    const eventsRefused = outcomes.reduce((sum, outcome) => sum + (outcome.ok ? 0 : outcome.events), 0);
+    metrics.addMetric(LAND_EVENTS_METRICS.eventsLanded, MetricUnit.Count, eventsLanded);
+    metrics.addMetric(LAND_EVENTS_METRICS.eventsRefused, MetricUnit.Count, eventsRefused);
+    if (eventsRefused > 0) {
+      const reasons = outcomes.flatMap((outcome) => (outcome.ok ? [] : outcome.reasons));
       logger.warn('Some records of the batch were not landed', {
-        counts: { received: landings.length, refused: refused.length },
+        counts: { received: eventsLanded + eventsRefused, refused: eventsRefused },
         problemsByField: countByField(
           source,
-          refused.flatMap(({ problems }) => problems),
+          reasons.flatMap(({ problems }) => problems),
         ),
-        failuresByError: countByErrorName(refused.flatMap((landing) => ('error' in landing ? [landing.error] : []))),
+        failuresByError: countByErrorName(reasons.flatMap((reason) => ('error' in reason ? [reason.error] : []))),
       });
     }
-    return { records: records.map((record, index) => answerFor(record, landings[index])) };
+    return { records: records.map((record, index) => answerFor(record, outcomes[index])) };
   };
 }
 
@@ -58,17 +68,33 @@ function landingRecordOf(record: FirehoseTransformationEventRecord): LandingReco
   return { data, arrivedAtMillis };
 }
 
-/** The row, or the original bytes, which Firehose then keeps below the error prefix. */
+/**
+ * Firehose takes one answer and one partition for each of its records, and takes aggregated ones apart before it asks. Where something
+ * else hands one over whole, its events land together or not at all: part of them would be in the wrong partition, or lost. Refused
+ * whole, the record is kept, and those of its events that are valid land when it is replayed through the stream.
+ */
+function outcomeOf(landings: readonly Landing[]): Outcome {
+  const landed = landings.filter((landing) => landing.ok);
+  const events = landings.length;
+  if (landed.length < events) return { ok: false, events, reasons: landings.filter((landing) => !landing.ok) };
+  const partitions = new Set(landed.map(({ partition }) => JSON.stringify(partition)));
+  if (partitions.size === 1) return { ok: true, landed };
+  const problem = 'the events of a record that Firehose did not take apart must be of one hour; got several';
+  return { ok: false, events, reasons: [{ problems: [{ field: '', problem }] }] };
+}
+
+/** A row per line, or the original bytes, which Firehose then keeps below the error prefix. */
 function answerFor(
   { recordId, data }: FirehoseTransformationEventRecord,
-  landing: Landing | undefined,
+  outcome: Outcome | undefined,
 ): FirehoseTransformationResultRecord {
-  if (!landing?.ok) return { recordId, result: 'ProcessingFailed', data };
-  const line = Buffer.from(`${JSON.stringify(landing.row)}\n`);
+  const [first] = outcome?.ok ? outcome.landed : [];
+  if (!outcome?.ok || first === undefined) return { recordId, result: 'ProcessingFailed', data };
+  const lines = outcome.landed.map(({ row }) => `${JSON.stringify(row)}\n`);
   return {
     recordId,
     result: 'Ok',
-    data: line.toString('base64'),
-    metadata: { partitionKeys: { ...landing.partition } },
+    data: Buffer.from(lines.join('')).toString('base64'),
+    metadata: { partitionKeys: { ...first.partition } },
   };
 }

@@ -5,14 +5,14 @@ export const UPDATE_WINDOWS_ENV = {
   quarantineBucket: 'QUARANTINE_BUCKET_NAME',
 } as const;
 
-/** Metrics of the stream consumer. Dimensions: `source`; per view also `view`. */
+/** Metrics of the stream consumer. Dimensions: `source`; per view also `view`. Of an aggregated record each event counts. */
 export const UPDATE_WINDOWS_METRICS = {
   eventsReceived: 'EventsReceived',
   eventsApplied: 'EventsApplied',
   eventsDuplicate: 'EventsDuplicate',
   eventsLate: 'EventsLate',
   eventsQuarantined: 'EventsQuarantined',
-  /** Records handed back to the stream to be delivered again. */
+  /** Events whose records are handed back to the stream to be delivered again. */
   writeFailures: 'WriteFailures',
   /** Milliseconds from the first byte of a batch to its last update. */
   computationLatency: 'ComputationLatency',

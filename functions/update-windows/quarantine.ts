@@ -7,6 +7,8 @@ import type { EventProblem } from '../../shared/definitions/decode-event.ts';
 /** A record that cannot become an event however often it is tried, with what is wrong and its original bytes. */
 export interface QuarantinedRecord {
   readonly sequenceNumber: string;
+  /** Place in the aggregated record that it came in, if it came in one. */
+  readonly subSequenceNumber?: number;
   readonly partitionKey: string;
   readonly arrivedAtMillis: number;
   readonly data: Uint8Array;
@@ -82,6 +84,8 @@ function quarantineLine(record: QuarantinedRecord, sourceName: string, registryV
   return JSON.stringify({
     source: sourceName,
     sequence_number: record.sequenceNumber,
+    // Not there, as JSON has no undefined, unless the record came in an aggregated one.
+    sub_sequence_number: record.subSequenceNumber,
     partition_key_hash: shortHash(record.partitionKey),
     arrived_at: new Date(record.arrivedAtMillis).toISOString(),
     reason: record.problems,

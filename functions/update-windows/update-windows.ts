@@ -8,12 +8,15 @@ import { countsOnline } from '../../shared/online/counts-online.ts';
 import { type OnlineStore, OnlineStoreItemRefusedError } from '../../shared/online/store.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { EventOutcome } from '../../shared/windows/plan.ts';
+import { takenApart } from '../kinesis-aggregation.ts';
 import type { FeatureLog } from './feature-rows.ts';
 import type { Quarantine, QuarantinedRecord } from './quarantine.ts';
 
-/** One record of the stream, as it was delivered. */
+/** One record of the stream, as it was delivered, or one of those of which an aggregated record is made. */
 export interface StreamRecord {
   readonly sequenceNumber: string;
+  /** Place in the aggregated record that has the sequence number, from 0; of any other record undefined. */
+  readonly subSequenceNumber?: number;
   readonly partitionKey: string;
   readonly data: Uint8Array;
   /** When the stream took it in, milliseconds. */
@@ -55,9 +58,10 @@ export interface ViewResult {
 }
 
 /**
- * `received`, `quarantined` and `failed` count records, and no record is both of the latter. The others are sums over the
- * views. Every record that is neither quarantined nor failed is in each view exactly one of applied, duplicate, late and
- * excluded; so with one view, and unless a view took a record that another one refused,
+ * `received`, `quarantined` and `failed` count events, or what should have been one, and none is both of the latter. An
+ * aggregated record counts as the events in it, and as one if it cannot be taken apart. The others are sums over the views. Every
+ * event that is neither quarantined nor failed is in each view exactly one of applied, duplicate, late and excluded; so with one
+ * view, and unless a view took an event that another one refused,
  * `received = applied + duplicate + late + excluded + quarantined + failed`.
  */
 export interface BatchCounts {
@@ -71,7 +75,10 @@ export interface BatchCounts {
 }
 
 export interface BatchResult {
-  /** Records to be delivered again, in their order. Whatever of them was counted already will be a duplicate then. */
+  /**
+   * Records to be delivered again, in their order, each once; of an aggregated record with all its events. Whatever of them
+   * was counted already will be a duplicate then.
+   */
   readonly failedSequenceNumbers: readonly string[];
   readonly counts: BatchCounts;
   /** In the order of `ports.views`. */
@@ -111,12 +118,17 @@ interface Troubles {
  * Folds a batch of records into the features of every view of their source. Never throws: each record ends as counted,
  * quarantined or failed, so nothing is lost without a trace.
  *
- * 1. Decode: a record becomes an event, or a list of problems.
- * 2. Group: `view → entity key → events in order of arrival, those of one instant in order of time`. Groups meet different items, so they run concurrently.
- * 3. Apply each group. What fails takes only its own records along.
- * 4. Quarantine the records that no repetition can help; report the failed ones, so that they are delivered again.
+ * 1. Take aggregated records apart. From here on, a record is one event, and several may have one sequence number.
+ * 2. Decode: a record becomes an event, or a list of problems.
+ * 3. Group: `view → entity key → events in order of arrival, those of one instant in order of time`. Groups meet different items, so they run concurrently.
+ * 4. Apply each group. What fails takes only its own records along.
+ * 5. Quarantine the records that no repetition can help; report the failed ones, so that they are delivered again.
  */
-export async function updateWindows(records: readonly StreamRecord[], ports: UpdateWindowsPorts): Promise<BatchResult> {
+export async function updateWindows(
+  delivered: readonly StreamRecord[],
+  ports: UpdateWindowsPorts,
+): Promise<BatchResult> {
+  const records = takenApart(delivered);
   const troubles: Troubles = { refused: new Map(), failed: new Set(), errors: [] };
   const tallies = ports.views.map(newTally);
   const groups = groupEvents(records, ports.source, tallies, troubles);
@@ -271,7 +283,10 @@ function fail({ failed, errors }: Troubles, recordIndexes: readonly number[], er
   errors.push(error);
 }
 
-/** A failed record is not quarantined: it comes again, and if it is still refused then, it is quarantined then. */
+/**
+ * A failed record is not quarantined: it comes again, and if it is still refused then, it is quarantined then. So is what was
+ * aggregated with it, which comes with it and counts as failed until then: nothing of a record is quarantined twice.
+ */
 async function quarantineRefused(
   records: readonly StreamRecord[],
   quarantine: Quarantine,
@@ -279,11 +294,16 @@ async function quarantineRefused(
 ): Promise<readonly QuarantinedRecord[]> {
   const { refused, failed } = troubles;
   if (refused.size === 0) return [];
+  const comingAgain = new Set(sequenceNumbersOf(records, failed));
   const quarantined: QuarantinedRecord[] = [];
   const indexes: number[] = [];
   records.forEach((record, index) => {
     const problems = refused.get(index);
-    if (problems === undefined || failed.has(index)) return;
+    if (problems === undefined) return;
+    if (comingAgain.has(record.sequenceNumber)) {
+      failed.add(index);
+      return;
+    }
     quarantined.push({ ...record, problems });
     indexes.push(index);
   });
@@ -298,7 +318,8 @@ async function quarantineRefused(
 }
 
 function sequenceNumbersOf(records: readonly StreamRecord[], indexes: ReadonlySet<number>): string[] {
-  return records.filter((_, index) => indexes.has(index)).map(({ sequenceNumber }) => sequenceNumber);
+  const sequenceNumbers = records.filter((_, index) => indexes.has(index)).map(({ sequenceNumber }) => sequenceNumber);
+  return [...new Set(sequenceNumbers)];
 }
 
 function countsOf(received: number, tallies: readonly ViewTally[], quarantined: number, failed: number): BatchCounts {

@@ -82,7 +82,10 @@ export async function openLocalHistory(options: {
   };
 }
 
-/** As the function that lands events does behind Firehose; what it refuses is kept with its original bytes. */
+/**
+ * As the function that lands events does behind Firehose, which takes aggregated records apart before it; what it refuses is kept
+ * with its original bytes.
+ */
 export function landStreamed(
   lander: Pick<Lander, 'land' | 'refuse'>,
   {
@@ -96,7 +99,7 @@ export function landStreamed(
     delivery,
     landings.flatMap((landing) => (landing.ok ? [{ ...landing.row, ...landing.partition }] : [])),
   );
-  const refused = records.filter((_, index) => landings[index]?.ok === false);
+  const refused = landings.filter((landing) => !landing.ok);
   if (refused.length === 0) return;
   lander.refuse(
     delivery,

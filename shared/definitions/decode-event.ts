@@ -5,6 +5,7 @@ import type { FieldType, FieldValue } from './fields.ts';
 import { type Decoded, decodeJson, expectedOf, Refusal } from './forms.ts';
 import { parseJson, repeatedKeyOf } from './json.ts';
 import type { EventSource, SourceField } from './source.ts';
+import { whyTooLarge, whyUnreadable, whyWrapped } from './unreadable.ts';
 
 /** What is wrong with an event: the field (`''` for the whole) and a sentence that says what it must be. */
 export interface EventProblem {
@@ -28,7 +29,8 @@ const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 /** Decodes the bytes of one record: UTF-8 JSON text of one event. */
 export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrivedAtMillis: number): DecodedEvent {
   if (bytes.byteLength > LIMITS.eventBytes) {
-    return refused('', `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`);
+    const tooLarge = `the event has ${bytes.byteLength} bytes; at most ${LIMITS.eventBytes} are allowed`;
+    return refused('', whyTooLarge(bytes.subarray(0, LIMITS.eventBytes)) ?? tooLarge);
   }
   let text: string;
   let value: unknown;
@@ -36,9 +38,11 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
     text = UTF_8.decode(bytes);
     value = parseJson(text);
   } catch {
-    return refused('', 'the event is not JSON text in UTF-8');
+    return refused('', whyUnreadable(bytes));
   }
   const decoded = decodeEvent(source, value, arrivedAtMillis);
+  const envelope = decoded.ok ? undefined : whyWrapped(source, value);
+  if (envelope !== undefined) return refused('', envelope);
   const repeated = decoded.ok ? repeatedKeyOf(text) : undefined;
   return repeated === undefined ? decoded : refused(repeated, 'occurs twice; say which value is meant');
 }

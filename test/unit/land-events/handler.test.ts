@@ -8,6 +8,7 @@ import { METRICS_NAMESPACE } from '../../../functions/constants.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from '../../../functions/land-events/constants.ts';
 import { transformationHandler } from '../../../functions/land-events/transformation-handler.ts';
 import { transactions } from '../../../shared/features/fraud.ts';
+import { aggregated } from '../../support/kpl.ts';
 import { NOW_MILLIS, transaction } from '../update-windows/fixtures.ts';
 import { POISONS } from '../update-windows/poison.ts';
 import { type Content, firehoseEvent, firehoseEventOf, firehoseRecord, textOf } from './fixtures.ts';
@@ -140,6 +141,55 @@ describe('a record that is no event', () => {
     expect(records.map(({ result }) => result)).toEqual(['ProcessingFailed', 'Ok']);
     expect(logLines()).toMatchObject([{ counts: { received: 2, refused: 1 }, failuresByError: { RangeError: 1 } }]);
     expect(output.join('')).not.toContain('secret');
+  });
+});
+
+describe('an aggregated record that Firehose did not take apart', () => {
+  const HOUR_MILLIS = 3_600_000;
+  const eventOf = (id: string, behindMillis = 0) =>
+    transaction({ transaction_id: id, timestamp: NOW_MILLIS - behindMillis });
+  const together = (...contents: (Record<string, unknown> | string)[]) =>
+    aggregated(
+      contents.map((content) => ({
+        partitionKey: 'user-1',
+        data: typeof content === 'string' ? content : JSON.stringify(content),
+      })),
+    );
+
+  it('lands as a line for each event, under one answer', async () => {
+    const answers = await answersFor(eventOf('a'), together(eventOf('b'), eventOf('c')));
+    expect(answers).toMatchObject([
+      { recordId: 'record-0', result: 'Ok' },
+      {
+        recordId: 'record-1',
+        result: 'Ok',
+        metadata: { partitionKeys: { event_date: '2026-03-01', event_hour: '12' } },
+      },
+    ]);
+    const lines = answers
+      .map(textOf)
+      .join('')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ transaction_id }) => transaction_id)).toEqual(['a', 'b', 'c']);
+    expect(lines.map(({ arrived_at }) => arrived_at)).toEqual([NOW_MILLIS, NOW_MILLIS, NOW_MILLIS]);
+    expect(metricLines()).toMatchObject([{ EventsLanded: 3, EventsRefused: 0 }]);
+    expect(logLines()).toEqual([]);
+  });
+
+  it.each([
+    ['one of its events is none', together(eventOf('a'), '{', eventOf('b')), 3],
+    ['its events are of several hours', together(eventOf('a'), eventOf('b', HOUR_MILLIS)), 2],
+    ['it is damaged', together(eventOf('a'), eventOf('b')).subarray(0, -1), 1],
+  ])('is refused whole with its bytes when %s, and its neighbours land', async (_, record, events) => {
+    const answers = await answersFor(eventOf('before'), record, eventOf('after'));
+    expect(answers.map(({ result }) => result)).toEqual(['Ok', 'ProcessingFailed', 'Ok']);
+    expect(answers[1]).toEqual({ recordId: 'record-1', result: 'ProcessingFailed', data: record.toString('base64') });
+    expect(metricLines()).toMatchObject([{ EventsLanded: 2, EventsRefused: events }]);
+    expect(logLines()).toMatchObject([
+      { counts: { received: 2 + events, refused: events }, problemsByField: { 'whole event': 1 } },
+    ]);
   });
 });
 

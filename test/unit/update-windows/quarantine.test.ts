@@ -10,7 +10,10 @@ import { recordOf } from './fixtures.ts';
 const identity = { sourceName: 'transactions', registryVersion: '0123456789abcdef' };
 const bytes = Buffer.from([0xff, 0x00, 0x0a]);
 const records: readonly QuarantinedRecord[] = [
-  { ...recordOf(bytes, 0), problems: [{ field: '', problem: 'the event is not JSON text in UTF-8' }] },
+  {
+    ...recordOf(bytes, 0),
+    problems: [{ field: '', problem: 'the event must be one JSON object in UTF-8; got no bytes.' }],
+  },
   { ...recordOf('{"amount":-1}', 1), problems: [{ field: 'amount', problem: 'must be at least 0' }] },
 ];
 
@@ -27,7 +30,7 @@ describe('the object of a batch', () => {
       sequence_number: '1000',
       partition_key_hash: expect.stringMatching(/^[0-9a-f]{16}$/),
       arrived_at: '2026-03-01T12:00:00.000Z',
-      reason: [{ field: '', problem: 'the event is not JSON text in UTF-8' }],
+      reason: [{ field: '', problem: 'the event must be one JSON object in UTF-8; got no bytes.' }],
       data_base64: bytes.toString('base64'),
       registry_version: '0123456789abcdef',
     });
