@@ -12,6 +12,8 @@ export const UPDATE_WINDOWS_METRICS = {
   eventsDuplicate: 'EventsDuplicate',
   eventsLate: 'EventsLate',
   eventsQuarantined: 'EventsQuarantined',
+  /** Fields that the source does not declare and ignores, of all events: a producer has added some. */
+  fieldsIgnored: 'FieldsIgnored',
   /** Events whose records are handed back to the stream to be delivered again. */
   writeFailures: 'WriteFailures',
   /** Milliseconds from the first byte of a batch to its last update. */

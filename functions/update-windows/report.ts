@@ -27,6 +27,9 @@ export function measure(metrics: Metrics, result: BatchResult, computationMillis
   metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsDuplicate, MetricUnit.Count, counts.duplicate);
   metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsLate, MetricUnit.Count, counts.late);
   metrics.addMetric(UPDATE_WINDOWS_METRICS.eventsQuarantined, MetricUnit.Count, counts.quarantined);
+  if (result.ignoredFields > 0) {
+    metrics.addMetric(UPDATE_WINDOWS_METRICS.fieldsIgnored, MetricUnit.Count, result.ignoredFields);
+  }
   metrics.addMetric(UPDATE_WINDOWS_METRICS.writeFailures, MetricUnit.Count, counts.failed);
   metrics.addMetric(UPDATE_WINDOWS_METRICS.computationLatency, MetricUnit.Milliseconds, computationMillis);
 }

@@ -81,6 +81,8 @@ export interface BatchResult {
    */
   readonly failedSequenceNumbers: readonly string[];
   readonly counts: BatchCounts;
+  /** Fields of the events that their source does not declare and ignores. */
+  readonly ignoredFields: number;
   /** In the order of `ports.views`. */
   readonly views: readonly ViewResult[];
   /** What lies in quarantine now. */
@@ -131,7 +133,7 @@ export async function updateWindows(
   const records = takenApart(delivered);
   const troubles: Troubles = { refused: new Map(), failed: new Set(), errors: [] };
   const tallies = ports.views.map(newTally);
-  const groups = groupEvents(records, ports.source, tallies, troubles);
+  const { groups, ignoredFields } = groupEvents(records, ports.source, tallies, troubles);
   await pMap(groups, (group) => applyGroup(group, ports, troubles), {
     concurrency: ports.concurrency ?? DEFAULT_CONCURRENCY,
   });
@@ -139,6 +141,7 @@ export async function updateWindows(
   return {
     failedSequenceNumbers: sequenceNumbersOf(records, troubles.failed),
     counts: countsOf(records.length, tallies, quarantined.length, troubles.failed.size),
+    ignoredFields,
     views: tallies,
     quarantined,
     errors: troubles.errors,
@@ -154,13 +157,15 @@ function groupEvents(
   source: EventSource,
   tallies: readonly ViewTally[],
   troubles: Troubles,
-): EntityGroup[] {
+): { readonly groups: EntityGroup[]; readonly ignoredFields: number } {
+  let ignoredFields = 0;
   const decodedEvents: { readonly event: WindowEvent; readonly index: number }[] = [];
   records.forEach((record, index) => {
     guarded(troubles, index, () => {
       const decoded = decodeRecord(source, record);
-      if (decoded.ok) decodedEvents.push({ event: decoded.event, index });
-      else refuse(troubles, index, decoded.problems);
+      if (!decoded.ok) return refuse(troubles, index, decoded.problems);
+      ignoredFields += decoded.ignoredFields;
+      decodedEvents.push({ event: decoded.event, index });
     });
   });
   const groups: EntityGroup[] = [];
@@ -173,7 +178,7 @@ function groupEvents(
   for (const { event, index } of decodedEvents) {
     for (const take of groupers) guarded(troubles, index, () => take(event, index));
   }
-  return groups;
+  return { groups, ignoredFields };
 }
 
 /** One record's defect must not keep its neighbours from being counted, nor one view's the other views. */

@@ -343,14 +343,13 @@ export function whyWrapped({ fieldList }: Pick<EventSource, 'fieldList'>, value:
   if (Array.isArray(value)) return sentence({ got: 'a JSON array', fix: FIX.one });
   if (typeof value === 'string') return sentence(quotedFrameOf(value.trim()));
   if (typeof value !== 'object') return sentence({ got: `a JSON ${typeof value}`, fix: FIX.encode });
-  if (fieldList.every(({ wireName, whenMissing }) => whenMissing !== 'refused' || has(value, wireName))) return undefined;
+  if (fieldList.every(({ wireName, whenMissing }) => whenMissing !== 'refused' || has(value, wireName)))
+    return undefined;
   const declared = new Set(fieldList.map(({ wireName }) => wireName));
   const envelope = ENVELOPES.find(({ members }) =>
     members.every((path) => {
       const [name = '', inner] = path.split('.');
-      return (
-        !declared.has(name) && has(value, name) && (inner === undefined || has(value[name], inner))
-      );
+      return !declared.has(name) && has(value, name) && (inner === undefined || has(value[name], inner));
     }),
   );
   return envelope && sentence(envelope);
