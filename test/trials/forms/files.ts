@@ -103,7 +103,14 @@ async function byType(forms: readonly Form[], folder: string, attempt: Attempt):
 type SqlRow = Readonly<Record<string, string | undefined>>;
 
 const rowsOf = (rows: readonly SqlRow[]) =>
-  rows.map((row) => `SELECT ${Object.entries(row).map(([name, sql]) => `${sql} AS "${name}"`)}`).join(' UNION ALL ');
+  rows
+    .map(
+      (row) =>
+        `SELECT ${Object.entries(row)
+          .map(([name, sql]) => `${sql} AS "${name}"`)
+          .join(', ')}`,
+    )
+    .join(' UNION ALL ');
 
 /** A valid event with nothing in its optional fields, which have their types. */
 const sqlEvent = (index: number): SqlRow => ({
@@ -244,14 +251,11 @@ const entitiesOf = (forms: readonly Form[], name: 'card' | 'number') => [
   }),
 ];
 
-/**
- * What no feature shows is shown by a count: 1 where it was understood as it should be.
- * `row` and `events` are those of a form whose value is `expected`.
- */
+/** What no feature shows is shown by a count of events, which is `wanted` where it was understood as it should be. */
 function counted(
   name: string,
   fieldOf: Way['fieldOf'],
-  feature: string,
+  { feature, wanted }: { readonly feature: string; readonly wanted: number },
   tables: (form: Form, index: number) => { readonly spine: SqlRow; readonly events: readonly SqlRow[] },
   more: Partial<Way> = {},
 ): Way {
@@ -276,7 +280,7 @@ function counted(
         if (!Array.isArray(counts)) return counts;
         return counts.map((count, index): Outcome => {
           const { expected } = some[index] ?? { expected: null };
-          const isUnderstood = 'value' in count && count.value === 1 && !isRefused(expected);
+          const isUnderstood = 'value' in count && count.value === wanted && !isRefused(expected);
           return isUnderstood ? { value: expected } : { value: `another one (${JSON.stringify(count)})` };
         });
       }),
@@ -286,7 +290,13 @@ function counted(
 
 const instantOf = ({ expected }: Form) => (typeof expected === 'number' ? expected : CLOCK_MILLIS);
 
-const FILE_SPINE_ROLES = (field: string, fieldOf: Way['fieldOf'], more: Partial<Way> = {}): Way => ({
+/** An event whose arrival is a form, asked for as it was known so long before its instant. */
+const arrivedBy = (form: Form, index: number, millisBefore: number) => ({
+  spine: { ...spineRow(index), known_at: `${instantOf(form) - millisBefore}::BIGINT` },
+  events: [{ ...historyRow(index), arrived_at: form.written.sql }],
+});
+
+const spineOfApi = (field: string, fieldOf: Way['fieldOf'], more: Partial<Way> = {}): Way => ({
   name: `POST /training-sets, Parquet, ${field}`,
   carrier: 'sql',
   fieldOf,
@@ -326,13 +336,16 @@ export const FILE_WAYS: readonly Way[] = [
   counted(
     'history, arrival',
     only('timestamp', 'arrived_at'),
-    'n_2d',
-    // Known at its instant, and the other row's event a millisecond later is not.
-    (form, index) => ({
-      spine: { ...spineRow(index), known_at: `${instantOf(form)}::BIGINT` },
-      events: [{ ...historyRow(index), arrived_at: form.written.sql }],
-    }),
+    { feature: 'n_2d', wanted: 1 },
+    (form, index) => arrivedBy(form, index, 0),
     { carries: ({ expected }) => expected !== null },
+  ),
+  counted(
+    'history, a millisecond before the arrival',
+    only('timestamp', 'arrived_at'),
+    { feature: 'n_2d', wanted: 0 },
+    (form, index) => arrivedBy(form, index, 1),
+    { carries: ({ expected }) => typeof expected === 'number' && expected > MIDNIGHT },
   ),
   spine('inputs', ownField, ([form]) => ({ feature: `input_${form?.kind}`, events: [historyRow(0)] })),
   spine('card', only('text', 'card'), (forms) => ({ feature: 'seen_card_2d', events: entitiesOf(forms, 'card') }), {
@@ -350,7 +363,7 @@ export const FILE_WAYS: readonly Way[] = [
   counted(
     'training-set, known_at',
     only('timestamp', 'known_at'),
-    'n_2d',
+    { feature: 'n_2d', wanted: 1 },
     (form, index) => ({
       spine: { ...spineRow(index), known_at: form.written.sql },
       events: [0, 1].map((later) => ({
@@ -361,7 +374,7 @@ export const FILE_WAYS: readonly Way[] = [
     }),
     { carries: ({ expected }) => expected !== null },
   ),
-  counted('training-set, id', only('text', 'id'), 'others_2d', (form, index) => ({
+  counted('training-set, id', only('text', 'id'), { feature: 'others_2d', wanted: 1 }, (form, index) => ({
     spine: { ...spineRow(index), id: form.written.sql },
     // The decided event is left out, and the other one is not.
     events: [
@@ -369,10 +382,10 @@ export const FILE_WAYS: readonly Way[] = [
       ...(typeof form.expected === 'string' ? [{ ...historyRow(index), id: textLiteral(form.expected) }] : []),
     ],
   })),
-  FILE_SPINE_ROLES('inputs', ownField),
-  FILE_SPINE_ROLES('card', only('text', 'card'), { isRequired: true }),
-  FILE_SPINE_ROLES('number', only('integer', 'number'), { isRequired: true }),
-  FILE_SPINE_ROLES('id', only('text', 'id')),
-  FILE_SPINE_ROLES('timestamp', only('timestamp', 'timestamp'), { carries: isOfTheDay, isRequired: true }),
-  FILE_SPINE_ROLES('known_at', only('timestamp', 'known_at'), { carries: ({ expected }) => expected !== null }),
+  spineOfApi('inputs', ownField),
+  spineOfApi('card', only('text', 'card'), { isRequired: true }),
+  spineOfApi('number', only('integer', 'number'), { isRequired: true }),
+  spineOfApi('id', only('text', 'id')),
+  spineOfApi('timestamp', only('timestamp', 'timestamp'), { carries: isOfTheDay, isRequired: true }),
+  spineOfApi('known_at', only('timestamp', 'known_at'), { carries: ({ expected }) => expected !== null }),
 ];
