@@ -35,7 +35,11 @@ async function command(commandLine: readonly string[]) {
   return { exitCode, said: lines.join('\n') };
 }
 
-export async function importFile(file: string, options: readonly string[] = [], source = 'purchases'): Promise<Imported> {
+export async function importFile(
+  file: string,
+  options: readonly string[] = [],
+  source = 'purchases',
+): Promise<Imported> {
   const to = join(await place(), 'history');
   const arrival = options.includes('--arrival') ? [] : ['--arrival', 'event-time'];
   const { exitCode, said } = await command([
@@ -110,10 +114,15 @@ export async function train(
 }
 
 /** What a record of the stream is decoded to, or why not. */
-export function streamed(source: EventSource, text: string | Uint8Array): Readonly<Record<string, FieldValue>> | string {
+export function streamed(
+  source: EventSource,
+  text: string | Uint8Array,
+): Readonly<Record<string, FieldValue>> | string {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const decoded = decodeEventBytes(source, bytes, NOON + 3_600_000);
-  return decoded.ok ? decoded.event.values : decoded.problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
+  return decoded.ok
+    ? decoded.event.values
+    : decoded.problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
 }
 
 /** Whole numbers that a double holds come back as text from DuckDB's JSON. Instants and ids are compared as numbers. */
@@ -121,7 +130,8 @@ function plainRow(row: Row): Row {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainCell(name, value)]));
 }
 
-const WHOLE_COLUMNS = /^(at|arrived_at|items|n_1d|trips_1d|depot_trips_1d|visits_1d|loads_1d|card_no|depot|instant|timestamp|known_at)$/;
+const WHOLE_COLUMNS =
+  /^(at|arrived_at|items|n_1d|trips_1d|depot_trips_1d|visits_1d|loads_1d|card_no|depot|instant|timestamp|known_at)$/;
 const DECIMAL_COLUMNS = /^(amount|rate)$/;
 
 function plainCell(name: string, value: unknown): unknown {
@@ -140,8 +150,20 @@ export function purchase(differences: Readonly<Record<string, string>> = {}): st
     .join(', ')}`;
 }
 
-/** The same as history: with its arrival. */
+const NOTHING = {
+  shop: 'NULL::VARCHAR',
+  contactless: 'NULL::BOOLEAN',
+  items: 'NULL::BIGINT',
+  distance: 'NULL::DOUBLE',
+  rate: 'NULL::DECIMAL(18,8)',
+};
+
+/** As history: with its arrival and all optional fields. */
 export const landed = (differences: Readonly<Record<string, string>> = {}) =>
+  purchase({ ...NOTHING, arrived_at: `${NOON}::BIGINT`, ...differences });
+
+/** As history of the time before the optional fields. */
+export const landedEarly = (differences: Readonly<Record<string, string>> = {}) =>
   purchase({ arrived_at: `${NOON}::BIGINT`, ...differences });
 
 export const union = (...selects: readonly string[]) => selects.join(' UNION ALL ');
