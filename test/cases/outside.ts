@@ -44,7 +44,12 @@ export async function importFile(
   const arrival = options.includes('--arrival') ? [] : ['--arrival', 'event-time'];
   const { exitCode, said } = await command([
     'import',
-    ...['--source', source, '--from', file, '--to', to],
+    '--source',
+    source,
+    '--from',
+    file,
+    '--to',
+    to,
     ...arrival,
     ...options,
   ]);
@@ -105,7 +110,13 @@ export async function train(
   const output = join(folder, 'output.parquet');
   const spineFile = await fileOf('spine', spine);
   const { exitCode, said } = await command([
-    ...['training-set', '--service', service, '--spine', spineFile, '--output', output],
+    'training-set',
+    '--service',
+    service,
+    '--spine',
+    spineFile,
+    '--output',
+    output,
     ...histories,
     ...options,
   ]);
