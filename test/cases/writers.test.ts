@@ -150,7 +150,7 @@ describe('values whose types others choose', () => {
     expect(column((await fromJson(field, json)).events, field)).toEqual([value]);
   });
 
-  it.each([
+  it.each<[field: string, cell: string, value: string | number | boolean | null, writer: string]>([
     ['contactless', 't', true, 'COPY of Postgres'],
     ['contactless', 'f', false, 'COPY of Postgres'],
     ['contactless', 'TRUE', true, 'write.csv of R'],
