@@ -8,13 +8,24 @@ import { api } from './api.ts';
 import { configuration } from './configuration.ts';
 import { documents } from './documents.ts';
 import { evasion } from './evasion.ts';
+import { forms } from './forms.ts';
 import { localDay } from './local-day.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
 import { spike } from './spike.ts';
 import type { Trial } from './trial.ts';
 
-const TRIALS: readonly Trial[] = [api, configuration, documents, evasion, localDay, modelBinding, permissions, spike];
+const TRIALS: readonly Trial[] = [
+  api,
+  configuration,
+  documents,
+  evasion,
+  forms,
+  localDay,
+  modelBinding,
+  permissions,
+  spike,
+];
 
 function wholeNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
