@@ -206,7 +206,9 @@ function describeFields(
       return [field.wireName, { description: describeField(name, source, repository), ...described }];
     }),
   );
-  if (schema.required) schema.required = schema.required.map((name) => fieldNamed(name)?.wireName ?? name);
+  schema.required = (schema.required ?? [])
+    .filter((name) => (fieldNamed(name)?.whenMissing ?? 'refused') === 'refused')
+    .map((name) => fieldNamed(name)?.wireName ?? name);
   if (source.unknownFields === 'ignore') schema.additionalProperties = true;
 }
 

@@ -298,7 +298,7 @@ function instantOfDigits(text: string): Decoded {
 const DIGITS = /^[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i;
 
 const ISO_8601 =
-  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?: UTC)?(?:\[[\w/+:.-]+\])?)?)?$/;
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?: [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
 
 function instantOfText(text: string, _type: FieldType, reading: Reading): Decoded {
   if (DIGITS.test(text)) return instantOfDigits(text.replace(/^\+/, ''));

@@ -14,8 +14,6 @@ import {
 import { coalesce } from '../../../shared/expressions/index.ts';
 import { featureRepository } from '../../../shared/registry/manifest.ts';
 
-/** Fill in `rounding: 'half-even'` as soon as `decimal()` takes it. */
-const ROUNDING: { readonly rounding?: 'half-even' } = {};
 
 const described = { description: 'Of the trial of forms.', owner: 'trials' } as const;
 const common = { ...described, version: 1 } as const;
@@ -32,7 +30,7 @@ export const events = eventSource({
     boolean_field: z.boolean().optional(),
     integer_field: z.int().optional(),
     decimal_field: decimal({ scale: 2 }).optional(),
-    rounded_field: decimal({ scale: 2, ...ROUNDING }).optional(),
+    rounded_field: decimal({ scale: 2, rounding: 'half-even' }).optional(),
     double_field: z.number().optional(),
     timestamp_field: eventTime().optional(),
   }),
