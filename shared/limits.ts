@@ -46,7 +46,8 @@ export const LIMITS = {
 
   /**
    * A decimal has at most 15 significant digits: a double carries each of them faithfully, so the number in an event,
-   * in an expression and in an answer is the same number, while sums are kept as exact integers.
+   * in an expression and in an answer is the same number, while sums are kept as exact integers. Whole numbers may be
+   * larger, up to 2^53 − 1; those whose squares are summed have at most as many digits.
    */
   decimalDigits: 15,
 
@@ -153,7 +154,7 @@ function relation(holds: boolean, sentence: string): void {
 relation(LIMITS.decimalDigits <= 15, 'a double carries only 15 decimal digits faithfully');
 relation(
   LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
-  'a bucket must hold the squares of 10^8 decimals without losing a digit',
+  'a bucket must hold the squares of 10^8 decimals or bounded whole numbers without losing a digit',
 );
 const EXPRESSION_BYTES = 4_096;
 relation(LIMITS.updateOperators * 15.5 <= EXPRESSION_BYTES, 'conditions must fit an expression');

@@ -57,12 +57,15 @@ export function max<const F extends string>(field: F, options?: AggregationOptio
   return { aggregate: 'max', field, options };
 }
 
-/** Sample standard deviation, the square root of the variance; null for fewer than two values. */
+/**
+ * Sample standard deviation, the square root of the variance; null for fewer than two values. A whole number must be bounded
+ * to at most 15 digits: `z.int().min(-1e9).max(1e9)`.
+ */
 export function stddev<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'stddev', F> {
   return { aggregate: 'stddev', field, options };
 }
 
-/** Sample variance: the double nearest to the exact one; null for fewer than two values. */
+/** Sample variance: the double nearest to the exact one; null for fewer than two values. Of the same fields as `stddev`. */
 export function variance<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'variance', F> {
   return { aggregate: 'variance', field, options };
 }

@@ -59,6 +59,8 @@ export interface Aggregate {
   readonly name: string;
   /** Kinds of field it accepts; empty for none. */
   readonly accepts: readonly FieldType['kind'][];
+  /** Size of the largest whole numbers that it accepts; absent: any. */
+  readonly largestInteger?: number;
   /** Whether it also works without a field. */
   readonly fieldIsOptional: boolean;
   /** Whether a window with an offset can be computed from its cells. */

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../limits.ts';
 import {
   type Aggregate,
   type AggregateInput,
@@ -47,6 +48,8 @@ function dispersion(
   return {
     name,
     accepts: ['integer', 'decimal'],
+    // Squares of 10^8 values must fit what the store adds exactly; see the relation in limits.ts.
+    largestInteger: 10 ** LIMITS.decimalDigits - 1,
     fieldIsOptional: false,
     supportsOffset: true,
     emptyValue: null,
