@@ -85,7 +85,10 @@ export function distinct<const F extends string>(field: F, options?: Aggregation
   return { aggregate: 'distinct', field, options };
 }
 
-/** The value of rank `quantile` (0 to 1), within 1 % of it. */
+/**
+ * The value of rank `quantile` (0 to 1), within 1 % of it. Between the least and the greatest value of the window where the
+ * view also has `min` and `max` of the field, with the same `excludesCurrent`.
+ */
 export function quantile<const F extends string>(
   field: F,
   rank: number,

@@ -69,6 +69,11 @@ export interface Aggregate {
   readonly emptyValue: 0 | null;
   outputType(input: AggregateInput): FeatureType;
   cells(input: AggregateInput): readonly AnyCell[];
+  /**
+   * Optional: names of aggregates that sharpen the answer. Where a view has all of them for the same field and window,
+   * the states of their cells follow those of `cells(input)`. Nothing is stored for it.
+   */
+  readonly sharpenedBy?: readonly string[];
   /** The answer from the states of `cells(input)`, in their order; `undefined` where a cell is empty. */
   // biome-ignore lint/suspicious/noExplicitAny: see AnyCell; the states are those of the cells named just above.
   finalise(states: readonly any[], input: AggregateInput): FeatureValue;

@@ -122,6 +122,7 @@ export function everyAggregateView({
     stddev: stddev('amount'),
     variance: variance('quantity'),
     distinct: distinct('label'),
+    least: min('amount'),
     median: quantile('amount', 0.5),
     high: quantile('ratio', 0.95),
   } as const;
@@ -152,6 +153,7 @@ export function offsetView(offset: Duration, excluding = false): WindowedView {
     max: max('amount'),
     min: min('ratio'),
     spread: stddev('amount'),
+    least: min('amount'),
     median: quantile('amount', 0.5),
     first: first('flag'),
     last: last('label'),

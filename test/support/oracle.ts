@@ -131,6 +131,25 @@ export function agrees(aggregate: string, answer: Value | undefined, expected: V
   return Math.abs(Number(answer) - Number(expected)) <= tolerance;
 }
 
+/** Quantiles of an answer that lie outside of the least and greatest value of the same events, where it has both. */
+export function quantilesOutside(view: WindowedView, answer: readonly (Value | undefined)[]): string[] {
+  const { features } = view.layout;
+  return features.flatMap(({ name, aggregate, input, window, excludesCurrent }, index) => {
+    const [least, greatest] = ['min', 'max'].map((side) => {
+      const isSide = (other: (typeof features)[number]) =>
+        other.aggregate.name === side &&
+        other.input.fieldName === input.fieldName &&
+        other.window === window &&
+        other.excludesCurrent === excludesCurrent;
+      return answer[features.findIndex(isSide)];
+    });
+    const value = answer[index];
+    if (aggregate.name !== 'quantile' || typeof value !== 'number') return [];
+    if (typeof least !== 'number' || typeof greatest !== 'number') return [];
+    return value < least || value > greatest ? [name] : [];
+  });
+}
+
 /** The events of history that count, in order of arrival within each lane: of those that were first delivered before an instant. */
 export function countedInHistory(
   view: WindowedView,

@@ -12,6 +12,7 @@ import {
   max,
   mean,
   min,
+  quantile,
   stddev,
   sum,
   variance,
@@ -33,6 +34,7 @@ const START = Date.UTC(2026, 0, 1);
 
 const MOMENTS = { sum: sum('value'), mean: mean('value'), least: min('value'), greatest: max('value') };
 const SPREAD = { variance: variance('value'), stddev: stddev('value') };
+const MEDIAN = { median: quantile('value', 0.5), high: quantile('value', 0.95) };
 
 function viewOf(value: z.ZodType<number>, features: object) {
   const source = eventSource({
@@ -249,6 +251,54 @@ describe.each(CASES)('the aggregates of $of', ({ scale, values, expected }) => {
     const { mean: average, least, greatest } = await online(view, events);
     expect(average).toBeGreaterThanOrEqual(Number(least));
     expect(average).toBeLessThanOrEqual(Number(greatest));
+  });
+});
+
+describe('quantiles beside the least and greatest value', () => {
+  const view = viewOf(decimal({ scale: 6 }), { ...MOMENTS, ...MEDIAN });
+
+  it.each<[string, readonly number[], Answer]>([
+    ['one value', [12.5], { median: 12.5, high: 12.5 }],
+    ['the first of two', [1, 100], { median: 1 }],
+    ['three equal values', [3, 3, 3], { median: 3, high: 3 }],
+    ['a value below zero', [-7.77], { median: -7.77, high: -7.77 }],
+    ['0 above two equal values', [0, -5, -5], { median: -5 }],
+    ['one cent', [0.01, 0.01], { median: 0.01, high: 0.01 }],
+    ['the greatest that has 15 digits', times(5, 999999999.999999), { median: 999999999.999999 }],
+    ['the greatest of many', [1, ...times(30, 250)], { median: 250, high: 250 }],
+    ['least and greatest in one bin', [100, 100.4, 100.8], {}],
+  ])('lie between them: %s', async (_, values, expected) => {
+    const events = eventsOf(view, values);
+    for (const answer of [await online(view, events), swept(view, events)]) {
+      expect(answer).toMatchObject(expected);
+      for (const name of ['median', 'high']) {
+        expect(answer[name]).toBeGreaterThanOrEqual(Math.min(...values));
+        expect(answer[name]).toBeLessThanOrEqual(Math.max(...values));
+      }
+    }
+  });
+
+  it('store nothing for it, and stay within 1 % where one of them is missing', async () => {
+    const alone = viewOf(decimal({ scale: 6 }), MEDIAN);
+    const half = viewOf(decimal({ scale: 6 }), { ...MEDIAN, least: min('value') });
+    expect(alone.layout.cells).toHaveLength(1);
+    expect(half.layout.cells).toHaveLength(2);
+    const answers = await Promise.all([alone, half].map(async (one) => online(one, eventsOf(one, [12.5]))));
+    expect(answers[0]?.median).toBeCloseTo(12.5, 0);
+    expect(answers[1]?.median).toBe(answers[0]?.median);
+  });
+
+  it('do not follow a minimum and maximum that were declared later and have seen less', async () => {
+    const before = viewOf(decimal({ scale: 6 }), MEDIAN);
+    const events = eventsOf(before, [1, 1, 1, 50]);
+    const store = new MemoryOnlineStore();
+    const policy = { everyEvents: 1_000_000, minimumBytesFreed: 1 };
+    await applyEvents(store, before, 'acc', events.slice(0, 3), policy);
+    await applyEvents(store, view, 'acc', events.slice(3), policy);
+    const items = (await store.get(itemKeysOf(view, 'acc'))).filter((item) => item !== undefined);
+    const { median, least } = named(view, readWindows(view.layout, items, START + 10).values);
+    expect(least).toBe(50);
+    expect(Math.abs(Number(median) - 1)).toBeLessThanOrEqual(0.01);
   });
 });
 
