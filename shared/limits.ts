@@ -52,7 +52,8 @@ export const LIMITS = {
 
   /**
    * A decimal has at most 15 significant digits: a double carries each of them faithfully, so the number in an event,
-   * in an expression and in an answer is the same number, while sums are kept as exact integers.
+   * in an expression and in an answer is the same number, while sums are kept as exact integers. Whole numbers may be
+   * larger, up to 2^53 − 1; those whose squares are summed have at most as many digits.
    */
   decimalDigits: 15,
 
@@ -80,7 +81,7 @@ export const LIMITS = {
    * their size. Others → refused, naming the field.
    */
   earliestInstantMillis: Date.UTC(2000, 0, 1),
-  latestInstantMillis: Date.UTC(9999, 11, 31),
+  latestInstantMillis: Date.UTC(9999, 11, 31) - 1,
 
   /**
    * Hashes that a sample of distinct values keeps, about, for every window: standard error 1/√4096 = 1.6 %. Up to twice
@@ -163,7 +164,7 @@ function relation(holds: boolean, sentence: string): void {
 relation(LIMITS.decimalDigits <= 15, 'a double carries only 15 decimal digits faithfully');
 relation(
   LIMITS.decimalDigits * 2 + 8 <= LIMITS.storedDigits,
-  'a bucket must hold the squares of 10^8 decimals without losing a digit',
+  'a bucket must hold the squares of 10^8 decimals or bounded whole numbers without losing a digit',
 );
 relation(
   LIMITS.latestInstantMillis < LIMITS.earliestInstantMillis * 1_000,

@@ -67,7 +67,7 @@ export async function readFeatures(ports: ServePorts, body: unknown, kept?: Requ
 function requireNearInstant(instantMillis: number, nowMillis: number): void {
   if (instantMillis <= nowMillis + LIMITS.futureToleranceMillis) return;
   const minutes = LIMITS.futureToleranceMillis / 60_000;
-  throw invalid([{ field: 'at', problem: `lies more than ${minutes} min ahead of now` }]);
+  throw invalid([{ field: 'at', problem: `must lie at most ${minutes} min ahead of now` }]);
 }
 
 function selectionOf(

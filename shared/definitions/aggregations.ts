@@ -36,12 +36,15 @@ export function count(first?: string | AggregationOptions, options?: Aggregation
     : { aggregate: 'count', field: first, options };
 }
 
-/** Sum of a decimal or whole-number field, exact. 0 for an empty window. */
+/** Sum of a decimal or whole-number field: the double nearest to the exact sum. 0 for an empty window. */
 export function sum<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'sum', F> {
   return { aggregate: 'sum', field, options };
 }
 
-/** Mean of a decimal or whole-number field. Null for an empty window, like everything below but `distinct`. */
+/**
+ * Mean of a decimal or whole-number field: the double nearest to the exact one. Null for an empty window, like everything
+ * below but `distinct`.
+ */
 export function mean<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'mean', F> {
   return { aggregate: 'mean', field, options };
 }
@@ -54,12 +57,15 @@ export function max<const F extends string>(field: F, options?: AggregationOptio
   return { aggregate: 'max', field, options };
 }
 
-/** Sample standard deviation; null for fewer than two values. */
+/**
+ * Sample standard deviation, the square root of the variance; null for fewer than two values. A whole number must be bounded
+ * to at most 15 digits: `z.int().min(-1e9).max(1e9)`.
+ */
 export function stddev<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'stddev', F> {
   return { aggregate: 'stddev', field, options };
 }
 
-/** Sample variance; null for fewer than two values. */
+/** Sample variance: the double nearest to the exact one; null for fewer than two values. Of the same fields as `stddev`. */
 export function variance<const F extends string>(field: F, options?: AggregationOptions): Aggregation<'variance', F> {
   return { aggregate: 'variance', field, options };
 }
@@ -79,7 +85,10 @@ export function distinct<const F extends string>(field: F, options?: Aggregation
   return { aggregate: 'distinct', field, options };
 }
 
-/** The value of rank `quantile` (0 to 1), within 1 % of it. */
+/**
+ * The value of rank `quantile` (0 to 1), within 1 % of it. Between the least and the greatest value of the window where the
+ * view also has `min` and `max` of the field, with the same `excludesCurrent`.
+ */
 export function quantile<const F extends string>(
   field: F,
   rank: number,

@@ -179,7 +179,7 @@ function engineProblems(
   const field = wireNameOf(source, source.eventTime);
   if (timeMillis > arrivedAtMillis + LIMITS.futureToleranceMillis) {
     const minutes = LIMITS.futureToleranceMillis / 60_000;
-    problems.push({ field, problem: `lies more than ${minutes} min after its arrival; check the clock` });
+    problems.push({ field, problem: `must lie at most ${minutes} min after its arrival; check the clock` });
   }
   if (timeMillis % source.timeResolutionMillis !== 0) {
     problems.push({ field, problem: `must be a multiple of ${source.timeResolutionMillis} ms` });

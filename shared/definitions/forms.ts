@@ -141,6 +141,12 @@ function written(text: string): Written | undefined {
   };
 }
 
+/** Whether two texts are digits of one number. */
+export function sameNumber(left: string, right: string): boolean {
+  const [one, other] = [written(left), written(right)];
+  return one !== undefined && JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** The nearest double that says no more: how a value with these digits is told. */
 function doubleOf({ isNegative, digits, exponent }: Written): number {
   return Number(`${isNegative ? '-' : ''}${digits || '0'}e${exponent}`) + 0;
@@ -275,7 +281,7 @@ function instantOfWhole(value: bigint): Decoded {
   if (unit !== undefined) return Number(value / unit.perMilli);
   const isSeconds = value >= BigInt(EARLIEST) / 1_000n && value <= BigInt(LATEST) / 1_000n;
   return isSeconds
-    ? refused('an instant in milliseconds, microseconds or nanoseconds since 1970', 'seconds', 'multiply by 1000')
+    ? refused('an instant in milliseconds, microseconds or nanoseconds since 1970', 'seconds', 'multiply by 1,000')
     : outOfRange();
 }
 

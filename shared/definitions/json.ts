@@ -14,10 +14,10 @@ export interface RawJson {
 }
 
 /**
- * Whether a text has numbers whose double may say less than they do: of 16 characters or more, whole with a point, or
- * with an exponent. Texts inside of strings may look like it, which costs time and nothing else.
+ * Whether a text has numbers whose double may say less than they do: of 16 characters or more, whole with a point, with
+ * an exponent, or −0. Texts inside of strings may look like it, which costs time and nothing else.
  */
-const TELLING_NUMBER = /[:[,]\s*-?(?:\d[\d.]{15}|\d+\.0+(?=[\s,}\]])|\d+(?:\.\d+)?[eE][+-]?\d)/;
+const TELLING_NUMBER = /[:[,]\s*(?:-0[\s,}\]]|-?(?:\d[\d.]{15}|\d+\.0+(?=[\s,}\]])|\d+(?:\.\d+)?[eE][+-]?\d))/;
 
 /**
  * `JSON.parse`, except that a number which its double does not say completely is a `RawJson` with its source text.

@@ -340,6 +340,13 @@ function declaredFeature(
   if (field && !aggregate.accepts.includes(field.type.kind)) {
     refuse(unacceptableField(aggregate.name, fieldName ?? '', field.type));
   }
+  const largest = aggregate.largestInteger;
+  if (largest !== undefined && field?.type.kind === 'integer' && sizeOf(source, fieldName ?? '') > largest) {
+    refuse(
+      `squares of "${fieldName}" may exceed the ${LIMITS.storedDigits} digits that the store adds exactly; bound it to at most ` +
+        `${LIMITS.decimalDigits} digits, as z.int().min(-1e9).max(1e9), or declare it as decimal({ scale })`,
+    );
+  }
   if (window.offsetMillis > 0 && !aggregate.supportsOffset) {
     refuse(`${aggregate.name} cannot be computed for window ${window.name} with an offset`);
   }
@@ -356,6 +363,14 @@ function declaredFeature(
     input: { fieldName, field, scale, quantile },
     excludesCurrent,
   };
+}
+
+/** Size of the largest whole number that the schema of a field lets through. */
+function sizeOf({ schema }: EventSource, fieldName: string): number {
+  let field: z.core.$ZodType | undefined = schema.shape[fieldName];
+  while (field instanceof z.ZodOptional || field instanceof z.ZodNullable) field = field.unwrap();
+  const { minValue, maxValue } = field instanceof z.ZodNumber ? field : {};
+  return Math.max(Math.abs(minValue ?? -Infinity), Math.abs(maxValue ?? Infinity));
 }
 
 /** What an aggregation is told beside its field. @throws DefinitionError when the aggregation or its options are none. */

@@ -1,4 +1,5 @@
 import type { Field, FieldType } from '../definitions/fields.ts';
+import { LIMITS } from '../limits.ts';
 import type { AnyCell } from './cell.ts';
 
 /** A feature's value as it is answered. */
@@ -24,6 +25,10 @@ export interface AggregateInput {
 export interface AggregateDialect {
   /** Type of whole numbers with up to 38 digits. What exceeds them is an error and never a rounding. */
   readonly wholeNumber: string;
+  /** The whole part of a quotient of whole numbers. Operands may be products, but not sums. */
+  readonly wholeQuotient: (dividend: string, divisor: string) => string;
+  /** Computes `value` once and puts it into `body`, under the name that `body` is given. */
+  readonly bind: (value: string, body: (name: string) => string) => string;
   /** How many different values there are, nulls not counted. */
   readonly countDistinct: (value: string, over: AggregateSql['over']) => string;
   /** The value at a position, from 1, when the values that are not null are sorted; null when there are fewer. */
@@ -54,6 +59,8 @@ export interface Aggregate {
   readonly name: string;
   /** Kinds of field it accepts; empty for none. */
   readonly accepts: readonly FieldType['kind'][];
+  /** Size of the largest whole numbers that it accepts; absent: any. */
+  readonly largestInteger?: number;
   /** Whether it also works without a field. */
   readonly fieldIsOptional: boolean;
   /** Whether a window with an offset can be computed from its cells. */
@@ -62,6 +69,11 @@ export interface Aggregate {
   readonly emptyValue: 0 | null;
   outputType(input: AggregateInput): FeatureType;
   cells(input: AggregateInput): readonly AnyCell[];
+  /**
+   * Optional: names of aggregates that sharpen the answer. Where a view has all of them for the same field and window,
+   * the states of their cells follow those of `cells(input)`. Nothing is stored for it.
+   */
+  readonly sharpenedBy?: readonly string[];
   /** The answer from the states of `cells(input)`, in their order; `undefined` where a cell is empty. */
   // biome-ignore lint/suspicious/noExplicitAny: see AnyCell; the states are those of the cells named just above.
   finalise(states: readonly any[], input: AggregateInput): FeatureValue;
@@ -69,14 +81,58 @@ export interface Aggregate {
   sql(events: AggregateSql, input: AggregateInput): string;
 }
 
-/** The double nearest to a whole number. Engines round the digits of a text correctly, and large numbers only nearly. */
-export function nearestDoubleSql(wholeNumber: string): string {
-  return `CAST(CAST(${wholeNumber} AS VARCHAR) AS DOUBLE)`;
+/** A division of whole numbers, in SQL. Where one of them is null, so is the quotient. */
+export interface QuotientSql {
+  /** Of at most 38 digits. */
+  readonly dividend: string;
+  /** At least 1, of at most `divisorDigits` digits. */
+  readonly divisor: string;
+  readonly divisorDigits: number;
+  /** The quotient is also divided by 10^scale. */
+  readonly scale: number;
 }
 
-/** `divisor · 10^scale`, a double. */
-export function scaledDivisorSql(divisor: string, scale: number): string {
-  return scale === 0 ? divisor : `(${divisor} * 1E${scale})`;
+/**
+ * The double nearest to `dividend / (divisor · 10^scale)`, of two equally near ones the even one, as `nearestQuotient` of
+ * `exact.ts` answers it.
+ *
+ * 1. While the dividend and `divisor · 5^scale` are at most 2^53, both sides of a division of doubles are exact, and it
+ *    rounds once.
+ * 2. Otherwise the quotient is written as decimal text, and the cast of the text rounds once.
+ */
+export function nearestQuotientSql(dialect: AggregateDialect, quotient: QuotientSql): string {
+  const { dividend, divisor, divisorDigits, scale } = quotient;
+  // What a step of the long division multiplies by: the product has at most 38 digits.
+  const shift = `'1${'0'.repeat(LIMITS.storedDigits - divisorDigits)}'`;
+  const operands = [dividend, divisor, shift].map((operand) => `CAST(${operand} AS ${dialect.wholeNumber})`);
+  return dialect.bind(`ARRAY[${operands.join(', ')}]`, (bound) => {
+    const [whole, by] = [`${bound}[1]`, `${bound}[2]`];
+    const isExact = `abs(${whole}) <= ${2 ** 53} AND ${by} <= ${Math.floor(2 ** 53 / 5 ** scale)}`;
+    const direct = `CAST(${whole} AS DOUBLE) / (CAST(${by} AS DOUBLE) * 1E${scale})`;
+    return `CASE WHEN ${isExact} THEN ${direct} ELSE CAST(${quotientTextSql(dialect, quotient, bound)} AS DOUBLE) END`;
+  });
+}
+
+/**
+ * A quotient's decimal text by long division, many digits at a time. It is cut off after 17 + scale + twice the divisor's
+ * digits behind the point, or later. That decides nothing: a quotient that lies halfway between two doubles ends before,
+ * and any other one is further from there than one unit of the last digit.
+ *
+ * @param bound the array of dividend, divisor and shift.
+ */
+function quotientTextSql(dialect: AggregateDialect, { divisorDigits, scale }: QuotientSql, bound: string): string {
+  const [whole, by, shift] = [`${bound}[1]`, `${bound}[2]`, `${bound}[3]`];
+  const digitsAtOnce = LIMITS.storedDigits - divisorDigits;
+  const steps = Math.ceil((17 + scale + 2 * divisorDigits) / digitsAtOnce);
+  const digits: string[] = [];
+  let rest = `abs(${whole})`;
+  for (let step = 0; step < steps; step++) {
+    rest += ` % ${by} * ${shift}`;
+    digits.push(`lpad(CAST(${dialect.wholeQuotient(rest, by)} AS VARCHAR), ${digitsAtOnce}, '0')`);
+  }
+  const sign = `CASE WHEN ${whole} < 0 THEN '-' ELSE '' END`;
+  const wholePart = `CAST(${dialect.wholeQuotient(`abs(${whole})`, by)} AS VARCHAR)`;
+  return [sign, wholePart, "'.'", ...digits, `'e-${scale}'`].join(' || ');
 }
 
 /** @throws Error when an aggregate that needs a field is used without one: declarations check this before. */

@@ -48,14 +48,20 @@ export function unitsOf(value: number, scale: number): number {
   return Math.round(value * 10 ** scale);
 }
 
-/** The double nearest to `value / 10^scale`. */
-export function nearestNumber(value: Exact, scale: number): number {
-  // Both operands are exact doubles (10^22 is the largest exact power of ten), so IEEE division rounds correctly.
-  if (typeof value === 'number' && scale <= 22) return value / 10 ** scale;
-  return Number(`${value}e-${scale}`);
-}
-
-/** The double nearest to `value / (divisor · 10^scale)`: one rounding while the operands are exact doubles. */
-export function nearestQuotient(value: Exact, divisor: number, scale: number): number {
-  return Number(value) / (divisor * 10 ** scale);
+/**
+ * The double nearest to `value / (divisor · 10^scale)`, of two equally near ones the even one: one rounding, whatever the
+ * size of the operands.
+ *
+ * @param divisor from 1 to 2^100.
+ * @param scale from 0 to 30.
+ */
+export function nearestQuotient(value: Exact, divisor: Exact, scale: number): number {
+  // `divisor · 5^scale` is an exact double, and so is that times 2^scale: IEEE division of exact operands rounds once.
+  if (typeof value === 'number' && typeof divisor === 'number' && divisor * 5 ** scale <= LARGEST) {
+    return value / (divisor * 10 ** scale);
+  }
+  // 512 binary places and no remainder are enough. With `d = divisor · 10^scale < 2^200`, a quotient is halfway between
+  // two doubles, and then ends before, or further from there than 2^−55 / d², so what is cut off decides nothing.
+  const quotient = (BigInt(value) << 512n) / (BigInt(divisor) * 10n ** BigInt(scale));
+  return Number(quotient) * 2 ** -512;
 }

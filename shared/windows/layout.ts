@@ -29,7 +29,7 @@ export interface WindowFeature {
   readonly excludesCurrent: boolean;
 }
 
-/** A feature with its place in the layout: which window, and which cells it is made of. */
+/** A feature with its place in the layout: which window, and the cells that its answer is computed from. */
 interface PlacedFeature extends WindowFeature {
   readonly windowIndex: number;
   readonly cellIndexes: readonly number[];
@@ -95,6 +95,23 @@ function eventsPerUpdateOf(cells: readonly AnyCell[]): number {
   return events;
 }
 
+/** The features of the same events whose cells sharpen the answer of one; none where one of them is not declared. */
+function sharpeningFeatures(
+  { aggregate, input, window, excludesCurrent }: WindowFeature,
+  all: readonly PlacedFeature[],
+) {
+  const found = (aggregate.sharpenedBy ?? []).map((name) =>
+    all.find(
+      (other) =>
+        other.aggregate.name === name &&
+        other.input.fieldName === input.fieldName &&
+        other.window === window &&
+        other.excludesCurrent === excludesCurrent,
+    ),
+  );
+  return found.every((feature) => feature !== undefined) ? found : [];
+}
+
 /** Lays out features over windows. @throws RangeError naming two cells whose codes clash, or saying that they are too many. */
 export function layOut(options: {
   readonly windows: readonly Window[];
@@ -118,11 +135,15 @@ export function layOut(options: {
     cellIndexByCode.set(cell.code, index);
     return index;
   };
-  const features = options.features.map((feature) => ({
+  const placed = options.features.map((feature) => ({
     ...feature,
     windowIndex: windows.indexOf(feature.window),
     cellIndexes: feature.aggregate.cells(feature.input).map(place),
   }));
+  const features = placed.map((feature) => {
+    const sharpening = sharpeningFeatures(feature, placed).flatMap(({ cellIndexes }) => cellIndexes);
+    return { ...feature, cellIndexes: [...feature.cellIndexes, ...sharpening] };
+  });
   const hops = [...new Set(windows.map((window) => window.hopMillis))].sort((left, right) => right - left);
   return {
     windows,

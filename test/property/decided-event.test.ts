@@ -13,7 +13,7 @@ import {
   rawEventsArbitrary,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import { agrees, countedEvents, oracleFeatures } from '../support/oracle.ts';
+import { agrees, countedEvents, oracleFeatures, quantilesOutside } from '../support/oracle.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
 
@@ -77,6 +77,7 @@ async function expectOracle(
   if (wasCounted && scored.standing !== 'repeat') return;
   const counted = scored.standing === 'next' ? [...countedBefore, event] : countedBefore;
   const expectedValues = oracleFeatures(view, counted, reading.asOfMillis, event);
+  expect(quantilesOutside(view, reading.values)).toEqual([]);
   const tally = told[shift === 0 ? 'exact' : 'shifted'];
   view.layout.features.forEach(({ name, aggregate, excludesCurrent }, index) => {
     if (scored.standing === 'repeat' && !excludesCurrent) tally[reading.missing.includes(index) ? 'untold' : 'told']++;

@@ -21,6 +21,7 @@ import {
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
 import { athenaTrainingSet } from '../support/athena-on-trino.ts';
+import { answersSql, expectedOf, vectorArbitrary } from '../support/number-vectors.ts';
 import {
   accountArbitrary,
   type DecimalType,
@@ -254,6 +255,14 @@ describe.skipIf(noTrino !== undefined)('Trino', () => {
       const view = offsetView(offset, true);
       const options = OPTIONS[index % OPTIONS.length];
       if (options) await expectOracle(`offset_${index}`, view, tablesOf(view, chosen, 1_000), options);
+    }
+  }, 300_000);
+
+  it(`adds and divides to the nearest double at every scale (PROPERTY_SEED=${seed})`, async () => {
+    for (let scale = 0; scale <= 15; scale++) {
+      const vectors = fc.sample(vectorArbitrary(scale), { seed, numRuns: 25 });
+      const { rows } = await trino.query(answersSql(TRINO, scale, vectors));
+      expect(rows).toEqual(vectors.map(expectedOf));
     }
   }, 300_000);
 

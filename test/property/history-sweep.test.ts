@@ -18,7 +18,13 @@ import {
   START_MILLIS,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import { agrees, countedInHistory, oracleFeatures, oracleHistoricalFeatures } from '../support/oracle.ts';
+import {
+  agrees,
+  countedInHistory,
+  oracleFeatures,
+  oracleHistoricalFeatures,
+  quantilesOutside,
+} from '../support/oracle.ts';
 import { type Decides, decidedIdOf, decidesArbitrary } from '../support/sql-history.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
@@ -102,6 +108,7 @@ function expectAgreement(view: WindowedView, answer: Readonly<Values> | undefine
       : [{ name, answer: answer?.[feature], expected: expected[feature] }],
   );
   expect(differences).toEqual([]);
+  expect(quantilesOutside(view, answer ?? [])).toEqual([]);
 }
 
 /** A delivery of the event near the row is decided: at the time that history has, or at another that it claims. */

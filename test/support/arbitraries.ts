@@ -40,7 +40,7 @@ export function testSource(lateness: Duration, timeResolution: Duration = '1ms')
       account_id: identifier(),
       at: eventTime(),
       amount: decimal({ scale: 2 }),
-      quantity: z.int().nullable(),
+      quantity: z.int().min(-999_999_999_999_999).max(999_999_999_999_999).nullable(),
       label: z.string().nullable(),
       flag: z.boolean().optional(),
       ratio: z.number().nullable(),
@@ -122,6 +122,7 @@ export function everyAggregateView({
     stddev: stddev('amount'),
     variance: variance('quantity'),
     distinct: distinct('label'),
+    least: min('amount'),
     median: quantile('amount', 0.5),
     high: quantile('ratio', 0.95),
   } as const;
@@ -152,6 +153,7 @@ export function offsetView(offset: Duration, excluding = false): WindowedView {
     max: max('amount'),
     min: min('ratio'),
     spread: stddev('amount'),
+    least: min('amount'),
     median: quantile('amount', 0.5),
     first: first('flag'),
     last: last('label'),
@@ -188,7 +190,14 @@ const rawEventArbitrary: fc.Arbitrary<RawEvent> = fc.record({
   step: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 900_000 })),
   jitter: fc.oneof(fc.constant(0), fc.integer({ min: -40_000, max: 0 })),
   amount: fc.integer({ min: -1_000_000, max: 100_000_000 }).map((cents) => cents / 100),
-  quantity: fc.option(fc.integer({ min: -1_000_000_000, max: 1_000_000_000 }), { freq: 4 }),
+  // A few of the large ones add up to more than 2^53.
+  quantity: fc.option(
+    fc.oneof(
+      fc.integer({ min: -1_000_000_000, max: 1_000_000_000 }),
+      fc.integer({ min: 999_000_000_000_000, max: 999_999_999_999_999 }),
+    ),
+    { freq: 4 },
+  ),
   label: fc.option(fc.constantFrom('a', 'b', 'c', 'Ä', '\u{ff5e}', '\u{1f600}', ''), { freq: 4 }),
   flag: fc.option(fc.boolean(), { nil: undefined }),
   ratio: fc.option(

@@ -5,6 +5,7 @@
 import type { WindowedView } from '../../shared/definitions/index.ts';
 import { laneOf } from '../../shared/online/item-key.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
+import { nearestDouble } from './nearest-double.ts';
 
 type Value = string | number | boolean | null;
 
@@ -38,30 +39,40 @@ function compare(left: Value, right: Value): number {
   return Number(left) - Number(right);
 }
 
-function compute(aggregate: string, values: [number, Value][], total: number, scale: number, rank: number): Value {
+/**
+ * One aggregate of the values that are not null. Sums, means and variances are fractions of whole numbers until the end.
+ * @param scale digits behind the point of the values.
+ * @param rank of a quantile.
+ */
+export function oracleAggregate(
+  aggregate: string,
+  values: [timeMillis: number, value: Value][],
+  scale: number,
+  rank: number,
+): Value {
   const numbers = values.map(([, value]) => Number(value));
-  const size = values.length;
+  const size = BigInt(values.length);
+  const unit = 10n ** BigInt(scale);
   const sum = () => numbers.reduce((accumulated, value) => accumulated + units(value, scale), 0n);
   const variance = () => {
-    const count = BigInt(size);
     const squares = numbers.reduce((accumulated, value) => accumulated + units(value, scale) ** 2n, 0n);
-    return Number(count * squares - sum() ** 2n) / (size * (size - 1) * 10 ** (2 * scale));
+    return nearestDouble(size * squares - sum() ** 2n, size * (size - 1n) * unit ** 2n);
   };
   switch (aggregate) {
     case 'count':
-      return total;
+      return values.length;
     case 'sum':
-      return Number(sum()) / 10 ** scale;
+      return nearestDouble(sum(), unit);
     case 'mean':
-      return size === 0 ? null : Number(sum()) / (size * 10 ** scale);
+      return size === 0n ? null : nearestDouble(sum(), size * unit);
     case 'min':
-      return size === 0 ? null : numbers.reduce((least, value) => Math.min(least, value));
+      return size === 0n ? null : numbers.reduce((least, value) => Math.min(least, value));
     case 'max':
-      return size === 0 ? null : numbers.reduce((greatest, value) => Math.max(greatest, value));
+      return size === 0n ? null : numbers.reduce((greatest, value) => Math.max(greatest, value));
     case 'variance':
-      return size < 2 ? null : variance();
+      return size < 2n ? null : variance();
     case 'stddev':
-      return size < 2 ? null : Math.sqrt(variance());
+      return size < 2n ? null : Math.sqrt(variance());
     case 'first':
       return [...values].sort(byTimeThenValue)[0]?.[1] ?? null;
     case 'last':
@@ -69,7 +80,7 @@ function compute(aggregate: string, values: [number, Value][], total: number, sc
     case 'distinct':
       return new Set(values.map(([, value]) => value)).size;
     case 'quantile':
-      return size === 0 ? null : (numbers.sort((a, b) => a - b)[Math.floor(rank * (size - 1))] ?? null);
+      return size === 0n ? null : (numbers.sort((a, b) => a - b)[Math.floor(rank * (values.length - 1))] ?? null);
     default:
       throw new Error(`the oracle does not know the aggregate ${aggregate}`);
   }
@@ -96,7 +107,7 @@ export function oracleFeatures(
     const values = within
       .map((event): [number, Value] => [event.timeMillis, field === undefined ? 1 : (event.values[field] ?? null)])
       .filter(([, value]) => value !== null);
-    return compute(aggregate.name, values, values.length, input.scale, input.quantile ?? 0);
+    return oracleAggregate(aggregate.name, values, input.scale, input.quantile ?? 0);
   });
 }
 
@@ -118,6 +129,25 @@ export function agrees(aggregate: string, answer: Value | undefined, expected: V
   if (aggregate !== 'quantile' || answer === null || expected === null) return answer === expected;
   const tolerance = 0.0100001 * Math.abs(Number(expected)) + 1e-12;
   return Math.abs(Number(answer) - Number(expected)) <= tolerance;
+}
+
+/** Quantiles of an answer that lie outside of the least and greatest value of the same events, where it has both. */
+export function quantilesOutside(view: WindowedView, answer: readonly (Value | undefined)[]): string[] {
+  const { features } = view.layout;
+  return features.flatMap(({ name, aggregate, input, window, excludesCurrent }, index) => {
+    const [least, greatest] = ['min', 'max'].map((side) => {
+      const isSide = (other: (typeof features)[number]) =>
+        other.aggregate.name === side &&
+        other.input.fieldName === input.fieldName &&
+        other.window === window &&
+        other.excludesCurrent === excludesCurrent;
+      return answer[features.findIndex(isSide)];
+    });
+    const value = answer[index];
+    if (aggregate.name !== 'quantile' || typeof value !== 'number') return [];
+    if (typeof least !== 'number' || typeof greatest !== 'number') return [];
+    return value < least || value > greatest ? [name] : [];
+  });
 }
 
 /** The events of history that count, in order of arrival within each lane: of those that were first delivered before an instant. */

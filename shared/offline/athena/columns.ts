@@ -12,13 +12,15 @@ import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SpineError } from '../offline-store.ts';
 
-/** What a column holds beside nulls: booleans, bigints, numbers, strings, Dates. */
-export type ColumnKind = 'boolean' | 'integer' | 'double' | 'text' | 'date' | 'instant';
+/** What a column holds beside nulls: booleans, bigints, numbers, strings (also of decimals that a double does not carry), Dates. */
+export type ColumnKind = 'boolean' | 'integer' | 'double' | 'text' | 'decimal' | 'date' | 'instant';
 export type Cell = boolean | bigint | number | string | Date | null;
 
 export interface Column {
   readonly name: string;
   readonly kind: ColumnKind;
+  /** Of rows of JSON: what stood there, in all its digits. */
+  readonly given?: readonly unknown[];
   /** Whether its numbers were written as floats, of seven digits. */
   readonly isFloat?: boolean;
   /** Not copied on the way to a file, because there may be a hundred million of them. */
@@ -31,6 +33,7 @@ export const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
   integer: 'BIGINT',
   double: 'DOUBLE',
   text: 'VARCHAR',
+  decimal: 'DECIMAL',
   date: 'DATE',
   instant: 'TIMESTAMP',
 };
@@ -40,6 +43,7 @@ const PARQUET_TYPES = {
   integer: 'INT64',
   double: 'DOUBLE',
   text: 'STRING',
+  decimal: 'STRING',
   date: 'TIMESTAMP',
   instant: 'TIMESTAMP',
 } as const;
@@ -77,31 +81,66 @@ export async function columnsOf(
     ...(child.element.type === 'FLOAT' && { isFloat: true }),
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
   }));
-  const byName = new Map(columns.map((column) => [column.name, column]));
+  const byName = new Map(columns.map((column, index) => [column.name, { ...column, element: wanted[index]?.element }]));
   await parquetRead({
     file,
-    metadata,
+    // Decimals that a double does not carry are read as the integers that they are stored as.
+    metadata: { ...metadata, schema: metadata.schema.map((element) => (isWide(element) ? withoutMeaning(element) : element)) },
     compressors,
+    utf8: false,
+    parsers: { stringFromBytes },
     ...(names !== undefined && { columns: columns.map(({ name }) => name) }),
     onChunk: ({ columnName, columnData, rowStart }) => {
       const column = byName.get(columnName);
       if (column === undefined) return;
       for (let index = 0; index < columnData.length; index++) {
-        column.cells[rowStart + index] = cellOf(column.kind, columnData[index]);
+        column.cells[rowStart + index] = cellOf(column, columnData[index]);
       }
     },
   });
   return columns;
 }
 
-function cellOf(kind: ColumnKind, value: unknown): Cell {
-  if (value === undefined || value === null) return null;
-  if (kind === 'integer' && typeof value === 'number') return BigInt(value);
-  return value as Cell;
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws SpineError for what is not UTF-8: another letter in its place would be another key. */
+function stringFromBytes(bytes: Uint8Array | undefined): string | undefined {
+  try {
+    return bytes && UTF_8.decode(bytes);
+  } catch {
+    throw new SpineError('a text of the spine must be UTF-8; write the file again with its texts decoded');
+  }
 }
 
 /** More digits than these a double does not carry faithfully. */
 const DECIMAL_DIGITS = 15;
+
+function isWide(element: SchemaElement): boolean {
+  const isDecimal = (element.logical_type?.type ?? element.converted_type) === 'DECIMAL';
+  return isDecimal && (element.precision ?? 0) > DECIMAL_DIGITS;
+}
+
+function withoutMeaning({ converted_type: _converted, logical_type: _logical, ...element }: SchemaElement): SchemaElement {
+  return element;
+}
+
+/** The text of a decimal from the whole number of its smallest units, or that number's bytes, the most significant first. */
+function decimalText(value: unknown, scale: number): string {
+  const units =
+    value instanceof Uint8Array
+      ? BigInt.asIntN(8 * value.length, BigInt(`0x${Buffer.from(value).toString('hex') || '0'}`))
+      : BigInt(Number.isInteger(value) || typeof value === 'bigint' ? (value as bigint) : 0);
+  const digits = String(units < 0n ? -units : units).padStart(scale + 1, '0');
+  const point = digits.length - scale;
+  return `${units < 0n ? '-' : ''}${digits.slice(0, point)}${scale === 0 ? '' : `.${digits.slice(point)}`}`;
+}
+
+function cellOf({ kind, element }: { readonly kind: ColumnKind; readonly element: SchemaElement | undefined }, value: unknown): Cell {
+  if (value === undefined || value === null) return null;
+  if (kind === 'decimal') return decimalText(value, element?.scale ?? 0);
+  if (kind === 'integer' && typeof value === 'number') return BigInt(value);
+  return value as Cell;
+}
 
 function kindOf({ element, children }: SchemaTree): ColumnKind {
   if (children.length > 0 || element.repetition_type === 'REPEATED')
@@ -114,8 +153,8 @@ function kindOf({ element, children }: SchemaTree): ColumnKind {
     case 'UUID':
       return 'text';
     case 'DECIMAL':
-      if ((element.precision ?? 0) <= DECIMAL_DIGITS) return (element.scale ?? 0) === 0 ? 'integer' : 'double';
-      throw unreadable(element, `is a decimal of more than ${DECIMAL_DIGITS} digits`);
+      if (isWide(element)) return 'decimal';
+      return (element.scale ?? 0) === 0 ? 'integer' : 'double';
     case 'DATE':
       return 'date';
     case 'TIMESTAMP':
@@ -154,5 +193,5 @@ function physicalKindOf(element: SchemaElement): ColumnKind {
 }
 
 function unreadable({ name }: SchemaElement, problem: string): SpineError {
-  return new SpineError(`column "${name}" of the spine ${problem}; make it text or numbers, or leave it out`);
+  return new SpineError(`column "${name}" of the spine ${problem}; it must be text, numbers or instants: cast it, or leave it out`);
 }

@@ -1,4 +1,4 @@
-import '../../definitions/json.ts';
+import { sameNumber } from '../../definitions/forms.ts';
 import { SpineError } from '../offline-store.ts';
 import type { Cell, Column, ColumnKind } from './columns.ts';
 
@@ -32,9 +32,9 @@ function columnOf(name: string, values: readonly unknown[]): Column {
     );
   }
   const broken = values.findIndex((value) => typeof value === 'string' && !value.isWellFormed());
-  if (broken >= 0) throw new SpineError(`in row ${broken + 1} of the spine, "${name}" is not well-formed Unicode`);
+  if (broken >= 0) throw new SpineError(`in row ${broken + 1} of the spine, "${name}" must be well-formed Unicode`);
   const kind = kindOf(type, values);
-  return { name, kind, cells: values.map((value) => cellOf(kind, value)) };
+  return { name, kind, cells: values.map((value) => cellOf(kind, value)), given: values };
 }
 
 /** Of a number with its source text, that of a number. */
@@ -50,24 +50,36 @@ function kindOfValue(value: unknown): string {
 function kindOf(type: string, values: readonly unknown[]): ColumnKind {
   if (type === 'boolean') return 'boolean';
   if (type !== 'number') return 'text';
-  return values.every((value) => value === null || wholeOf(value) !== undefined) ? 'integer' : 'double';
+  const present = values.filter((value) => value !== null);
+  if (present.every((value) => wholeOf(value) !== undefined)) return 'integer';
+  // A column holds whole numbers of 64 bits and doubles. What is more is handed through as it was written.
+  return present.every(isDouble) ? 'double' : 'text';
 }
 
-/** What a column of whole numbers holds. */
+function textOf(value: unknown): string {
+  return JSON.isRawJSON(value) ? value.rawJSON : Object.is(value, -0) ? '-0' : String(value);
+}
+
 const LARGEST = 2n ** 63n - 1n;
 
-/** A number that is written as a whole one. */
+/** A number that is written as a whole one, and fits a column. */
 function wholeOf(value: unknown): bigint | undefined {
-  const text = JSON.isRawJSON(value) ? value.rawJSON : String(value);
-  if (!/^-?\d+$/.test(text)) return undefined;
+  const text = textOf(value);
+  if (!/^-?\d+$/.test(text) || text === '-0') return undefined;
   const whole = BigInt(text);
   return whole <= LARGEST && whole >= -LARGEST ? whole : undefined;
+}
+
+/** A number that its double says completely. */
+function isDouble(value: unknown): boolean {
+  const text = textOf(value);
+  return text !== '-0' && sameNumber(text, String(Number(text)));
 }
 
 function cellOf(kind: ColumnKind, value: unknown): Cell {
   if (typeOf(value) === 'number') {
     if (kind === 'integer') return wholeOf(value) ?? null;
-    return Number(JSON.isRawJSON(value) ? value.rawJSON : value);
+    return kind === 'double' ? Number(textOf(value)) : textOf(value);
   }
   return typeof value === 'string' || typeof value === 'boolean' ? value : null;
 }

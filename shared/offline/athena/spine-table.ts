@@ -1,7 +1,7 @@
 import { CreateTableCommand, DeleteTableCommand, EntityNotFoundException, type GlueClient } from '@aws-sdk/client-glue';
 import type { Column, ColumnKind } from './columns.ts';
 
-const HIVE_TYPES: Readonly<Record<Exclude<ColumnKind, 'date' | 'instant'>, string>> = {
+const HIVE_TYPES: Readonly<Record<Exclude<ColumnKind, 'decimal' | 'date' | 'instant'>, string>> = {
   boolean: 'boolean',
   integer: 'bigint',
   double: 'double',
@@ -47,7 +47,9 @@ export async function withSpineTable<Result>(options: SpineTableOptions, use: ()
 }
 
 function hiveTypeOf(kind: ColumnKind): string {
-  if (kind === 'instant' || kind === 'date') throw new Error('instants reach queries as milliseconds');
+  if (kind === 'instant' || kind === 'date' || kind === 'decimal') {
+    throw new Error(`a column of kind ${kind} reaches queries decoded`);
+  }
   return HIVE_TYPES[kind];
 }
 

@@ -1,7 +1,7 @@
 /** The spine in memory: found to be usable, and what of it a query needs. */
 import { createHash } from 'node:crypto';
 import type { FieldType } from '../../definitions/fields.ts';
-import { type Decoded, decodeValue, type Form, Refusal, takesForm } from '../../definitions/forms.ts';
+import { type Decoded, decodeJson, decodeValue, type Form, Refusal, takesForm } from '../../definitions/forms.ts';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
@@ -61,7 +61,7 @@ export function checkedSpine(columns: readonly Column[], { service, mode, nowMil
   if (timestamp === undefined) throw noTimestamp(columns.map(({ name }) => name));
   const isAhead = (instant: number | null) => Number(instant) > nowMillis;
   if (timestamp.some(isAhead)) {
-    const problem = 'lies in the future: features are computed of the past alone';
+    const problem = 'must not lie in the future: features are computed of the past alone';
     throw unusableRows(timestamp.filter(isAhead).length, timestamp.findIndex(isAhead) + 1, SPINE.timestamp, {
       problem,
     });
@@ -122,19 +122,22 @@ const FORMS: Readonly<Record<ColumnKind, Form>> = {
   integer: 'whole',
   double: 'double',
   text: 'text',
+  decimal: 'decimal',
   date: 'date',
   instant: 'instant',
 };
 
 /** A cell in the form that the kind of its column has. */
-function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell): Decoded {
+function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell, given?: unknown): Decoded {
+  if (given !== undefined) return decodeJson(type, given);
   switch (typeof cell) {
     case 'bigint':
       return decodeValue(type, 'whole', cell);
     case 'number':
       return decodeValue(type, 'double', isFloat && type.kind === 'decimal' ? shortestOfFloat(cell) : cell);
     case 'string':
-      return decodeValue(type, 'text', cell);
+      if (kind !== 'decimal') return decodeValue(type, 'text', cell);
+      return cell.includes('.') ? decodeValue(type, 'decimal', cell) : decodeValue(type, 'whole', BigInt(cell));
     case 'boolean':
       return decodeValue(type, 'boolean', cell);
     default:
@@ -165,10 +168,12 @@ function decodedColumn(
   const column = columns.find((candidate) => candidate.name === name);
   if (column === undefined) return undefined;
   // A column without a value has no type of its own.
-  if (!takesForm(type, FORMS[column.kind]) && column.cells.some((cell) => cell !== null)) {
+  const isWhole = column.kind === 'decimal' && !column.cells.some((cell) => String(cell).includes('.'));
+  const form = isWhole ? 'whole' : FORMS[column.kind];
+  if (column.given === undefined && !takesForm(type, form) && column.cells.some((cell) => cell !== null)) {
     throw wrongType(name, SQL_TYPES[column.kind], type);
   }
-  const decoded = column.cells.map((cell) => decodedCell(type, column, cell));
+  const decoded = column.cells.map((cell, row) => decodedCell(type, column, cell, column.given?.[row]));
   const isUnusable = (value: Decoded) =>
     value instanceof Refusal || (value === '' && presence !== 'optional') || (value === null && presence === 'needed');
   const first = decoded.findIndex(isUnusable);

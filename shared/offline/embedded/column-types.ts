@@ -65,7 +65,9 @@ export function readColumn(type: FieldType, column: FileColumn): ReadColumn | un
   const form = formOfColumn(column.type);
   if (form === undefined || !takesForm(type, form)) return undefined;
   const { sql } = column;
-  const asked = `CAST(${form === 'instant' ? `epoch_ms(${sql})` : sql} AS VARCHAR), '${form}', ${textLiteral(JSON.stringify(type))}`;
+  // An infinity has no milliseconds.
+  const text = form === 'instant' ? `coalesce(CAST(epoch_ms(${sql}) AS VARCHAR), 'NaN')` : `CAST(${sql} AS VARCHAR)`;
+  const asked = `${text}, '${form}', ${textLiteral(JSON.stringify(type))}`;
   const value = valueSql(type, form, column, asked);
   const isNumber = form === 'double' ? ` AND NOT isnan(${sql})` : '';
   return {

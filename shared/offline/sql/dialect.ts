@@ -10,8 +10,6 @@ export interface SqlDialect extends AggregateDialect {
   readonly unitsType: string;
   /** Whether a double is neither NaN nor an infinity. */
   isFinite(value: string): string;
-  /** Computes `value` once and puts it into `body`, under the name that `body` is given. */
-  bind(value: string, body: (name: string) => string): string;
   /** Four bytes of the SHA-256 of a text, as a whole number, the most significant byte first. */
   hashOf(text: string, firstByte: number): string;
 }
@@ -23,6 +21,7 @@ export const DUCKDB: SqlDialect = {
   name: 'duckdb',
   unitsType: 'BIGINT',
   wholeNumber: 'HUGEINT',
+  wholeQuotient: (dividend, divisor) => `${dividend} // ${divisor}`,
   isFinite: (value) => `isfinite(${value})`,
   bind: (value, body) => `list_extract(list_transform([${value}], lambda ${BOUND}: ${body(BOUND)}), 1)`,
   hashOf: (text, firstByte) => `CAST('0x' || substr(sha256(${text}), ${2 * firstByte + 1}, 8) AS BIGINT)`,
@@ -35,6 +34,8 @@ export const TRINO: SqlDialect = {
   name: 'trino',
   unitsType: 'DECIMAL(18, 0)',
   wholeNumber: 'DECIMAL(38, 0)',
+  // Its division rounds.
+  wholeQuotient: (dividend, divisor) => `(${dividend} - ${dividend} % ${divisor}) / ${divisor}`,
   isFinite: (value) => `is_finite(${value})`,
   bind: (value, body) => `element_at(transform(ARRAY[${value}], ${BOUND} -> ${body(BOUND)}), 1)`,
   hashOf: (text, firstByte) => `from_base(substr(to_hex(sha256(to_utf8(${text}))), ${2 * firstByte + 1}, 8), 16)`,

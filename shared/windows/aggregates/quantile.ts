@@ -1,7 +1,11 @@
 import { type Aggregate, fieldNameOf } from '../aggregate.ts';
 import { type LogarithmicCounts, logarithmicCell, quantileOf } from '../cells/logarithmic.ts';
 
-/** The value of rank `floor(q · (n − 1))` in order of size, within 1 %; null without values. */
+/**
+ * The value of rank `floor(q · (n − 1))` in order of size, within 1 %; null without values. In a view that also has `min`
+ * and `max` of the field, for the same events, it lies between the two, and so is exact where all values are equal. There it
+ * is missing where they are: when a decided event that was counted before has to be left out again.
+ */
 export const quantile: Aggregate = {
   name: 'quantile',
   accepts: ['integer', 'decimal', 'double'],
@@ -10,8 +14,9 @@ export const quantile: Aggregate = {
   emptyValue: null,
   outputType: () => 'number',
   cells: (input) => [logarithmicCell(fieldNameOf(input))],
-  finalise: ([state]: [LogarithmicCounts | undefined], { quantile: rank }) =>
-    state ? quantileOf(state, rank ?? 0.5) : null,
+  sharpenedBy: ['min', 'max'],
+  finalise: ([state, least, greatest]: [LogarithmicCounts | undefined, number?, number?], { quantile: rank }) =>
+    state ? quantileOf(state, rank ?? 0.5, { least, greatest }) : null,
   // The value itself, where the online answer is within 1 % of it.
   sql: ({ value, over, dialect }, { quantile: rank }) => {
     const last = `greatest(CAST(${over(`count(${value})`)} AS DOUBLE) - 1E0, 0E0)`;

@@ -27,8 +27,15 @@ function valueOfBin(bin: number): number {
   return bin > 0 ? value : -value;
 }
 
-/** The value of rank `floor(quantile · (n − 1))`, within 1 %. `null` when there is none. */
-export function quantileOf(counts: LogarithmicCounts, quantile: number): number | null {
+/**
+ * The value of rank `floor(quantile · (n − 1))`, within 1 %, and between the least and the greatest value where they are
+ * known. `null` when there is none.
+ */
+export function quantileOf(
+  counts: LogarithmicCounts,
+  quantile: number,
+  { least, greatest }: { readonly least?: number | undefined; readonly greatest?: number | undefined } = {},
+): number | null {
   const bins = [...counts].map(([bin, count]) => [bin, Number(count)] as const).sort(([left], [right]) => left - right);
   const total = bins.reduce((sum, [, count]) => sum + count, 0);
   if (total === 0) return null;
@@ -36,7 +43,11 @@ export function quantileOf(counts: LogarithmicCounts, quantile: number): number 
   let passed = 0;
   for (const [bin, count] of bins) {
     passed += count;
-    if (passed > rank) return valueOfBin(bin);
+    if (passed <= rank) continue;
+    // Values of other bins lie between the extremes anyway; extremes that were declared later than the quantile, and
+    // have seen less than it, lie in other bins.
+    const value = least !== undefined && binOf(least) === bin ? Math.max(valueOfBin(bin), least) : valueOfBin(bin);
+    return greatest !== undefined && binOf(greatest) === bin ? Math.min(value, greatest) : value;
   }
   return null;
 }

@@ -15,7 +15,9 @@ import {
   max,
   mean,
   quantile,
+  stddev,
   sum,
+  variance,
   windowedView,
 } from '../../../shared/definitions/index.ts';
 import { repository } from '../../../shared/features/index.ts';
@@ -153,6 +155,60 @@ describe('a view that cannot be built', () => {
   ])('says what is wrong with %s', (_, changes, message) => {
     expect(view(changes)).toThrow(DefinitionError);
     expect(view(changes)).toThrow(message);
+  });
+});
+
+describe('the spread of whole numbers', () => {
+  const view = (steps: z.ZodType, aggregation: object) => () => {
+    const source = eventSource({
+      name: 'walks',
+      description: 'Walks.',
+      owner: 'tests',
+      schema: z.strictObject({ walk_id: identifier(), user_id: identifier(), at: eventTime(), steps }),
+      eventId: 'walk_id',
+      eventTime: 'at',
+      partitionKey: 'user_id',
+      allowedLateness: '5s',
+    });
+    return windowedView({ ...base, source, windows, features: { spread: aggregation } as never });
+  };
+
+  it.each<[string, z.ZodType]>([
+    ['no bounds', z.int()],
+    ['no bounds, in other words', z.number().int().optional()],
+    ['no upper bound', z.int().nonnegative()],
+    ['no lower bound', z.int().max(10).nullable()],
+    ['a square of 31 digits', z.int().min(0).max(1e15).optional().describe('Steps.')],
+    ['nanoseconds since 1970', z.int().min(0).max(9e15)],
+    ['identifiers that are numbers', z.int().positive()],
+  ])('is refused where they have %s', (_, steps) => {
+    for (const aggregation of [stddev('steps'), variance('steps')]) {
+      expect(view(steps, aggregation)).toThrow(DefinitionError);
+      expect(view(steps, aggregation)).toThrow(
+        `view user_payments: spread = ${aggregation.aggregate}(steps): squares of "steps" may exceed the 38 digits that the ` +
+          'store adds exactly; bound it to at most 15 digits, as z.int().min(-1e9).max(1e9), or declare it as decimal({ scale })',
+      );
+    }
+    expect(view(steps, sum('steps'))).not.toThrow();
+    expect(view(steps, mean('steps'))).not.toThrow();
+  });
+
+  it.each<[string, z.ZodType]>([
+    ['the bounds of the message', z.int().min(-1e9).max(1e9)],
+    [
+      '15 digits',
+      z
+        .int()
+        .min(1 - 1e15)
+        .max(1e15 - 1)
+        .nullable(),
+    ],
+    ['32 bits', z.int32().optional()],
+    ['bounds in other words', z.number().int().gt(0).lt(100).describe('Steps.')],
+    ['a scale', decimal({ scale: 0 })],
+  ])('is computed where they have %s', (_, steps) => {
+    expect(view(steps, stddev('steps'))).not.toThrow();
+    expect(view(steps, variance('steps'))).not.toThrow();
   });
 });
 

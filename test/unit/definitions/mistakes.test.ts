@@ -18,6 +18,7 @@ import {
   mean,
   quantile,
   sum,
+  variance,
   windowedView,
 } from '../../../shared/definitions/index.ts';
 import { DECISION_OPTIONS } from '../../../shared/definitions/service.ts';
@@ -238,6 +239,11 @@ describe('mistakes in a view', () => {
       'a mean of z.number()',
       features({ typing: mean('typing_ms') }),
       'sums of floating-point numbers depend on their order; declare "typing_ms" as decimal({ scale }) or z.int()',
+    ],
+    [
+      'a variance of z.int()',
+      features({ spread: variance('failed') }),
+      'view account_logins: spread = variance(failed): squares of "failed" may exceed the 38 digits',
     ],
     [
       'a window in words',

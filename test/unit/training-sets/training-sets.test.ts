@@ -184,7 +184,7 @@ describe('POST /training-sets', () => {
       { service: 'fraud_detection', spine: [{ ...row, timestamp: NOW_MILLIS + 1 }] },
       400,
       'validation',
-      'row 1, "timestamp" lies in the future',
+      'row 1, "timestamp" must not lie in the future',
     ],
     [
       'a missing key',

@@ -274,7 +274,7 @@ const EVENT_COLUMNS = [
   'account_id VARCHAR',
   'at BIGINT',
   'amount DOUBLE',
-  'quantity INTEGER',
+  'quantity BIGINT',
   'label VARCHAR',
   'flag BOOLEAN',
   'ratio DOUBLE',
