@@ -67,6 +67,9 @@ describe('models of other versions that are refused', () => {
     ['xgboost-2.1-categories.json', /node \d+: it splits by category; train with numbers/],
     ['xgboost-3.4-categories.json', /node \d+: it splits by category; train with numbers/],
     ['xgboost-2.1-outputs.json', 'the model has 2 outputs; train it for one'],
+    ['lightgbm-2.0-categories.txt', 'the file names no version'],
+    ['lightgbm-2.1-categories.txt', 'tree 0: it splits by category; train with numbers'],
+    ['lightgbm-3.3-own-objective.txt', 'its objective is "custom"; train with objective binary'],
   ])('%s', (file, message) => {
     const parse = () => parseModel(file.endsWith('.txt') ? 'lightgbm-text' : 'xgboost-json', refusedFile(file));
 
@@ -79,6 +82,8 @@ describe('files of another kind', () => {
   it.each([
     ['xgboost-json', '{L\u0000\u0000', "booster.save_model('model.json')"],
     ['xgboost-json', '[{"nodeid": 0}]', "booster.save_model('model.json')"],
+    ['lightgbm-text', '{"name": "tree"}', 'its first line is not "tree"'],
+    ['lightgbm-text', '', 'the file is empty'],
   ] as const)('%s: %j', (format, text, message) => {
     expect(() => parseModel(format, text)).toThrow(ModelError);
     expect(() => parseModel(format, text)).toThrow(message);
@@ -103,6 +108,7 @@ describe('bare numbers in JSON', () => {
 
 describe('models of LightGBM that are refused', () => {
   it.each([
+    ['an unknown version', /version=v\d/, 'version=v5', 'its version is v5; train with LightGBM 2.1 to 4.7'],
     ['another objective', 'objective=binary', 'objective=regression', 'train with objective binary'],
     ['averaged trees', 'objective=', 'average_output\nobjective=', 'boosting rf'],
     ['several classes', 'num_class=1', 'num_class=3', 'num_class is not 1'],
