@@ -170,8 +170,8 @@ class ForestCompiler {
 
   #thresholdOf(threshold: number | undefined): number | undefined {
     if (this.#comparison !== 'float32 <') return finite(threshold);
-    const float32 = finite(threshold === undefined ? undefined : Math.fround(threshold));
-    return float32 === undefined ? undefined : float32Below(float32);
+    // XGBoost's thresholds may be infinite: the mean of two large float32, or a side for all that is not missing.
+    return threshold === undefined || Number.isNaN(threshold) ? undefined : float32Below(Math.fround(threshold));
   }
 
   #leftShare(tree: SourceTree, node: number, fail: (node: number, problem: string) => never): number {
@@ -210,8 +210,9 @@ function finite(value: number | undefined): number | undefined {
 const float32Value = new Float32Array(1);
 const float32Bits = new Int32Array(float32Value.buffer);
 
-/** The greatest float32 below a float32, so that `x < value` is `x <= float32Below(value)`. */
+/** The greatest float32 below a float32, so that `x < value` is `x <= float32Below(value)`. Nothing is below −∞ but −∞. */
 export function float32Below(value: number): number {
+  if (value === Number.NEGATIVE_INFINITY) return value;
   if (value === 0) return -(2 ** -149);
   float32Value[0] = value;
   float32Bits[0] = (float32Bits[0] ?? 0) + (value > 0 ? -1 : 1);

@@ -8,11 +8,11 @@
 import { LIMITS } from '../../limits.ts';
 import { compileForest, MISSING, type SourceTree } from './forest.ts';
 import { type Model, ModelError } from './model.ts';
-import { inputNamesOf, requireTextWithinLimit } from './reading.ts';
+import { EXPORT_AGAIN as EXPORT_AGAIN_BY_FORMAT, inputNamesOf, requireTextWithinLimit } from './reading.ts';
 import { sigmoid, treeModel } from './tree-model.ts';
 
 const FORMAT = 'lightgbm-text';
-const EXPORT_AGAIN = "export the model again with save_model('model.txt')";
+const { [FORMAT]: EXPORT_AGAIN } = EXPORT_AGAIN_BY_FORMAT;
 
 /** Bits of `decision_type`. */
 const CATEGORICAL = 1;
@@ -27,7 +27,7 @@ export function parseLightgbm(text: string): Model {
   const { header, trees } = blocksOf(text);
   requireSupported(header);
   const inputCount = countOf(header, 'max_feature_idx') + 1;
-  const steepness = steepnessOf(textOf(header, 'objective'));
+  const steepness = steepnessOf(header.get('objective') ?? 'custom');
   const names = header.get('feature_names')?.split(' ');
   // What LightGBM calls columns that were given no names.
   const areNamed = names?.some((name, index) => name !== `Column_${index}`);
@@ -49,7 +49,13 @@ function blocksOf(text: string): { readonly header: Block; readonly trees: reado
   const trees: Map<string, string>[] = [];
   let block = header;
   for (const line of linesOf(text)) {
-    if (line === 'end of trees') return { header, trees };
+    if (block === header && header.size === 0 && line !== 'tree') {
+      throw new ModelError(
+        `${FORMAT}: the file is not a LightGBM model as text: its first line is not "tree"; ${EXPORT_AGAIN}`,
+      );
+    }
+    // Before 2.2, nothing but what follows tells where the trees end.
+    if (line === 'end of trees' || line === 'feature importances:') return { header, trees };
     const equals = line.indexOf('=');
     const key = equals === -1 ? line : line.slice(0, equals);
     if (key === 'Tree') {
@@ -61,6 +67,7 @@ function blocksOf(text: string): { readonly header: Block; readonly trees: reado
     }
     block.set(key, equals === -1 ? '' : line.slice(equals + 1));
   }
+  if (header.size === 0) throw new ModelError(`${FORMAT}: the file is empty; ${EXPORT_AGAIN}`);
   throw new ModelError(`${FORMAT}: the line "end of trees" is missing, so the file is cut off; ${EXPORT_AGAIN}`);
 }
 
@@ -75,7 +82,16 @@ function* linesOf(text: string): Generator<string> {
   }
 }
 
+/** What `version=` may be. The first files of 2.0 have no such line, and other rules for missing values. */
+const VERSIONS = ['v2', 'v3', 'v4'];
+
 function requireSupported(header: Block): void {
+  const version = header.get('version');
+  if (version === undefined || !VERSIONS.includes(version)) {
+    const problem =
+      version === undefined ? 'the file names no version, as LightGBM before 2.1' : `its version is ${version}`;
+    throw new ModelError(`${FORMAT}: ${problem}; train with LightGBM 2.1 to 4.7`);
+  }
   if (header.has('average_output')) {
     throw new ModelError(`${FORMAT}: it averages its trees (boosting rf); train with boosting gbdt`);
   }
@@ -125,6 +141,18 @@ function sourceTree(block: Block, index: number): SourceTree {
     ...numbers(key, splits).map((child) => (child < 0 ? splits - 1 - child : child)),
     ...Array.from({ length: leaves }, () => -1),
   ];
+  // A leaf alone has an empty list of counts up to 4.3.
+  if (splits === 0) {
+    return {
+      left: [-1],
+      right: [-1],
+      input: [],
+      threshold: [],
+      missing: [],
+      value: numbers('leaf_value', 1),
+      weight: [],
+    };
+  }
   const decisions = numbers('decision_type', splits);
   const categorical = decisions.findIndex((decision) => (decision & CATEGORICAL) !== 0);
   if (categorical !== -1) {

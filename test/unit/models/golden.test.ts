@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseModel } from '../../../shared/scoring/models/parse-model.ts';
-import { GOLDEN_NAMES, golden, rowsOf } from './golden.ts';
+import { GOLDEN_NAMES, golden, rowsOf, VERSION_NAMES } from './golden.ts';
 
 function expectClose(ours: readonly number[], theirs: readonly number[], tolerance: number): void {
   expect(ours.length).toBe(theirs.length);
@@ -8,7 +8,7 @@ function expectClose(ours: readonly number[], theirs: readonly number[], toleran
   expect(Math.max(...differences)).toBeLessThanOrEqual(tolerance);
 }
 
-describe.each(GOLDEN_NAMES)('%s, as the library said', (name) => {
+describe.each([...GOLDEN_NAMES, ...VERSION_NAMES])('%s, as the library said', (name) => {
   const expected = golden(name);
   const model = parseModel(expected.format, expected.model);
   const rows = rowsOf(expected);

@@ -3,7 +3,7 @@ import { LIMITS } from '../../../shared/limits.ts';
 import { float32Below } from '../../../shared/scoring/models/forest.ts';
 import { ModelError } from '../../../shared/scoring/models/model.ts';
 import { parseModel } from '../../../shared/scoring/models/parse-model.ts';
-import { type GoldenName, golden } from './golden.ts';
+import { type GoldenName, golden, refusedFile } from './golden.ts';
 
 const EMPTY_TREE = '"trees": [{"left":[],"right":[],"input":[],"threshold":[],"missingLeft":[],"value":[],"weight":[]}';
 
@@ -33,21 +33,17 @@ describe('models of XGBoost that are refused', () => {
     ['the root as a child', '"left_children":[1', '"left_children":[0', 'tree 0, node 0: its left child is 0'],
     ['half an index', '"left_children":[1', '"left_children":[1.5', 'tree 0, node 0: its left child is 1.5'],
     ['an input that is not there', /"split_indices":\[\d/, '"split_indices":[77', 'it splits by input 77'],
+    ['an infinite leaf', /("split_conditions":\[[^\]]*,)[^,\]]+/, '$11e39', "its leaf's value is not a finite number"],
     [
-      'an infinite number',
+      'a number that is none',
       /"split_conditions":\[[^,]+/,
-      '"split_conditions":[1e999',
-      'its threshold is not a finite number',
+      '"split_conditions":[NaN',
+      'split_conditions.0: is NaN; train',
     ],
-    [
-      'a number beyond float32',
-      /"split_conditions":\[[^,]+/,
-      '"split_conditions":[1e39',
-      'its threshold is not a finite',
-    ],
+    ['what another version adds', '"trees":[', '"tree_scale":[],"trees":[', 'Unrecognized key: "tree_scale"'],
     ['a negative weight', /"sum_hessian":\[([^,]+),[^,]+/, '"sum_hessian":[$1,-1', 'tree 0, node 1: its weight'],
     ['a text among numbers', '"left_children":[1', '"left_children":["1"', 'tree 0.left_children.0: must be a number'],
-    ['arrays of different lengths', '"left_children":[1,', '"left_children":[', 'split_conditions: has'],
+    ['arrays of different lengths', '"left_children":[1,', '"left_children":[', 'split_type: has'],
     [
       'more rounds than trees',
       '"attributes":{',
@@ -59,8 +55,60 @@ describe('models of XGBoost that are refused', () => {
   ])('%s', (_, found, put, message) => expectRefusal('xgboost', found, put, message));
 });
 
+describe('models of other versions that are refused', () => {
+  it.each([
+    ['xgboost-1.0-early.json', 'booster.set_attr(best_ntree_limit=str(booster.best_ntree_limit))'],
+    ['xgboost-1.0-dart.json', 'its booster is dart; train with booster gbtree'],
+    ['xgboost-3.3-dart.json', 'its booster is dart; train with booster gbtree'],
+    ['xgboost-3.4-dart.json', 'its booster is dart; train with booster gbtree'],
+    ['xgboost-1.3-zero-is-missing.json', 'it takes 0 for missing; train with missing=numpy.nan'],
+    ['xgboost-1.7-no-rounds.json', 'the model has no trees; train it for at least one round'],
+    ['xgboost-1.7-categories.json', /node \d+: it splits by category; train with numbers/],
+    ['xgboost-2.1-categories.json', /node \d+: it splits by category; train with numbers/],
+    ['xgboost-3.4-categories.json', /node \d+: it splits by category; train with numbers/],
+    ['xgboost-2.1-outputs.json', 'the model has 2 outputs; train it for one'],
+    ['lightgbm-2.0-categories.txt', 'the file names no version'],
+    ['lightgbm-2.1-categories.txt', 'tree 0: it splits by category; train with numbers'],
+    ['lightgbm-3.3-own-objective.txt', 'its objective is "custom"; train with objective binary'],
+  ])('%s', (file, message) => {
+    const parse = () => parseModel(file.endsWith('.txt') ? 'lightgbm-text' : 'xgboost-json', refusedFile(file));
+
+    expect(parse).toThrow(ModelError);
+    expect(parse).toThrow(message);
+  });
+});
+
+describe('files of another kind', () => {
+  it.each([
+    ['xgboost-json', '{L\u0000\u0000', "booster.save_model('model.json')"],
+    ['xgboost-json', '[{"nodeid": 0}]', "booster.save_model('model.json')"],
+    ['lightgbm-text', '{"name": "tree"}', 'its first line is not "tree"'],
+    ['lightgbm-text', '', 'the file is empty'],
+  ] as const)('%s: %j', (format, text, message) => {
+    expect(() => parseModel(format, text)).toThrow(ModelError);
+    expect(() => parseModel(format, text)).toThrow(message);
+  });
+});
+
+describe('bare numbers in JSON', () => {
+  const { format, model } = golden('xgboost-2.1');
+
+  it('are read where nothing needs them, and stay what they are in texts', () => {
+    const text = model
+      .replace('"amount"', '"a \\"NaN"')
+      .replace(/"loss_changes":\[[^\]]*/, '"loss_changes":[NaN,-Infinity,-nan,inf');
+
+    expect(parseModel(format, text).inputNames?.[0]).toBe('a "NaN');
+  });
+
+  it('are found in linear time in texts that never end', () => {
+    expect(() => parseModel(format, `NaN${'"\\"'.repeat(1_000_000)}NaN`)).toThrow('the file is not JSON');
+  });
+});
+
 describe('models of LightGBM that are refused', () => {
   it.each([
+    ['an unknown version', /version=v\d/, 'version=v5', 'its version is v5; train with LightGBM 2.1 to 4.7'],
     ['another objective', 'objective=binary', 'objective=regression', 'train with objective binary'],
     ['averaged trees', 'objective=', 'average_output\nobjective=', 'boosting rf'],
     ['several classes', 'num_class=1', 'num_class=3', 'num_class is not 1'],
@@ -117,15 +165,14 @@ describe('exports of scikit-learn that are refused', () => {
 });
 
 describe('the float32 below', () => {
-  it.each([1, -1, 0, 2 ** -149, -(2 ** -149), 3.4028234663852886e38, -3.4028234663852886e38, 0.1].map(Math.fround))(
-    '%d is the greatest one that is smaller',
-    (value) => {
-      const below = float32Below(value);
+  it.each(
+    [Infinity, 1, -1, 0, 2 ** -149, -(2 ** -149), 3.4028234663852886e38, -3.4028234663852886e38, 0.1].map(Math.fround),
+  )('%d is the greatest one that is smaller', (value) => {
+    const below = float32Below(value);
 
-      expect(below).toBeLessThan(value);
-      expect(Math.fround(below)).toBe(below);
-      const between = Math.fround(below / 2 + value / 2);
-      if (Number.isFinite(below)) expect([below, value + 0]).toContain(between + 0);
-    },
-  );
+    expect(below).toBeLessThan(value);
+    expect(Math.fround(below)).toBe(below);
+    const between = Math.fround(below / 2 + value / 2);
+    if (Number.isFinite(below)) expect([below, value + 0]).toContain(between + 0);
+  });
 });

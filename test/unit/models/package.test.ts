@@ -300,7 +300,7 @@ describe('a package that is damaged', () => {
     ['an unknown format', () => tampered((file) => (file.format = 'onnx')), 'format'],
     ['a threshold above 1', () => tampered((file) => (file.thresholds = { block: 85 })), 'thresholds.block'],
     ['another model than was packaged', () => tampered((file) => (file.model = '{}')), 'modelSha256'],
-    ['a model of another format', () => packageWith({ format: 'lightgbm-text' }), 'end of trees'],
+    ['a model of another format', () => packageWith({ format: 'lightgbm-text' }), 'its first line is not "tree"'],
     ['a model that is none', () => packageWith({}, {}), 'logistic-regression: format'],
     [
       'a model that has no probability',
