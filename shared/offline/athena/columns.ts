@@ -85,7 +85,10 @@ export async function columnsOf(
   await parquetRead({
     file,
     // Decimals that a double does not carry are read as the integers that they are stored as.
-    metadata: { ...metadata, schema: metadata.schema.map((element) => (isWide(element) ? withoutMeaning(element) : element)) },
+    metadata: {
+      ...metadata,
+      schema: metadata.schema.map((element) => (isWide(element) ? withoutMeaning(element) : element)),
+    },
     compressors,
     utf8: false,
     parsers: { stringFromBytes },
@@ -120,7 +123,11 @@ function isWide(element: SchemaElement): boolean {
   return isDecimal && (element.precision ?? 0) > DECIMAL_DIGITS;
 }
 
-function withoutMeaning({ converted_type: _converted, logical_type: _logical, ...element }: SchemaElement): SchemaElement {
+function withoutMeaning({
+  converted_type: _converted,
+  logical_type: _logical,
+  ...element
+}: SchemaElement): SchemaElement {
   return element;
 }
 
@@ -135,7 +142,10 @@ function decimalText(value: unknown, scale: number): string {
   return `${units < 0n ? '-' : ''}${digits.slice(0, point)}${scale === 0 ? '' : `.${digits.slice(point)}`}`;
 }
 
-function cellOf({ kind, element }: { readonly kind: ColumnKind; readonly element: SchemaElement | undefined }, value: unknown): Cell {
+function cellOf(
+  { kind, element }: { readonly kind: ColumnKind; readonly element: SchemaElement | undefined },
+  value: unknown,
+): Cell {
   if (value === undefined || value === null) return null;
   if (kind === 'decimal') return decimalText(value, element?.scale ?? 0);
   if (kind === 'integer' && typeof value === 'number') return BigInt(value);
@@ -193,5 +203,7 @@ function physicalKindOf(element: SchemaElement): ColumnKind {
 }
 
 function unreadable({ name }: SchemaElement, problem: string): SpineError {
-  return new SpineError(`column "${name}" of the spine ${problem}; it must be text, numbers or instants: cast it, or leave it out`);
+  return new SpineError(
+    `column "${name}" of the spine ${problem}; it must be text, numbers or instants: cast it, or leave it out`,
+  );
 }

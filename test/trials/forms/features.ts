@@ -14,7 +14,6 @@ import {
 import { coalesce } from '../../../shared/expressions/index.ts';
 import { featureRepository } from '../../../shared/registry/manifest.ts';
 
-
 const described = { description: 'Of the trial of forms.', owner: 'trials' } as const;
 const common = { ...described, version: 1 } as const;
 

@@ -239,7 +239,7 @@ describe('POST /training-sets', () => {
       { service: 'fraud_detection', spine: [{ ...row, a: '\ud800' }] },
       400,
       'validation',
-      'in row 1 of the spine, "a" is not well-formed Unicode',
+      'in row 1 of the spine, "a" must be well-formed Unicode',
     ],
     [
       'another bucket',
