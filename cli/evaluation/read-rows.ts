@@ -43,7 +43,7 @@ export async function readScores(file: string, names: FieldNames): Promise<ReadR
     const found = await queryRows(
       connection,
       `SELECT ${quoted(names.card)}::VARCHAR, ${quoted(names.time)}::BIGINT, ${quoted(names.amount)}::DOUBLE,
-       ${IS_FRAUD}::INTEGER, ${scores.join(', ')} FROM read_parquet($1)`,
+       ${IS_FRAUD}::INTEGER, ${scores.join(', ')} FROM read_parquet($1, hive_partitioning = false)`,
       [file],
     );
     const rows = found.map(([card, time, amount, isFraud, ...values]) => ({
@@ -87,7 +87,7 @@ export async function readServed(
     for (const name of ['event_id', 'event', 'scores', 'served_at']) requireColumn(served, columns, name);
     // A transaction is as old as its answer: it was decided when it happened.
     const decided = `SELECT event_id AS transaction_id, served_at AS "timestamp", event, scores
-      FROM read_parquet(${textLiteral(served)}) WHERE event_id IS NOT NULL AND scores IS NOT NULL
+      FROM read_parquet(${textLiteral(served)}, hive_partitioning = false) WHERE event_id IS NOT NULL AND scores IS NOT NULL
       QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY served_at) = 1`;
     const sql = `SELECT event, scores, is_fraud FROM (${maturedRowsSql(decided, labels, maturity)})`;
     const rows = (await queryRows(connection, sql)).map(([event, scores, isFraud]) => ({
@@ -118,7 +118,9 @@ function parsed<Schema extends z.ZodType>(schema: Schema, text: unknown, column:
 
 async function columnsOf(connection: DuckDBConnection, files: string): Promise<string[]> {
   try {
-    return (await describeColumns(connection, 'read_parquet($1)', [files])).map(({ name }) => name);
+    return (await describeColumns(connection, 'read_parquet($1, hive_partitioning = false)', [files])).map(
+      ({ name }) => name,
+    );
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new UserError(`${files} cannot be read: ${reason}`, { cause: error });

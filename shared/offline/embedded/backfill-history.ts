@@ -92,7 +92,7 @@ async function typedHistory(
     return `${sql} AS ${quoteName(name)}`;
   });
   selected.push(`${arrival} AS ${quoteName(ARRIVED_AT)}`);
-  const files = `read_parquet('${path.replaceAll("'", "''")}', union_by_name = true)`;
+  const files = `read_parquet('${path.replaceAll("'", "''")}', union_by_name = true, hive_partitioning = false)`;
   return `(SELECT ${selected.join(', ')} FROM ${files} h WHERE ${arrival} < ${liveFromMillis})`;
 }
 

@@ -80,7 +80,7 @@ async function createHistoryView(connection: DuckDBConnection, source: EventSour
 
 /** Views take no parameters. */
 function relationOf(glob: string): string {
-  return `read_parquet(${textLiteral(glob)}, union_by_name = true)`;
+  return `read_parquet(${textLiteral(glob)}, union_by_name = true, hive_partitioning = false)`;
 }
 
 async function columnsOf(connection: DuckDBConnection, subject: string, glob: string): Promise<ColumnInfo[]> {

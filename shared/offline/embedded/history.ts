@@ -93,7 +93,7 @@ export async function historyQuery(
   const latest = scope.mode === 'bitemporal' ? arrival : time;
   const sql = `
     SELECT e.code, ${[time, arrival, idHashSql(id), `(${id})::VARCHAR`, ...fields.map((field) => field.sql)].join(', ')}
-    FROM read_parquet($1, union_by_name = true) h
+    FROM read_parquet($1, union_by_name = true, hive_partitioning = false) h
     JOIN ${scope.entityTable} e ON ${keys.join(' AND ')}
     ${fields.map((field) => field.join).join('\n')}
     WHERE ${time} >= $2 AND ${latest} <= $3
@@ -112,7 +112,9 @@ export async function historyColumns(
   path: string,
 ): Promise<ColumnInfo[]> {
   try {
-    return await describeColumns(connection, 'read_parquet($1, union_by_name = true)', [path]);
+    return await describeColumns(connection, 'read_parquet($1, union_by_name = true, hive_partitioning = false)', [
+      path,
+    ]);
   } catch (error) {
     throw new HistoryError(`the history of ${source.name}, ${path}, cannot be read: ${firstLine(error)}`, {
       cause: error,
@@ -175,7 +177,7 @@ async function dictionaryOf(
 ): Promise<FieldValue[] | undefined> {
   await connection.run(
     `CREATE OR REPLACE TABLE ${table} AS SELECT (row_number() OVER () - 1)::INTEGER AS code, value FROM (
-       SELECT DISTINCT ${value} AS value FROM read_parquet($1, union_by_name = true) h
+       SELECT DISTINCT ${value} AS value FROM read_parquet($1, union_by_name = true, hive_partitioning = false) h
        WHERE ${value} IS NOT NULL LIMIT ${DICTIONARY_SIZE + 1})`,
     [path],
   );

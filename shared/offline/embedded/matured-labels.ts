@@ -19,7 +19,7 @@ export interface Maturity {
 /** @returns a query of `transaction_id` and `is_fraud` for every transaction that had a label. */
 export function latestLabelsSql(labels: string, { asOfMillis }: Pick<Maturity, 'asOfMillis'>): string {
   return `SELECT transaction_id, arg_max(is_fraud, (labelled_at, ${ARRIVED_AT}, label_id))::INTEGER AS is_fraud
-    FROM read_parquet(${textLiteral(labels)}) WHERE ${ARRIVED_AT} <= ${asOfMillis} GROUP BY transaction_id`;
+    FROM read_parquet(${textLiteral(labels)}, hive_partitioning = false) WHERE ${ARRIVED_AT} <= ${asOfMillis} GROUP BY transaction_id`;
 }
 
 /**

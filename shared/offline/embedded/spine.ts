@@ -68,7 +68,9 @@ export async function loadSpine(
 
 async function readSpine(connection: DuckDBConnection, path: string): Promise<void> {
   try {
-    await connection.run(`CREATE TABLE ${SPINE_TABLE} AS SELECT * FROM read_parquet($1)`, [path]);
+    await connection.run(`CREATE TABLE ${SPINE_TABLE} AS SELECT * FROM read_parquet($1, hive_partitioning = false)`, [
+      path,
+    ]);
   } catch (error) {
     throw new SpineError(`the spine ${path} cannot be read: ${firstLine(error)}`, { cause: error });
   }

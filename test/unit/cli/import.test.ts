@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../cli/main.ts';
+import { makeTrainingSet } from '../../../cli/training-set.ts';
 import { readParquet, writeParquet } from '../../support/parquet.ts';
 
 const T = Date.UTC(2026, 0, 1);
@@ -592,4 +593,20 @@ describe('S3', () => {
     expect({ code, errors }).toEqual({ code: 0, errors: [] });
     expect(await readParquet(path('out.parquet'))).toMatchObject([{ card: 'c', n_1d: 1 }]);
   });
+});
+
+it('a training set has the values of files, whatever their folders are called', async () => {
+  await runImport('--from', await write('x.csv', `id,card,at\na,c,${T}\n`));
+  await mkdir(path('read/card=other'), { recursive: true });
+  await rename(path('history/x.parquet'), path('read/card=other/x.parquet'));
+  await writeParquet(path('spine.parquet'), `SELECT 'c' AS card, ${T + 1_000} AS "timestamp"`);
+  await makeTrainingSet({
+    service: 'paying',
+    features: FEATURES,
+    mode: 'bitemporal',
+    spine: path('spine.parquet'),
+    history: [`payments=${path('read')}`],
+    output: path('out.parquet'),
+  });
+  expect(await readParquet(path('out.parquet'))).toMatchObject([{ card: 'c', n_1d: 1 }]);
 });
