@@ -58,7 +58,7 @@ function trainingSetCommand(terminal: Terminal): Command {
     )
     .requiredOption(
       '--history <source=glob>',
-      'Parquet files, or a folder of them, of a source of the service; one for each',
+      'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of a source of the service; one for each',
       collect,
     )
     .requiredOption('--output <file>', 'Parquet file to write; its manifest is written beside it')
@@ -98,9 +98,9 @@ function importCommand(terminal: Terminal): Command {
       '--arrival <column>',
       'column that says when events arrived, or "event-time" if they were known at once (default: "arrived_at")',
     )
-    .option('--map <field=column>', 'where a field has another name in the file; once for each', collect, [])
+    .option('--map <field=column>', 'where a field has another name in the file; once for each', collect)
     .option('--time-zone <offset>', 'UTC or +01:00, for instants that say no offset; without it they are refused')
-    .option('--null <text>', 'a text that says that a value is missing, such as NA; once for each', collect, [])
+    .option('--null <text>', 'a text that says that a value is missing, such as NA; once for each', collect)
     .option('--delimiter <character>', "of CSV: ';', '|' or '\\t' for a tab", ',')
     .option('--quote <character>', 'of CSV; "" where quotes are plain text', '"')
     .option('--escape <character>', 'of quotes within quotes (default: the quote itself)')
@@ -134,8 +134,12 @@ function importCommand(terminal: Terminal): Command {
 function auditCommand(terminal: Terminal, onUnexplained: () => void): Command {
   return new Command('audit')
     .description('Recomputes a sample of what was served from history, and says of each difference why it is there.')
-    .requiredOption('--served <glob>', 'Parquet files, or a folder of them, of served rows')
-    .requiredOption('--history <source=glob>', 'Parquet files, or a folder of them, of a source; one for each', collect)
+    .requiredOption('--served <glob>', 'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of served rows')
+    .requiredOption(
+      '--history <source=glob>',
+      'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of a source; one for each',
+      collect,
+    )
     .requiredOption('--from <instant>', 'what was served from then on: a date, or an instant in ISO 8601')
     .requiredOption('--to <instant>', 'and before then')
     .requiredOption('--report <file>', 'HTML file to write')
@@ -175,7 +179,11 @@ function backfillCommand(terminal: Terminal): Command {
         'May be run again: what is done is left alone.',
     )
     .requiredOption('--view <name[@version]>', 'the view, which declares "liveFrom"; its newest version by default')
-    .requiredOption('--history <source=glob>', "Parquet files, or a folder of them, of the view's source", collect)
+    .requiredOption(
+      '--history <source=glob>',
+      "Parquet files, a folder of them, or s3://BUCKET/PREFIX, of the view's source",
+      collect,
+    )
     .requiredOption('--table <name>', 'the online table')
     .option('--endpoint <url>', 'of DynamoDB; by default that of the AWS region')
     .option('--landing-delay <duration>', 'how long after its arrival an event is in history for certain', '15min')

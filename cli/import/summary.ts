@@ -110,11 +110,12 @@ export function summaryText(summary: ImportSummary): string {
   lines.push(...listed('history', outputs));
   if (rejected > 0) {
     lines.push(`${countText(rejected, 'row')} put aside, each with its reason`, ...listed('rejects', rejects));
+    const isOneFile = rejects.length === 1 && outputs.length <= 1;
     const width = String(reasons[0]?.count ?? 0).length;
     for (const { field, problem, count, first } of reasons.slice(0, REASONS_MAX)) {
       const subject = field === '' ? `the ${first.numbered}` : field;
-      const where = `${first.file}, ${first.numbered} ${first.number}`;
-      lines.push(`  ${String(count).padStart(width)}  ${subject} ${problem} (first: ${where})`);
+      const where = `${first.numbered} ${first.number}${isOneFile ? '' : ` of ${first.file}`}`;
+      lines.push(`  ${String(count).padStart(width)}  ${subject} ${problem} (first in ${where})`);
     }
     if (reasons.length > REASONS_MAX) lines.push(`  and ${countText(reasons.length - REASONS_MAX, 'other reason')}`);
   }

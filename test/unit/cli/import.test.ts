@@ -155,7 +155,7 @@ describe('lines of CSV that cannot be read', () => {
       [11, 'must close the quote that it opens; got none that does'],
     ]);
     expect(output).toContain(
-      '1  the line must have 4 fields; got 2. Quote fields that have the delimiter in them (first: /x.csv, line 4)',
+      '1  the line must have 4 fields; got 2. Quote fields that have the delimiter in them (first in line 4)',
     );
   });
 
@@ -476,7 +476,7 @@ describe('rows that are put aside', () => {
       errors: expect.stringContaining('2 of 10 rows were put aside, which is more than --max-rejects allows'),
     });
     expect(output).toMatch(
-      /^ {2}2 {2}amount must be a number .* \(first: .*x\.csv, line 10\)\n {2}1 {2}id is null; it is required/m,
+      /^ {2}2 {2}amount must be a number .* \(first in line 10\)\n {2}1 {2}id is null; it is required/m,
     );
     expect(await readdir(path('history'))).toEqual(['x.rejects.jsonl']);
     expect((await rejects('x'))[0]).toMatchObject({ file: from, line: 10, content: { id: '9', amount: 'x' } });
