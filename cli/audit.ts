@@ -10,6 +10,7 @@ import { type FeatureSkew, matchRate, type SkewReport } from '../shared/offline/
 import { withEmbeddedAuditSource } from '../shared/offline/embedded/embedded-audit-source.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import { findSource } from './repository.ts';
+import { withDownloads } from './s3.ts';
 import { globOf, historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
@@ -44,19 +45,21 @@ export async function auditServed(options: AuditCommandOptions): Promise<SkewRep
   };
   if (sample.fromMillis >= sample.toMillis) throw new UserError('--from must lie before --to, which is exclusive');
   const inFlightMillis = parseDuration('--in-flight', options.inFlight as Duration);
-  const history = Object.entries(historyOf(options.history)).map(([name, glob]) => ({
-    source: findSource(repository, name),
-    glob,
-  }));
-  const report = await withEmbeddedAuditSource({ served: globOf(options.served), history }, (source) =>
-    audit({
-      source,
-      repository,
-      sample,
-      inFlightMillis,
-      ...(options.onProgress && { onProgress: options.onProgress }),
-    }),
-  );
+  const report = await withDownloads(async (download) => {
+    const history = Object.entries(await historyOf(options.history, download)).map(([name, glob]) => ({
+      source: findSource(repository, name),
+      glob,
+    }));
+    return withEmbeddedAuditSource({ served: await globOf(options.served, download), history }, (source) =>
+      audit({
+        source,
+        repository,
+        sample,
+        inFlightMillis,
+        ...(options.onProgress && { onProgress: options.onProgress }),
+      }),
+    );
+  });
   await writeText(options.report, htmlReport(report));
   if (options.json !== undefined) await writeText(options.json, `${JSON.stringify(report, null, 2)}\n`);
   return report;

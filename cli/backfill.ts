@@ -9,6 +9,7 @@ import { withRetries } from '../shared/online/retry.ts';
 import { type OnlineStore, OnlineStoreError } from '../shared/online/store.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import { findView } from './repository.ts';
+import { type Download, withDownloads } from './s3.ts';
 import { historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
@@ -49,7 +50,19 @@ export async function runBackfill(options: BackfillOptions, clock: () => number)
   const startedAt = performance.now();
   const view = findView(await loadRepository(options.features), options.view);
   refuseTooEarly(view, parseDuration('--landing-delay', options.landingDelay), clock());
-  const path = pathOf(view, options.history);
+  return withDownloads(async (download) => {
+    const path = await pathOf(view, options.history, download);
+    const summary = await backfillTable(view, path, options, clock);
+    return { ...summary, seconds: (performance.now() - startedAt) / 1_000 };
+  });
+}
+
+async function backfillTable(
+  view: WindowedView,
+  path: string,
+  options: BackfillOptions,
+  clock: () => number,
+): Promise<Omit<BackfillSummary, 'seconds'>> {
   const consumed = { writeUnits: 0 };
   const client = new DynamoDBClient({
     ...clientConfiguration({ requestTimeoutMillis: REQUEST_TIMEOUT_MILLIS }),
@@ -65,7 +78,7 @@ export async function runBackfill(options: BackfillOptions, clock: () => number)
     });
     await requireUsable(store, options.table);
     const summary = await backfillFromFiles(view, path, options, { store: retrying(store), clock });
-    return { ...summary, seconds: (performance.now() - startedAt) / 1_000, writeUnits: consumed.writeUnits };
+    return { ...summary, writeUnits: consumed.writeUnits };
   } finally {
     client.destroy();
   }
@@ -87,8 +100,8 @@ function refuseTooEarly({ key, layout: { liveFromMillis } }: WindowedView, landi
   );
 }
 
-function pathOf(view: WindowedView, entries: readonly string[]): string {
-  const history = historyOf(entries);
+async function pathOf(view: WindowedView, entries: readonly string[], download: Download): Promise<string> {
+  const history = await historyOf(entries, download);
   const path = history[view.source.name];
   const names = Object.keys(history);
   if (path !== undefined && names.length === 1) return path;

@@ -8,6 +8,7 @@ import type { ThresholdCost } from './evaluation/measures.ts';
 import { type ReadRows, readScores, readServed } from './evaluation/read-rows.ts';
 import { htmlEvaluation, MEASURE_NAMES, measured, titleOf, verdicts } from './evaluation/report.ts';
 import { scoredRows } from './evaluation/scored-rows.ts';
+import { withDownloads } from './s3.ts';
 import { globOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
@@ -73,14 +74,19 @@ export async function evaluateModels(options: EvaluateOptions): Promise<Evaluati
 async function readRows(options: EvaluateOptions): Promise<ReadRows> {
   const { scores, served, labels, asOf, card, time, amount } = options;
   const names = { card, time, amount };
-  if (scores !== undefined && served === undefined) return readScores(scores, names);
+  if (scores !== undefined && served === undefined) {
+    return withDownloads(async (download) => readScores(await globOf(scores, download), names));
+  }
   if (scores !== undefined || served === undefined)
     throw new UserError('give either --scores, or --served with --labels');
   if (labels === undefined || asOf === undefined) throw new UserError('--served also needs --labels and --as-of');
   const asOfMillis = Date.parse(asOf);
   if (Number.isNaN(asOfMillis)) throw new UserError(`--as-of ${asOf}: write an instant such as 2026-11-20T06:00:00Z`);
   const maturityMillis = parseDuration('--maturity', options.maturity as Duration);
-  return readServed({ served: globOf(served), labels: globOf(labels) }, names, { asOfMillis, maturityMillis });
+  return withDownloads(async (download) => {
+    const files = { served: await globOf(served, download), labels: await globOf(labels, download) };
+    return readServed(files, names, { asOfMillis, maturityMillis });
+  });
 }
 
 function thresholdOf(entry: string): [string, number] {

@@ -1,86 +1,120 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
-import { createInterface } from 'node:readline';
+/** The command `import`: files of others become history of a source. */
+import { statSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { decodeEvent, type EventProblem } from '../shared/definitions/decode-event.ts';
-import type { Field, FieldValue } from '../shared/definitions/fields.ts';
-import { parseJson } from '../shared/definitions/json.ts';
+import { decodeEvent, type EventProblem, IS_MISSING, type ValueDecoder } from '../shared/definitions/decode-event.ts';
+import type { FieldType } from '../shared/definitions/fields.ts';
+import { FILE_OFFSET_FIX, offsetMinutesOf, type Reading, Refusal, sqlTypeOf } from '../shared/definitions/forms.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
-import { describeColumns, queryRows, quoted, streamChunks, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
+import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
-import type { FeatureType } from '../shared/windows/aggregate.ts';
+import type { FeatureType, FeatureValue } from '../shared/windows/aggregate.ts';
+import type { WindowEvent } from '../shared/windows/event.ts';
+import { openCsv } from './import/csv.ts';
+import { AT_EVENT_TIME, type FileOptions, type ForeignFile, type ForeignRow, INSTANT } from './import/foreign-file.ts';
+import { type InputFile, inputFiles, ORIGIN_KEY, OutputNames } from './import/input-files.ts';
+import { openJson } from './import/json.ts';
+import { openParquet } from './import/parquet.ts';
+import { countText, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
 import { findSource } from './repository.ts';
+import { withDownloads } from './s3.ts';
 import { UserError } from './user-error.ts';
-
-/** In place of a column's name: what was there when it happened. */
-export const AT_EVENT_TIME = 'event-time';
 
 export interface ImportOptions {
   readonly source: string;
-  /** A `.parquet`, `.csv` or `.jsonl` file. */
-  readonly from: string;
+  /** Files, folders, globs and addresses in S3. */
+  readonly from: readonly string[];
   /** The folder that becomes, or is, the source's history. */
   readonly to: string;
   /** The column that says when events arrived, or `event-time`. Default: the column `arrived_at`. */
   readonly arrival?: string;
   /** `field=column` each; fields that are not mapped have columns of their own names. */
-  readonly map: readonly string[];
+  readonly map?: readonly string[];
+  /** `UTC` or an offset, for instants that say none. */
+  readonly timeZone?: string;
+  /** Texts that say that a value is missing. */
+  readonly null?: readonly string[];
+  readonly delimiter?: string;
+  readonly quote?: string;
+  readonly escape?: string;
+  /** Names of the columns of CSV without a header, separated by commas. */
+  readonly header?: string;
+  readonly encoding?: string;
+  /** A count, or `10%` of the rows. */
+  readonly maxRejects?: string;
+  readonly dryRun?: boolean;
   readonly features?: string;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number | undefined }) => void;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-export interface ImportSummary {
+export const MAX_REJECTS_DEFAULT = '10%';
+const PREVIEW_ROWS = 20;
+
+/** What became of one file. */
+interface ReadFile {
+  readonly file: InputFile;
   readonly accepted: number;
   readonly rejected: number;
-  /** The Parquet file of history. */
-  readonly output: string;
-  /** The file of what did not fit, one JSON object per line with its reasons; `undefined` when all did. */
-  readonly rejects: string | undefined;
-}
-
-/** A row of a foreign file: text, or what its JSON says, by field. */
-type ForeignRow = Readonly<Record<string, unknown>>;
-
-/** What the rows of a foreign file are read into, before they are validated. */
-interface ForeignFile {
-  /** `undefined` where only reading tells. */
-  readonly rowCount: number | undefined;
-  readonly rows: AsyncIterable<ForeignRow>;
+  /** The path of its history, without suffix. */
+  readonly path: string;
 }
 
 /**
- * Turns a foreign file into history: every row is validated as an event of the source is, and what does not fit is put
- * aside with its reason. Importing a file again replaces what it made before.
- * @throws UserError when the file cannot be read or lacks a column.
+ * Turns foreign files into history: every row is decoded as an event of the source is, and what does not fit is put aside
+ * with its reason. There is one file of history for each; importing one again replaces what was made of it.
+ * @throws UserError when a file cannot be read or lacks a column. Nothing is written then.
  */
 export async function importHistory(options: ImportOptions): Promise<ImportSummary> {
-  const repository = await loadRepository(options.features);
-  const source = findSource(repository, options.source);
-  if (!existsSync(options.from)) throw new UserError(`there is no file ${options.from}`);
-  const columnByField = mappedColumns(source, options.map);
-  await mkdir(options.to, { recursive: true });
-  const name = basename(options.from, extname(options.from));
-  const output = join(options.to, `${name}.parquet`);
-  const rejects = join(options.to, `${name}.rejects.jsonl`);
-  return withDuckDb({}, async (connect) => {
-    const connection = await connect();
-    const file = await openForeignFile(await connect(), options, source, columnByField);
-    const counts = await validateRows(connection, source, file, rejects, options.onProgress);
-    await writeHistory(connection, source, output);
-    if (counts.rejected === 0) await rm(rejects, { force: true });
-    return { ...counts, output, rejects: counts.rejected === 0 ? undefined : rejects };
-  });
+  const source = findSource(await loadRepository(options.features), options.source);
+  const rejectsMax = rejectsMaxOf(options.maxRejects ?? MAX_REJECTS_DEFAULT);
+  const common = fileOptionsOf(options, source);
+  return withDownloads((download) =>
+    withDuckDb({}, async (connect) => {
+      const connection = await connect();
+      const files = await inputFiles(options.from, { connection, download });
+      const bytesTotal = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+      const names = await OutputNames.of(options.to, connection);
+      const run = new ImportRun({ connect, connection, options, common, names });
+      try {
+        for (const file of files) await run.read(file, bytesTotal);
+        const failure = failureOf(run.results, rejectsMax);
+        const isWritten = failure === undefined && options.dryRun !== true;
+        return run.summary(isWritten ? await run.finish() : [], failure);
+      } finally {
+        await run.clear();
+      }
+    }),
+  );
+}
+
+/** How all files of a command are read. */
+type CommonOptions = Omit<FileOptions, 'name' | 'path'>;
+
+function fileOptionsOf(options: ImportOptions, source: EventSource): CommonOptions {
+  const quote = options.quote === '' ? '' : oneCharacter('--quote', options.quote ?? '"');
+  return {
+    source,
+    columns: mappedColumns(source, options.map ?? []),
+    arrival: options.arrival,
+    reading: readingOf(options.timeZone),
+    encoding: encodingOf(options.encoding ?? 'utf-8'),
+    csv: {
+      header: options.header?.split(','),
+      delimiter: oneCharacter('--delimiter', options.delimiter ?? ','),
+      quote,
+      escape: options.escape === undefined ? quote : oneCharacter('--escape', options.escape),
+    },
+  };
 }
 
 function mappedColumns(source: EventSource, entries: readonly string[]): Record<string, string> {
-  const columns = Object.fromEntries(Object.keys(source.fields).map((field) => [field, field]));
+  const columns: Record<string, string> = {};
   for (const entry of entries) {
     const separator = entry.indexOf('=');
     const field = entry.slice(0, Math.max(0, separator));
-    if (columns[field] === undefined || separator === entry.length - 1) {
+    if (!Object.hasOwn(source.fields, field) || separator === entry.length - 1) {
       const fields = Object.keys(source.fields).join(', ');
       throw new UserError(`--map ${entry}: write field=column, where the fields of ${source.name} are ${fields}`);
     }
@@ -89,211 +123,269 @@ function mappedColumns(source: EventSource, entries: readonly string[]): Record<
   return columns;
 }
 
-async function openForeignFile(
-  connection: DuckDBConnection,
-  options: ImportOptions,
-  source: EventSource,
-  columnByField: Readonly<Record<string, string>>,
-): Promise<ForeignFile> {
-  switch (extname(options.from).toLowerCase()) {
-    case '.jsonl':
-      return { rowCount: undefined, rows: jsonRows(options, columnByField) };
-    case '.csv':
-      return tableRows(connection, 'read_csv($1, all_varchar = true)', options, source, columnByField);
-    case '.parquet':
-      return tableRows(connection, 'read_parquet($1)', options, source, columnByField);
-    default:
-      throw new UserError(`${options.from} is neither .parquet nor .csv nor .jsonl`);
-  }
-}
-
-/** Rows of a table, all their values as text; instants as milliseconds. */
-async function tableRows(
-  connection: DuckDBConnection,
-  relation: string,
-  options: ImportOptions,
-  source: EventSource,
-  columnByField: Readonly<Record<string, string>>,
-): Promise<ForeignFile> {
-  const columns = await describeColumns(connection, relation, [options.from]).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new UserError(`${options.from} cannot be read: ${reason}`, { cause: error });
-  });
-  const typeByColumn = new Map(columns.map(({ name, type }) => [name, type]));
-  const names = [...typeByColumn.keys()].join(', ');
-  const wanted = { ...columnByField, ...arrivalColumn(options, (column) => typeByColumn.has(column)) };
-  const selected = Object.entries(wanted).flatMap(([field, column]) => {
-    const type = typeByColumn.get(column);
-    if (type !== undefined) {
-      const isInstant = type.startsWith('TIMESTAMP') || type === 'DATE';
-      return [{ field, sql: isInstant ? `epoch_ms(${quoted(column)})::VARCHAR` : `${quoted(column)}::VARCHAR` }];
-    }
-    if (source.fields[field]?.optional) return [];
-    throw new UserError(`${options.from} has no column "${column}" but ${names}; name it with --map ${field}=COLUMN`);
-  });
-  const [[rowCount] = []] = await queryRows(connection, `SELECT count(*) FROM ${relation}`, [options.from]);
-  const sql = `SELECT ${selected.map((column) => column.sql).join(', ')} FROM ${relation}`;
-  async function* rows(): AsyncGenerator<ForeignRow> {
-    for await (const chunk of streamChunks(connection, sql, [options.from])) {
-      for (const values of chunk.getRows()) {
-        yield Object.fromEntries(selected.map(({ field }, index) => [field, values[index]]));
-      }
-    }
-  }
-  return { rowCount: Number(rowCount), rows: rows() };
-}
-
-function arrivalColumn(options: ImportOptions, has: (column: string) => boolean): Record<string, string> {
-  if (options.arrival === AT_EVENT_TIME) return {};
-  const column = options.arrival ?? ARRIVED_AT;
-  if (has(column)) return { [ARRIVED_AT]: column };
+function readingOf(timeZone: string | undefined): Reading {
+  if (timeZone === undefined) return { offsetFix: FILE_OFFSET_FIX };
+  const offsetMinutes = offsetMinutesOf(timeZone);
+  if (offsetMinutes !== undefined) return { offsetMinutes };
   throw new UserError(
-    `${options.from} has no column "${column}" that says when events arrived; ` +
-      `name one with --arrival COLUMN, or say --arrival ${AT_EVENT_TIME} if they were known at once`,
+    `--time-zone ${timeZone}: must be UTC or an offset such as +01:00; got something else. The offset of a place changes ` +
+      'with the date, and an hour of each autumn means two instants: write the instants with their offsets',
   );
 }
 
-async function* jsonRows(
-  options: ImportOptions,
-  columnByField: Readonly<Record<string, string>>,
-): AsyncGenerator<ForeignRow> {
-  let wanted: Record<string, string> | undefined;
-  for await (const line of createInterface({
-    input: createReadStream(options.from),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    if (line.trim() === '') continue;
-    const row = jsonObject(line);
-    if (row === undefined) {
-      yield { [UNREADABLE]: line };
-      continue;
-    }
-    wanted ??= { ...columnByField, ...arrivalColumn(options, (column) => column in row) };
-    yield Object.fromEntries(Object.entries(wanted).map(([field, column]) => [field, row[column]]));
-  }
-}
-
-/** Stands for a line that is no JSON object. */
-const UNREADABLE = '';
-
-function jsonObject(line: string): Readonly<Record<string, unknown>> | undefined {
+function encodingOf(label: string): string {
   try {
-    const value = parseJson(line);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
+    return new TextDecoder(label).encoding;
+  } catch (error) {
+    throw new UserError(`--encoding ${label}: must be an encoding such as utf-8, utf-16le or latin1`, { cause: error });
   }
 }
 
-const ROWS_PER_PROGRESS = 10_000;
+function oneCharacter(option: string, text: string): string {
+  const character = text === '\\t' ? '\t' : text;
+  if (character.length === 1) return character;
+  throw new UserError(`${option} ${JSON.stringify(text)}: must be one character, such as ';', or '\\t' for a tab`);
+}
 
-async function validateRows(
+function rejectsMaxOf(text: string): (rows: number) => number {
+  const [, number, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
+  if (number === undefined || (percent === '' && number.includes('.')) || (percent === '%' && Number(number) > 100)) {
+    throw new UserError(
+      `--max-rejects ${text}: must be a count such as 100, or a share such as ${MAX_REJECTS_DEFAULT}`,
+    );
+  }
+  return (rows) => (percent === '%' ? (rows * Number(number)) / 100 : Number(number));
+}
+
+function failureOf(results: readonly ReadFile[], rejectsMax: (rows: number) => number): string | undefined {
+  const none = results.find(({ accepted, rejected }) => accepted === 0 && rejected > 0);
+  if (none !== undefined) return `no row of ${none.file.name} is an event; nothing was imported. Look at the reasons`;
+  const rejected = results.reduce((sum, file) => sum + file.rejected, 0);
+  const rows = results.reduce((sum, file) => sum + file.accepted + file.rejected, 0);
+  if (rows === 0) return `${results.map(({ file }) => file.name).join(', ')}: there is no row; nothing was imported`;
+  if (rejected <= rejectsMax(rows)) return undefined;
+  return (
+    `${rejected.toLocaleString('en-US')} of ${countText(rows, 'row')} were put aside, which is more than --max-rejects allows; ` +
+    `nothing was imported. Mend the file, or say --max-rejects ${rejected}`
+  );
+}
+
+/** The work of one command. */
+class ImportRun {
+  readonly results: ReadFile[] = [];
+  readonly #connect: () => Promise<DuckDBConnection>;
+  readonly #connection: DuckDBConnection;
+  readonly #options: ImportOptions;
+  readonly #common: CommonOptions;
+  readonly #names: OutputNames;
+  readonly #nulls: ReadonlySet<string>;
+  readonly #reasons = new Reasons();
+  readonly #suspicions = new Suspicions();
+  readonly #notes: string[] = [];
+  readonly #preview: WindowEvent[] = [];
+  #bytesDone = 0;
+
+  constructor(ports: {
+    readonly connect: () => Promise<DuckDBConnection>;
+    readonly connection: DuckDBConnection;
+    readonly options: ImportOptions;
+    readonly common: CommonOptions;
+    readonly names: OutputNames;
+  }) {
+    this.#connect = ports.connect;
+    this.#connection = ports.connection;
+    this.#options = ports.options;
+    this.#common = ports.common;
+    this.#names = ports.names;
+    this.#nulls = new Set(ports.options.null);
+  }
+
+  async read(file: InputFile, bytesTotal: number): Promise<void> {
+    const fileOptions = { ...this.#common, name: file.name, path: file.path };
+    const foreign = await openFile(file, fileOptions, this.#connect);
+    const path = this.#names.pathFor(file);
+    if (this.#options.dryRun !== true) await mkdir(this.#options.to, { recursive: true });
+    const rejects = this.#options.dryRun === true ? undefined : new RejectsFile(rejectsOf(path));
+    const { size } = statSync(file.path);
+    const onProgress = () =>
+      this.#options.onProgress?.({ done: this.#bytesDone + size * (foreign?.done() ?? 1), total: bytesTotal });
+    const counts = foreign === undefined ? NO_ROWS : await this.#readRows(file, foreign, { rejects, onProgress });
+    await rejects?.close();
+    this.#bytesDone += size;
+    this.#notes.push(...(foreign?.notes ?? []));
+    if (counts.accepted + counts.rejected === 0) this.#notes.push(`${file.name} has no row`);
+    this.results.push({ file, path, ...counts });
+    if (counts.accepted > 0 && rejects !== undefined)
+      await writeHistory(this.#connection, this.#common.source, { path, origin: file.origin });
+  }
+
+  async #readRows(
+    file: InputFile,
+    foreign: ForeignFile,
+    { rejects, onProgress }: { readonly rejects: RejectsFile | undefined; readonly onProgress: () => void },
+  ): Promise<{ accepted: number; rejected: number }> {
+    const { source } = this.#common;
+    await this.#connection.run(`DROP TABLE IF EXISTS ${TABLE}`);
+    const table = await FeatureTable.create(this.#connection, TABLE, columnsOf(source));
+    const decode = this.#decoderOf(foreign);
+    let accepted = 0;
+    let rejected = 0;
+    for await (const rows of foreign.batches) {
+      const lines: string[] = [];
+      for (const row of rows) {
+        const decoded = this.#decodeRow(row, decode);
+        if (decoded.ok) {
+          const { values, arrivedAtMillis } = decoded.event;
+          if (this.#preview.length < PREVIEW_ROWS) this.#preview.push(decoded.event);
+          const cells: FeatureValue[] = source.fieldList.map(({ name }) => values[name] ?? null);
+          table.append(accepted, [...cells, arrivedAtMillis]);
+          accepted++;
+        } else {
+          rejected++;
+          const place = { file: file.name, numbered: foreign.numbered, number: row.number };
+          for (const problem of decoded.problems) this.#reasons.add(problem, place);
+          lines.push(rejectLine(place, row, decoded.problems));
+        }
+      }
+      await rejects?.write(lines);
+      onProgress();
+    }
+    table.close();
+    return { accepted, rejected };
+  }
+
+  /** Values as the file has them, except for texts that say nothing. */
+  #decoderOf(foreign: ForeignFile): ValueDecoder {
+    return (type, value, wireName) => {
+      if (typeof value === 'string') {
+        if (this.#nulls.has(value)) return null;
+        if (type.kind === 'text') this.#suspicions.look(wireName, value);
+      }
+      return foreign.decode(type, value, wireName);
+    };
+  }
+
+  #decodeRow(row: ForeignRow, decode: ValueDecoder): ReturnType<typeof decodeEvent> {
+    if ('problem' in row) return { ok: false, problems: [{ field: '', problem: row.problem }] };
+    const { source, arrival = ARRIVED_AT } = this.#common;
+    const arrivedAtMillis =
+      arrival === AT_EVENT_TIME
+        ? // Where it is no instant, the event is refused for that.
+          Number(decode(INSTANT, row.values[eventTimeOf(source)], eventTimeOf(source)))
+        : decode(INSTANT, row.arrival, ARRIVED_AT);
+    if (typeof arrivedAtMillis === 'number') return decodeEvent(source, row.values, arrivedAtMillis, decode);
+    const problem = arrivedAtMillis instanceof Refusal ? arrivedAtMillis.problem : IS_MISSING;
+    return { ok: false, problems: [{ field: arrival, problem }] };
+  }
+
+  /** Puts the files of history in their places. @returns their paths. */
+  async finish(): Promise<string[]> {
+    const outputs: string[] = [];
+    for (const { path, accepted, rejected } of this.results) {
+      if (accepted > 0) {
+        await rename(unfinishedOf(path), outputOf(path));
+        outputs.push(outputOf(path));
+      }
+      if (rejected === 0) await rm(rejectsOf(path), { force: true });
+    }
+    return outputs;
+  }
+
+  /** Removes what was not finished. */
+  async clear(): Promise<void> {
+    for (const { path } of this.results) await rm(unfinishedOf(path), { force: true });
+  }
+
+  summary(outputs: readonly string[], failure: string | undefined): ImportSummary {
+    const rejects = this.#options.dryRun === true ? [] : this.results.filter(({ rejected }) => rejected > 0);
+    return {
+      accepted: this.results.reduce((sum, { accepted }) => sum + accepted, 0),
+      rejected: this.results.reduce((sum, { rejected }) => sum + rejected, 0),
+      outputs,
+      rejects: rejects.map(({ path }) => rejectsOf(path)),
+      reasons: this.#reasons.byCount(),
+      notes: [...this.#notes, ...this.#suspicions.notes()],
+      preview: { source: this.#common.source, events: this.#preview },
+      failure,
+    };
+  }
+}
+
+const NO_ROWS = { accepted: 0, rejected: 0 };
+
+const outputOf = (path: string) => `${path}.parquet`;
+const unfinishedOf = (path: string) => `${path}.parquet.unfinished`;
+const rejectsOf = (path: string) => `${path}.rejects.jsonl`;
+
+function eventTimeOf({ fieldList, eventTime }: EventSource): string {
+  return fieldList.find(({ name }) => name === eventTime)?.wireName ?? eventTime;
+}
+
+/** @returns `undefined` for a file without even a header. */
+async function openFile(
+  { format }: InputFile,
+  options: FileOptions,
+  connect: () => Promise<DuckDBConnection>,
+): Promise<ForeignFile | undefined> {
+  switch (format) {
+    case 'csv':
+      return openCsv(options);
+    case 'json':
+      return openJson(options);
+    case 'parquet':
+      return openParquet(await connect(), options);
+  }
+}
+
+/** Is there once something was put aside; what another run left is gone then. */
+class RejectsFile {
+  readonly #path: string;
+  #handle: FileHandle | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async write(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    this.#handle ??= await open(this.#path, 'w');
+    await this.#handle.write(lines.join(''));
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+  }
+}
+
+function rejectLine({ file, numbered, number }: Place, row: ForeignRow, problems: readonly EventProblem[]): string {
+  const original = 'problem' in row ? row.original : { ...row.values, [ARRIVED_AT]: row.arrival };
+  const withDigits = (_key: string, value: unknown) =>
+    typeof value === 'bigint' ? JSON.rawJSON(String(value)) : value;
+  return `${JSON.stringify({ file, [numbered]: number, problems, content: original }, withDigits)}\n`;
+}
+
+const TABLE = 'events';
+
+/** The columns of the table that history is written from; fields may have any name. */
+function columnsOf({ fieldList }: EventSource): { readonly name: string; readonly type: FeatureType }[] {
+  const fields = fieldList.map(({ type }, index) => ({ name: `field_${index}`, type: featureTypeOf(type) }));
+  return [...fields, { name: ARRIVED_AT, type: 'number' }];
+}
+
+function featureTypeOf({ kind }: FieldType): FeatureType {
+  return kind === 'text' || kind === 'boolean' ? kind : 'number';
+}
+
+async function writeHistory(
   connection: DuckDBConnection,
-  source: EventSource,
-  file: ForeignFile,
-  rejectsPath: string,
-  onProgress: ImportOptions['onProgress'],
-): Promise<{ accepted: number; rejected: number }> {
-  const fields = Object.entries(source.fields);
-  const columns = [
-    ...fields.map(([name, field]) => ({ name, type: featureTypeOf(field) })),
-    { name: ARRIVED_AT, type: 'number' as const },
-  ];
-  const table = await FeatureTable.create(connection, 'events', columns);
-  const rejects = createWriteStream(rejectsPath);
-  const acceptsNull = new Set(
-    Object.entries(source.schema.shape).flatMap(([name, schema]) => (schema.safeParse(null).success ? [name] : [])),
+  { fieldList }: EventSource,
+  { path, origin }: { readonly path: string; readonly origin: string },
+): Promise<void> {
+  const columns = fieldList.map(({ name, type }, index) => `field_${index}::${sqlTypeOf(type)} AS ${quoted(name)}`);
+  columns.push(`${ARRIVED_AT}::${sqlTypeOf(INSTANT)} AS ${ARRIVED_AT}`);
+  const metadata = `KV_METADATA {${ORIGIN_KEY}: '${origin}'}`;
+  await connection.run(
+    `COPY (SELECT ${columns.join(', ')} FROM ${TABLE}) TO $1 (FORMAT parquet, COMPRESSION zstd, ${metadata})`,
+    [unfinishedOf(path)],
   );
-  let accepted = 0;
-  let rejected = 0;
-  for await (const row of file.rows) {
-    const decoded = decodeRow(source, row, acceptsNull);
-    if (decoded.ok) {
-      const { values, arrivedAtMillis } = decoded.event;
-      table.append(accepted, [...fields.map(([name]) => values[name] ?? null), arrivedAtMillis]);
-      accepted++;
-    } else {
-      rejected++;
-      rejects.write(`${JSON.stringify({ row, problems: decoded.problems })}\n`);
-    }
-    const done = accepted + rejected;
-    if (done % ROWS_PER_PROGRESS === 0) onProgress?.({ done, total: file.rowCount });
-  }
-  table.close();
-  await new Promise<void>((resolve, reject) => rejects.once('error', reject).end(resolve));
-  return { accepted, rejected };
-}
-
-function featureTypeOf({ type }: Field): FeatureType {
-  return type.kind === 'text' || type.kind === 'boolean' ? type.kind : 'number';
-}
-
-type Decoded = ReturnType<typeof decodeEvent>;
-
-function decodeRow(source: EventSource, row: ForeignRow, acceptsNull: ReadonlySet<string>): Decoded {
-  if (UNREADABLE in row) return refused({ field: '', problem: 'the line is no JSON object' });
-  const event: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(source.fields)) {
-    const value = row[name] ?? null;
-    if (value !== null) event[name] = typeof value === 'string' ? parsedText(field, value) : value;
-    else if (acceptsNull.has(name)) event[name] = null;
-  }
-  // Without an arrival of its own an event is known as soon as it happens; whether the time is one is seen below.
-  const time = instantOf(event[source.eventTime]);
-  const arrivedAtMillis = ARRIVED_AT in row ? instantOf(row[ARRIVED_AT]) : (time ?? 0);
-  if (arrivedAtMillis === undefined) return refused({ field: ARRIVED_AT, problem: 'is no instant' });
-  return decodeEvent(source, event, arrivedAtMillis);
-}
-
-function refused(problem: EventProblem): Decoded {
-  return { ok: false, problems: [problem] };
-}
-
-const WHOLE_NUMBER = /^[+-]?\d+(\.0+)?$/;
-
-/** Text of a file without types as the JSON of an event would have it. What cannot be parsed is left for the schema to refuse. */
-function parsedText({ type }: Field, text: string): FieldValue {
-  switch (type.kind) {
-    case 'text':
-    case 'decimal':
-      return text;
-    case 'boolean':
-      return text === 'true' ? true : text === 'false' ? false : text;
-    case 'double':
-      return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
-    default:
-      return WHOLE_NUMBER.test(text) ? Number(text) : text;
-  }
-}
-
-function instantOf(value: unknown): number | undefined {
-  const millis =
-    typeof value === 'string' && !WHOLE_NUMBER.test(value) ? Date.parse(value) : Number(value ?? Number.NaN);
-  return Number.isInteger(millis) ? millis : undefined;
-}
-
-/** Types of the columns of history; the first file of a source decides nothing, the declaration does. */
-const SQL_TYPES: Readonly<Record<Field['type']['kind'], string>> = {
-  text: 'VARCHAR',
-  boolean: 'BOOLEAN',
-  integer: 'BIGINT',
-  decimal: 'DECIMAL',
-  double: 'DOUBLE',
-  timestamp: 'BIGINT',
-};
-
-async function writeHistory(connection: DuckDBConnection, source: EventSource, output: string): Promise<void> {
-  const columns = Object.entries(source.fields).map(([name, { type }]) => {
-    const sqlType = type.kind === 'decimal' ? `DECIMAL(18, ${type.scale})` : SQL_TYPES[type.kind];
-    return `${quoted(name)}::${sqlType} AS ${quoted(name)}`;
-  });
-  columns.push(`${ARRIVED_AT}::BIGINT AS ${ARRIVED_AT}`);
-  const unfinished = `${output}.unfinished`;
-  try {
-    const sql = `COPY (SELECT ${columns.join(', ')} FROM events) TO $1 (FORMAT parquet, COMPRESSION zstd)`;
-    await connection.run(sql, [unfinished]);
-    await rename(unfinished, output);
-  } finally {
-    await rm(unfinished, { force: true });
-  }
 }

@@ -13,7 +13,8 @@ import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
 import type { WithBucket } from './decision-bucket.ts';
 import { configCommand, modelCommand } from './decision-commands.ts';
 import { type EvaluateOptions, evaluateModels, evaluationText } from './evaluate.ts';
-import { importHistory } from './import-history.ts';
+import { previewText, summaryText } from './import/summary.ts';
+import { type ImportOptions, importHistory, MAX_REJECTS_DEFAULT } from './import-history.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
 import { isForUser, UserError } from './user-error.ts';
 
@@ -57,7 +58,7 @@ function trainingSetCommand(terminal: Terminal): Command {
     )
     .requiredOption(
       '--history <source=glob>',
-      'Parquet files, or a folder of them, of a source of the service; one for each',
+      'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of a source of the service; one for each',
       collect,
     )
     .requiredOption('--output <file>', 'Parquet file to write; its manifest is written beside it')
@@ -85,29 +86,49 @@ function trainingSetCommand(terminal: Terminal): Command {
 function importCommand(terminal: Terminal): Command {
   return new Command('import')
     .description(
-      'Turns a foreign file into history of a source. Rows that are no valid events are put aside with the reason.',
+      'Turns foreign files into history of a source. Rows that are no valid events are put aside with the reason.',
     )
     .requiredOption('--source <name>', 'the source whose events they are')
-    .requiredOption('--from <file>', 'a .parquet, .csv (with a header) or .jsonl file')
-    .requiredOption('--to <folder>', 'folder of the history; the file keeps its name')
+    .requiredOption(
+      '--from <file>',
+      '.parquet, .csv, .jsonl, .ndjson or .json (lines, or one array), the texts perhaps with .gz; a folder or a glob of ' +
+        'them, also s3://BUCKET/PREFIX; once for each',
+      collect,
+    )
+    .requiredOption('--to <folder>', 'folder of the history; each file keeps its name')
     .option(
       '--arrival <column>',
       'column that says when events arrived, or "event-time" if they were known at once (default: "arrived_at")',
     )
-    .option('--map <field=column>', 'where a field has another name in the file; once for each', collect, [])
+    .option('--map <field=column>', 'where a field has another name in the file; once for each', collect)
+    .option('--time-zone <offset>', 'UTC or +01:00, for instants that say no offset; without it they are refused')
+    .option('--null <text>', 'a text that says that a value is missing, such as NA; once for each', collect)
+    .option('--delimiter <character>', "of CSV: ';', '|' or '\\t' for a tab", ',')
+    .option('--quote <character>', 'of CSV; "" where quotes are plain text', '"')
+    .option('--escape <character>', 'of quotes within quotes (default: the quote itself)')
+    .option('--header <names>', 'of CSV without a header: the names of all its columns, as in id,card,amount')
+    .option('--encoding <name>', 'of CSV and JSON, such as latin1 or utf-16le', 'utf-8')
+    .option(
+      '--max-rejects <count>',
+      'how many rows, or what share of them, may be put aside; beyond it nothing is imported',
+      MAX_REJECTS_DEFAULT,
+    )
+    .option('--dry-run', 'reads everything, writes nothing, and shows the first events')
     .option(
       '--features <module>',
       'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
     )
-    .action(async (options) => {
-      const bar = progressBar('rows');
-      const summary = await importHistory({ ...options, onProgress: bar.show }).finally(bar.stop);
-      terminal.print(`${count(summary.accepted)} events imported\n  history  ${summary.output}`);
-      if (summary.rejects !== undefined) {
-        terminal.print(
-          `${count(summary.rejected)} rows put aside, each with its reason\n  rejects  ${summary.rejects}`,
-        );
-      }
+    .action(async (options: ImportOptions) => {
+      const { dryRun = false } = options;
+      const bar = progressBar('KB');
+      const kilobytes = (bytes: number) => Math.ceil(bytes / 1_000);
+      const summary = await importHistory({
+        ...options,
+        onProgress: ({ done, total }) => bar.show({ done: kilobytes(done), total: kilobytes(total) }),
+      }).finally(bar.stop);
+      if (dryRun) terminal.print(previewText(summary.preview));
+      terminal.print(summaryText(summary));
+      if (summary.failure !== undefined) throw new UserError(summary.failure);
     });
 }
 
@@ -115,8 +136,12 @@ function importCommand(terminal: Terminal): Command {
 function auditCommand(terminal: Terminal, onUnexplained: () => void): Command {
   return new Command('audit')
     .description('Recomputes a sample of what was served from history, and says of each difference why it is there.')
-    .requiredOption('--served <glob>', 'Parquet files, or a folder of them, of served rows')
-    .requiredOption('--history <source=glob>', 'Parquet files, or a folder of them, of a source; one for each', collect)
+    .requiredOption('--served <glob>', 'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of served rows')
+    .requiredOption(
+      '--history <source=glob>',
+      'Parquet files, a folder of them, or s3://BUCKET/PREFIX, of a source; one for each',
+      collect,
+    )
     .requiredOption('--from <instant>', 'what was served from then on: a date, or an instant in ISO 8601')
     .requiredOption('--to <instant>', 'and before then')
     .requiredOption('--report <file>', 'HTML file to write')
@@ -156,7 +181,11 @@ function backfillCommand(terminal: Terminal): Command {
         'May be run again: what is done is left alone.',
     )
     .requiredOption('--view <name[@version]>', 'the view, which declares "liveFrom"; its newest version by default')
-    .requiredOption('--history <source=glob>', "Parquet files, or a folder of them, of the view's source", collect)
+    .requiredOption(
+      '--history <source=glob>',
+      "Parquet files, a folder of them, or s3://BUCKET/PREFIX, of the view's source",
+      collect,
+    )
     .requiredOption('--table <name>', 'the online table')
     .option('--endpoint <url>', 'of DynamoDB; by default that of the AWS region')
     .option('--landing-delay <duration>', 'how long after its arrival an event is in history for certain', '15min')

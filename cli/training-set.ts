@@ -10,6 +10,7 @@ import {
 import type { HistoryMode } from '../shared/offline/offline-store.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import { findService } from './repository.ts';
+import { type Download, isS3, withDownloads } from './s3.ts';
 import { UserError } from './user-error.ts';
 
 export interface TrainingSetOptions {
@@ -44,14 +45,16 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
   }
   await mkdir(dirname(options.output), { recursive: true });
   const store = new EmbeddedOfflineStore(options.onProgress ? { onProgress: options.onProgress } : {});
-  const made = await store.getHistoricalFeatures({
-    service,
-    mode: options.mode,
-    spine: options.spine,
-    history: historyOf(options.history),
-    output: options.output,
-    ...offsetOf(options.timeZone),
-  });
+  const made = await withDownloads(async (download) =>
+    store.getHistoricalFeatures({
+      service,
+      mode: options.mode,
+      spine: isS3(options.spine) ? await globOf(options.spine, download) : options.spine,
+      history: await historyOf(options.history, download),
+      output: options.output,
+      ...offsetOf(options.timeZone),
+    }),
+  );
   const manifest = await writeManifest(options.output, { ...made, registryVersion: repository.registryVersion });
   return {
     rows: made.rows,
@@ -75,7 +78,7 @@ export function offsetOf(timeZone: string | undefined): { readonly offsetMinutes
 }
 
 /** @throws UserError for what is no `source=GLOB`, or a source that is given twice. */
-export function historyOf(entries: readonly string[]): Record<string, string> {
+export async function historyOf(entries: readonly string[], download: Download): Promise<Record<string, string>> {
   const history: Record<string, string> = {};
   for (const entry of entries) {
     const separator = entry.indexOf('=');
@@ -85,12 +88,17 @@ export function historyOf(entries: readonly string[]): Record<string, string> {
     }
     if (history[source] !== undefined)
       throw new UserError(`--history names ${source} twice; use one glob for all its files`);
-    history[source] = globOf(glob);
+    history[source] = await globOf(glob, download);
   }
   return history;
 }
 
-/** All Parquet files of a folder; what is no folder is a glob. */
-export function globOf(path: string): string {
+/** All Parquet files of a folder, or of a prefix in S3; what is neither is a glob. */
+export async function globOf(path: string, download: Download): Promise<string> {
+  if (isS3(path)) {
+    const { folder, files } = await download(path);
+    if (files.some(({ url }) => url.endsWith('.parquet'))) return join(folder, '**', '*.parquet');
+    throw new UserError(`there is no .parquet at ${path}; look at its prefix`);
+  }
   return existsSync(path) && statSync(path).isDirectory() ? join(path, '**', '*.parquet') : path;
 }

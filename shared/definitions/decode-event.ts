@@ -47,8 +47,10 @@ export function decodeEventBytes(source: EventSource, bytes: Uint8Array, arrived
   return repeated === undefined ? decoded : refused(repeated, 'occurs twice; say which value is meant');
 }
 
-/** How a value of a row that is no JSON is decoded. */
-export type ValueDecoder = (type: FieldType, value: unknown) => Decoded;
+/** How a value of a row that is no JSON is decoded. The name is that by which producers know the field. */
+export type ValueDecoder = (type: FieldType, value: unknown, wireName: string) => Decoded;
+
+const ofJson: ValueDecoder = (type, value) => decodeJson(type, value);
 
 /**
  * Validates an event and gives it its identity and times.
@@ -60,7 +62,7 @@ export function decodeEvent(
   source: EventSource,
   value: unknown,
   arrivedAtMillis: number,
-  decode: ValueDecoder = decodeJson,
+  decode: ValueDecoder = ofJson,
 ): DecodedEvent {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refused('', `must be a JSON object with the fields of one event of ${source.name}`);
@@ -100,7 +102,7 @@ function decodedFields(source: EventSource, row: Readonly<Record<string, unknown
     const { name, wireName, type } = field;
     const isThere = Object.hasOwn(row, wireName);
     if (isThere) known++;
-    const value = isThere ? decode(type, row[wireName]) : null;
+    const value = isThere ? decode(type, row[wireName], wireName) : null;
     if (value instanceof Refusal) problems.push({ field: wireName, problem: value.problem });
     else if (value !== null) values[name] = value;
     else if (field.whenMissing === 'refused') problems.push({ field: wireName, problem: missing(isThere, type) });

@@ -84,10 +84,10 @@ export async function columnsOf(
   const byName = new Map(columns.map((column, index) => [column.name, { ...column, element: wanted[index]?.element }]));
   await parquetRead({
     file,
-    // Decimals that a double does not carry are read as the integers that they are stored as.
+    // Decimals are read as the integers that they are stored as: a product with a power of ten is not exact.
     metadata: {
       ...metadata,
-      schema: metadata.schema.map((element) => (isWide(element) ? withoutMeaning(element) : element)),
+      schema: metadata.schema.map((element) => (isDecimal(element) ? withoutMeaning(element) : element)),
     },
     compressors,
     utf8: false,
@@ -118,9 +118,8 @@ function stringFromBytes(bytes: Uint8Array | undefined): string | undefined {
 /** More digits than these a double does not carry faithfully. */
 const DECIMAL_DIGITS = 15;
 
-function isWide(element: SchemaElement): boolean {
-  const isDecimal = (element.logical_type?.type ?? element.converted_type) === 'DECIMAL';
-  return isDecimal && (element.precision ?? 0) > DECIMAL_DIGITS;
+function isDecimal(element: SchemaElement | undefined): boolean {
+  return (element?.logical_type?.type ?? element?.converted_type) === 'DECIMAL';
 }
 
 function withoutMeaning({
@@ -147,7 +146,10 @@ function cellOf(
   value: unknown,
 ): Cell {
   if (value === undefined || value === null) return null;
-  if (kind === 'decimal') return decimalText(value, element?.scale ?? 0);
+  if (isDecimal(element)) {
+    const text = decimalText(value, element?.scale ?? 0);
+    return kind === 'integer' ? BigInt(text) : kind === 'double' ? Number(text) : text;
+  }
   if (kind === 'integer' && typeof value === 'number') return BigInt(value);
   return value as Cell;
 }
@@ -163,7 +165,7 @@ function kindOf({ element, children }: SchemaTree): ColumnKind {
     case 'UUID':
       return 'text';
     case 'DECIMAL':
-      if (isWide(element)) return 'decimal';
+      if ((element.precision ?? 0) > DECIMAL_DIGITS) return 'decimal';
       return (element.scale ?? 0) === 0 ? 'integer' : 'double';
     case 'DATE':
       return 'date';

@@ -46,6 +46,11 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** A path as a glob in which no character is a wildcard. */
+export function literalGlob(path: string): string {
+  return path.replaceAll(/[[*?]/g, '[$&]');
+}
+
 export interface ColumnInfo {
   readonly name: string;
   /** As DuckDB writes it: `BIGINT`, `DECIMAL(18,2)`, `TIMESTAMP WITH TIME ZONE`. */

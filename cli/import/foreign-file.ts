@@ -1,0 +1,133 @@
+/** What the readers of all formats have in common. */
+
+import type { FieldType } from '../../shared/definitions/fields.ts';
+import { type Decoded, decodeValue, type Form, type Reading } from '../../shared/definitions/forms.ts';
+import type { EventSource } from '../../shared/definitions/source.ts';
+import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
+import { UserError } from '../user-error.ts';
+
+/** In place of a column's name: what was there when it happened. */
+export const AT_EVENT_TIME = 'event-time';
+
+/** A row of a foreign file. */
+export interface ReadableRow {
+  readonly number: number;
+  /** Values by the names that producers give fields; without those that the file does not have. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The value that says when it arrived; of no meaning where that is its event time. */
+  readonly arrival: unknown;
+}
+
+/** What stands in place of a row and is none. */
+export interface UnreadableRow {
+  readonly number: number;
+  readonly original: unknown;
+  readonly problem: string;
+}
+
+export type ForeignRow = ReadableRow | UnreadableRow;
+
+export interface ForeignFile {
+  /** What the numbers of rows count, from 1. */
+  readonly numbered: 'line' | 'row';
+  /** What a value of a column means; null for one that is missing. */
+  readonly decode: (type: FieldType, value: unknown, wireName: string) => Decoded;
+  readonly batches: AsyncIterable<readonly ForeignRow[]>;
+  /** How much of it has been read: 0 to 1. */
+  readonly done: () => number;
+  /** What to know about how it is read. */
+  readonly notes: readonly string[];
+}
+
+/** How a file is read. */
+export interface FileOptions {
+  /** As messages name it. */
+  readonly name: string;
+  readonly path: string;
+  readonly source: EventSource;
+  /** The columns of fields that are mapped, by field. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** The column that says when events arrived, or `event-time`. */
+  readonly arrival: string | undefined;
+  readonly reading: Reading;
+  readonly csv: CsvOptions;
+  readonly encoding: string;
+}
+
+export interface CsvOptions {
+  /** Names of the columns where no line says them. */
+  readonly header: readonly string[] | undefined;
+  readonly delimiter: string;
+  readonly quote: string;
+  readonly escape: string;
+}
+
+/** A column that is needed, and the name by which producers know its field. */
+export interface WantedColumn {
+  readonly wireName: string;
+  readonly column: string;
+  readonly type: FieldType;
+}
+
+export interface WantedColumns {
+  readonly fields: readonly WantedColumn[];
+  readonly arrival: WantedColumn | undefined;
+}
+
+/** What arrivals are. */
+export const INSTANT: FieldType = { kind: 'timestamp' };
+
+/** Which columns of a file are needed. @throws UserError for one that is not there. */
+export function wantedColumns(options: FileOptions, names: readonly string[]): WantedColumns {
+  const { source, columns, name: file } = options;
+  const known = new Set(names);
+  const arrival = arrivalColumn(options, known);
+  const fields = source.fieldList.flatMap(({ name, wireName, type, whenMissing }): WantedColumn[] => {
+    const column = columns[name] ?? (known.has(name) ? name : wireName);
+    if (known.has(column)) return [{ wireName, column, type }];
+    if (whenMissing !== 'refused' && columns[name] === undefined) return [];
+    throw new UserError(`${file} has no column "${column}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
+  });
+  return { fields, arrival };
+}
+
+/** @returns `undefined` where events arrived when they happened. */
+function arrivalColumn(
+  { name, arrival = ARRIVED_AT }: FileOptions,
+  known: ReadonlySet<string>,
+): WantedColumn | undefined {
+  if (arrival === AT_EVENT_TIME) return undefined;
+  if (known.has(arrival)) return { wireName: ARRIVED_AT, column: arrival, type: INSTANT };
+  throw new UserError(
+    `${name} has no column "${arrival}" that says when events arrived; ` +
+      `name one with --arrival COLUMN, or say --arrival ${AT_EVENT_TIME} if they were known at once`,
+  );
+}
+
+/** A value in the form of its column. Whole numbers and booleans say by themselves what they are. */
+export function decodeAs(type: FieldType, form: Form, value: unknown, reading: Reading): Decoded {
+  switch (typeof value) {
+    case 'string':
+      return decodeValue(
+        type,
+        form === 'decimal' || form === 'date' || form === 'cell' ? form : 'text',
+        value,
+        reading,
+      );
+    case 'number':
+      return decodeValue(type, form === 'instant' ? form : 'double', value, reading);
+    case 'bigint':
+      return decodeValue(type, 'whole', value, reading);
+    case 'boolean':
+      return decodeValue(type, 'boolean', value, reading);
+    default:
+      return null;
+  }
+}
+
+/** The sentence of an error of a library: what comes after its first line is for its authors. */
+export function unreadable(file: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+  return new UserError(`${file} cannot be read: ${reason}`, { cause: error });
+}

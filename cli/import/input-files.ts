@@ -1,0 +1,108 @@
+/** The files that an import reads, and what becomes of their names. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { literalGlob, queryRows } from '../../shared/offline/embedded/duckdb.ts';
+import { type Download, isS3 } from '../s3.ts';
+import { UserError } from '../user-error.ts';
+
+export interface InputFile {
+  /** As it was named: a path, or an address in S3. */
+  readonly name: string;
+  readonly path: string;
+  readonly format: 'csv' | 'json' | 'parquet';
+  /** Its name without folder and suffix. */
+  readonly stem: string;
+  /** Tells it from other files of its name, without saying where it lies. */
+  readonly origin: string;
+}
+
+const SUFFIX = /\.(?:(?:(csv)|(jsonl|ndjson|json))(?:\.gz)?|(parquet))$/i;
+
+/** @throws UserError where an entry names no file, or one of another kind. */
+export async function inputFiles(
+  entries: readonly string[],
+  ports: { readonly connection: DuckDBConnection; readonly download: Download },
+): Promise<InputFile[]> {
+  const files = new Map<string, InputFile>();
+  for (const entry of entries) {
+    const found = isS3(entry) ? (await ports.download(entry)).files : await localFiles(entry, ports.connection);
+    // Beside files that were named, a folder may have others.
+    const wanted = found.filter(({ url }) => url === entry || SUFFIX.test(url));
+    if (wanted.length === 0) throw new UserError(`there is no file ${entry} that is .parquet, .csv or .jsonl`);
+    for (const { url, path } of wanted) {
+      const file = inputFile(url, path);
+      files.set(file.origin, file);
+    }
+  }
+  return [...files.values()];
+}
+
+async function localFiles(entry: string, connection: DuckDBConnection) {
+  const isFolder = existsSync(entry) && statSync(entry).isDirectory();
+  if (existsSync(entry) && !isFolder) return [{ url: entry, path: entry }];
+  const glob = isFolder ? join(literalGlob(entry), '**', '*') : entry;
+  const found = await queryRows(connection, 'SELECT file FROM glob($1) ORDER BY file', [glob]);
+  const paths = found.map(([path]) => String(path));
+  // Spark and others leave files beside data whose names begin so.
+  return paths.filter((path) => !isFolder || !/^[_.]/.test(basename(path))).map((path) => ({ url: path, path }));
+}
+
+function inputFile(name: string, path: string): InputFile {
+  const [suffix, csv, json] = SUFFIX.exec(name) ?? [];
+  if (suffix === undefined) {
+    throw new UserError(
+      `${name} must be .parquet, .csv, .jsonl, .ndjson or .json, the texts perhaps with .gz; got something else. Convert it, or rename it`,
+    );
+  }
+  return {
+    name,
+    path,
+    format: csv !== undefined ? 'csv' : json !== undefined ? 'json' : 'parquet',
+    stem: basename(name).slice(0, -suffix.length) || basename(name),
+    origin: createHash('sha256')
+      .update(isS3(name) ? name : resolve(name))
+      .digest('hex')
+      .slice(0, 32),
+  };
+}
+
+/** The key of a history file's metadata that says what it was made from. */
+export const ORIGIN_KEY = 'origin';
+
+/** Gives each file of history a name: what was made from the same file is replaced, and nothing else is. */
+export class OutputNames {
+  readonly #folder: string;
+  readonly #originByName: Map<string, string | undefined>;
+
+  private constructor(folder: string, originByName: Map<string, string | undefined>) {
+    this.#folder = folder;
+    this.#originByName = originByName;
+  }
+
+  static async of(folder: string, connection: DuckDBConnection): Promise<OutputNames> {
+    const entries = existsSync(folder) ? await readdir(folder) : [];
+    const names = new Map(entries.map((name): [string, string | undefined] => [name, undefined]));
+    const glob = join(literalGlob(folder), '*.parquet');
+    if (entries.some((name) => name.endsWith('.parquet'))) {
+      const sql = 'SELECT file_name, decode(value) FROM parquet_kv_metadata($1) WHERE decode(key) = $2';
+      for (const [path, origin] of await queryRows(connection, sql, [glob, ORIGIN_KEY])) {
+        names.set(basename(String(path)), String(origin));
+      }
+    }
+    return new OutputNames(folder, names);
+  }
+
+  /** The path of a file of history, without its suffix. */
+  pathFor({ stem, origin }: InputFile): string {
+    const before = [...this.#originByName].find(([, other]) => other === origin);
+    let name = before?.[0] ?? `${stem}.parquet`;
+    for (let number = 2; before === undefined && this.#originByName.has(name); number++)
+      name = `${stem}-${number}.parquet`;
+    this.#originByName.set(name, origin);
+    return join(this.#folder, name.slice(0, -'.parquet'.length));
+  }
+}
