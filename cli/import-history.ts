@@ -4,8 +4,9 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { decodeEvent, type EventProblem, IS_MISSING, type ValueDecoder } from '../shared/definitions/decode-event.ts';
 import type { FieldType } from '../shared/definitions/fields.ts';
-import { FILE_OFFSET_FIX, offsetMinutesOf, type Reading, Refusal, sqlTypeOf } from '../shared/definitions/forms.ts';
+import { FILE_OFFSET_FIX, Refusal, sqlTypeOf } from '../shared/definitions/forms.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
+import { LIMITS } from '../shared/limits.ts';
 import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
@@ -20,6 +21,7 @@ import { openParquet } from './import/parquet.ts';
 import { countText, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
 import { findSource } from './repository.ts';
 import { withDownloads } from './s3.ts';
+import { offsetOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
 export interface ImportOptions {
@@ -98,7 +100,7 @@ function fileOptionsOf(options: ImportOptions, source: EventSource): CommonOptio
     source,
     columns: mappedColumns(source, options.map ?? []),
     arrival: options.arrival,
-    reading: readingOf(options.timeZone),
+    reading: { offsetFix: FILE_OFFSET_FIX, ...offsetOf(options.timeZone) },
     encoding: encodingOf(options.encoding ?? 'utf-8'),
     csv: {
       header: options.header?.split(','),
@@ -121,16 +123,6 @@ function mappedColumns(source: EventSource, entries: readonly string[]): Record<
     columns[field] = entry.slice(separator + 1);
   }
   return columns;
-}
-
-function readingOf(timeZone: string | undefined): Reading {
-  if (timeZone === undefined) return { offsetFix: FILE_OFFSET_FIX };
-  const offsetMinutes = offsetMinutesOf(timeZone);
-  if (offsetMinutes !== undefined) return { offsetMinutes };
-  throw new UserError(
-    `--time-zone ${timeZone}: must be UTC or an offset such as +01:00; got something else. The offset of a place changes ` +
-      'with the date, and an hour of each autumn means two instants: write the instants with their offsets',
-  );
 }
 
 function encodingOf(label: string): string {
@@ -273,8 +265,11 @@ class ImportRun {
         ? // Where it is no instant, the event is refused for that.
           Number(decode(INSTANT, row.values[eventTimeOf(source)], eventTimeOf(source)))
         : decode(INSTANT, row.arrival, ARRIVED_AT);
-    if (typeof arrivedAtMillis === 'number') return decodeEvent(source, row.values, arrivedAtMillis, decode);
-    const problem = arrivedAtMillis instanceof Refusal ? arrivedAtMillis.problem : IS_MISSING;
+    if (typeof arrivedAtMillis === 'number' && !(arrivedAtMillis > Date.now() + LIMITS.futureToleranceMillis)) {
+      return decodeEvent(source, row.values, arrivedAtMillis, decode);
+    }
+    const problem =
+      arrivedAtMillis instanceof Refusal ? arrivedAtMillis.problem : arrivedAtMillis === null ? IS_MISSING : IN_FUTURE;
     return { ok: false, problems: [{ field: arrival, problem }] };
   }
 
@@ -310,6 +305,9 @@ class ImportRun {
     };
   }
 }
+
+/** As some clocks count: from 1601, or in units of 100 ns. Nothing would ever know such an event. */
+const IN_FUTURE = 'must not lie in the future; look at its unit and its epoch';
 
 const NO_ROWS = { accepted: 0, rejected: 0 };
 

@@ -101,7 +101,10 @@ function importCommand(terminal: Terminal): Command {
       'column that says when events arrived, or "event-time" if they were known at once (default: "arrived_at")',
     )
     .option('--map <field=column>', 'where a field has another name in the file; once for each', collect)
-    .option('--time-zone <offset>', 'UTC or +01:00, for instants that say no offset; without it they are refused')
+    .option(
+      '--time-zone <offset>',
+      'UTC or +01:00: the offset of text instants that do not say it; without it they are refused',
+    )
     .option('--null <text>', 'a text that says that a value is missing, such as NA; once for each', collect)
     .option('--delimiter <character>', "of CSV: ';', '|' or '\\t' for a tab", ',')
     .option('--quote <character>', 'of CSV; "" where quotes are plain text', '"')

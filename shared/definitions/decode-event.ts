@@ -112,7 +112,7 @@ function decodedFields(source: EventSource, row: Readonly<Record<string, unknown
 }
 
 function missing(isThere: boolean, type: FieldType): string {
-  return isThere ? `is null; it is required and must be ${expectedOf(type)}` : IS_MISSING;
+  return isThere ? `is missing (null); it is required and must be ${expectedOf(type)}` : IS_MISSING;
 }
 
 function unknownFields({ name, fieldList }: EventSource, row: object): EventProblem[] {

@@ -51,6 +51,8 @@ export async function importFile(
     '--to',
     to,
     ...arrival,
+    // Files of a few rows: one that is put aside is many percent.
+    ...(options.includes('--max-rejects') ? [] : ['--max-rejects', '100%']),
     ...options,
   ]);
   const names = await readdir(to).catch(() => []);

@@ -268,6 +268,7 @@ describe('instants', () => {
     ['Postgres, with microseconds', '2026-01-01 12:00:00.000999+00'],
     ['BigQuery', '2026-01-01 12:00:00 UTC'],
     ['Go, in UTC', '2026-01-01 12:00:00 +0000 UTC'],
+    ['Go, elsewhere', '2026-01-01 13:00:00 +0100 CET'],
     ['Java, on whole minutes', '2026-01-01T12:00Z'],
     ['Java, with its zone', '2026-01-01T13:00:00+01:00[Europe/Berlin]'],
     ['.NET', '2026-01-01T12:00:00.0000000Z'],
@@ -295,7 +296,6 @@ describe('instants', () => {
   });
 
   it.each([
-    ['a zone by its letters, of Go', '2026-01-01 13:00:00 +0100 CET'],
     ['JavaScript, for people', 'Thu Jan 01 2026 12:00:00 GMT+0000'],
     ['HTTP', 'Thu, 01 Jan 2026 12:00:00 GMT'],
     ['Oracle', '01-JAN-26 12.00.00.000000 PM'],

@@ -77,26 +77,60 @@ export function parquetFiles(path: string): string {
 
 /**
  * The columns of Parquet files, as those of a table that is called `alias`.
- * @throws Error saying in one sentence what cannot be read.
+ * @param needed names of those that are read; by default all.
+ * @throws Error saying in one sentence which of them cannot be read as it is.
  */
-export async function parquetColumns(connection: DuckDBConnection, path: string, alias: string): Promise<FileColumn[]> {
+export async function parquetColumns(
+  connection: DuckDBConnection,
+  path: string,
+  alias: string,
+  needed?: readonly string[],
+): Promise<FileColumn[]> {
   const described = await describeColumns(connection, PARQUET_FILES, [path]);
-  const written = await queryRows(connection, 'SELECT DISTINCT name, "precision" FROM parquet_schema($1)', [path]);
-  const wide = written.find(([, precision]) => Number(precision ?? 0) > DECIMAL_DIGITS);
-  if (wide) {
-    throw new Error(
-      `column "${String(wide[0])}" is a decimal of ${String(wide[1])} digits; cast it to one of at most ${DECIMAL_DIGITS}`,
-    );
+  const written = Map.groupBy(await writtenColumns(connection, path), ({ name }) => name.toLowerCase());
+  for (const name of needed ?? described.map((column) => column.name)) {
+    const alike = written.get(name.toLowerCase()) ?? [];
+    const names = [...new Set(alike.map((column) => `"${column.name}"`))];
+    if (names.length > 1)
+      throw new Error(`the columns ${names.join(' and ')} differ by case alone; rename one of them`);
+    const digits = Math.max(0, ...alike.map(({ precision }) => precision));
+    if (digits > DECIMAL_DIGITS) {
+      throw new Error(
+        `column "${name}" must have decimals of at most ${DECIMAL_DIGITS} digits; got ${digits}. Cast it to decimal128 (Arrow) or DECIMAL(38, …)`,
+      );
+    }
   }
-  // DuckDB gives another name to a column that differs from one before it by case alone.
-  const renamed = described.find(({ name }) => !written.some(([known]) => known === name));
-  if (renamed)
-    throw new Error(`two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`);
   return described.map(({ name, type }) => ({ name, type, sql: `${alias}.${quoted(name)}` }));
 }
 
 /** DuckDB reads wider ones wrongly. */
 const DECIMAL_DIGITS = 38;
+
+/** The columns as files name them: DuckDB gives another name to one that differs from another by case alone. */
+async function writtenColumns(
+  connection: DuckDBConnection,
+  path: string,
+): Promise<{ readonly name: string; readonly precision: number }[]> {
+  const schema = await queryRows(
+    connection,
+    'SELECT file_name, name, num_children, "precision" FROM parquet_schema($1)',
+    [path],
+  );
+  const columns: { name: string; precision: number }[] = [];
+  // The tree of each file is told node by node; its root comes first.
+  let file: unknown;
+  let nested = 0;
+  for (const [fileName, name, children, precision] of schema) {
+    const isRoot = fileName !== file;
+    if (isRoot) nested = 0;
+    else {
+      if (nested === 0) columns.push({ name: String(name), precision: Number(precision ?? 0) });
+      nested = Math.max(0, nested - 1) + Number(children ?? 0);
+    }
+    file = fileName;
+  }
+  return columns;
+}
 
 /** The rows of a small result. */
 export async function queryRows(

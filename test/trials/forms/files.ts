@@ -48,7 +48,7 @@ async function commanded(commandLine: readonly string[]): Promise<Outcome | unde
 /** Everything of the command line of `import` that is not a file is said here. */
 async function imported(forms: readonly Form[], field: string, file: string, folder: string) {
   const arrival = field === 'arrived_at' ? [] : ['--arrival', 'event-time'];
-  const options = ['--source', 'events', '--features', FEATURES, ...arrival];
+  const options = ['--source', 'events', '--features', FEATURES, '--max-rejects', '100%', ...arrival];
   const failed = await commanded(['import', ...options, '--from', file, '--to', folder]);
   if (failed !== undefined) return failed;
   const values = await valuesBy('id', `${folder}/*.parquet`, field, forms[0]?.kind ?? 'text');
