@@ -379,9 +379,7 @@ function written(
 
 it('Parquet whose columns DuckDB would read wrongly is refused', async () => {
   const alike = written(undefined, { id: 'a', card: 'c', at: BigInt(T), Note: 'x', note: 'y' });
-  expect((await imported('x.parquet', alike)).errors).toContain(
-    'the columns "Note" and "note" differ by case alone',
-  );
+  expect((await imported('x.parquet', alike)).errors).toContain('the columns "Note" and "note" differ by case alone');
   const wide = written(
     [
       { name: 'root', num_children: 4 },
