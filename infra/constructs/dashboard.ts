@@ -197,6 +197,7 @@ function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][numbe
         consumerMetric('eventsDuplicate', source, sum),
         consumerMetric('eventsLate', source, sum),
         consumerMetric('eventsQuarantined', source, sum),
+        consumerMetric('fieldsIgnored', source, sum),
         consumerMetric('writeFailures', source, sum),
       ],
     }),

@@ -263,7 +263,7 @@ group('the API', () => {
       ...repository,
       sources: repository.sources.map((source) => ({
         ...source,
-        fields: { ...source.fields, events: { type: { kind: 'text' }, optional: true } },
+        fieldList: [...source.fieldList, { name: 'events', wireName: 'events', type: { kind: 'text' } }],
       })),
     };
     expect(() => synthesize('prod', { repository: broken as never })).toThrow(
