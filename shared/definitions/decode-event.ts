@@ -67,27 +67,25 @@ export function decodeEvent(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refused('', `must be a JSON object with the fields of one event of ${source.name}`);
   }
-  const row: Readonly<Record<string, unknown>> = { ...value };
+  const row = value as Readonly<Record<string, unknown>>;
   const { values, problems, known } = decodedFields(source, row, decode);
   const ignoredFields = Object.keys(row).length - known;
   if (ignoredFields > 0 && source.unknownFields === 'refuse') problems.push(...unknownFields(source, row));
   if (problems.length > 0) return { ok: false, problems };
-  const parsed = source.schema.safeParse(values, { error: sentenceOf });
-  if (!parsed.success) {
-    return {
-      ok: false,
-      problems: parsed.error.issues.map(({ path, message }) => ({
-        field: wireNameOf(source, path.join('.')),
-        problem: message,
-      })),
-    };
-  }
+  const parsed = source.schema.safeParse(values);
+  if (!parsed.success) return { ok: false, problems: schemaProblems(source, values) };
   const checked = parsed.data as Readonly<Record<string, FieldValue>>;
-  problems.push(...engineProblems(source, checked, arrivedAtMillis));
-  if (problems.length > 0) return { ok: false, problems };
-  const id = String(checked[source.eventId]);
   const timeMillis = Number(checked[source.eventTime]);
+  const problem = problemOfTime(source, timeMillis, arrivedAtMillis);
+  if (problem !== undefined) return refused(wireNameOf(source, source.eventTime), problem);
+  const id = String(checked[source.eventId]);
   return { ok: true, event: { id, idHash: idHashOf(id), timeMillis, arrivedAtMillis, values: checked }, ignoredFields };
+}
+
+/** The issues of the schema, in our words. They are asked for apart, because nearly every event has none. */
+function schemaProblems(source: EventSource, values: Readonly<Record<string, FieldValue>>): EventProblem[] {
+  const issues = source.schema.safeParse(values, { error: sentenceOf }).error?.issues ?? [];
+  return issues.map(({ path, message }) => ({ field: wireNameOf(source, path.join('.')), problem: message }));
 }
 
 /** What is said of a field that is not there, wherever one is missed. */
@@ -170,27 +168,10 @@ function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-/** What no schema says: the engine's own demands. */
-function engineProblems(
-  source: EventSource,
-  values: Readonly<Record<string, FieldValue>>,
-  arrivedAtMillis: number,
-): EventProblem[] {
-  const problems: EventProblem[] = [];
-  const timeMillis = Number(values[source.eventTime]);
-  const field = wireNameOf(source, source.eventTime);
+/** What no schema says of an event's time. */
+function problemOfTime({ timeResolutionMillis }: EventSource, timeMillis: number, arrivedAtMillis: number) {
   if (timeMillis > arrivedAtMillis + LIMITS.futureToleranceMillis) {
-    const minutes = LIMITS.futureToleranceMillis / 60_000;
-    problems.push({ field, problem: `must lie at most ${minutes} min after its arrival; check the clock` });
+    return `must lie at most ${LIMITS.futureToleranceMillis / 60_000} min after its arrival; check the clock`;
   }
-  if (timeMillis % source.timeResolutionMillis !== 0) {
-    problems.push({ field, problem: `must be a multiple of ${source.timeResolutionMillis} ms` });
-  }
-  for (const { name, wireName } of source.fieldList) {
-    const value = values[name];
-    if (typeof value === 'string' && !value.isWellFormed()) {
-      problems.push({ field: wireName, problem: 'must be well-formed Unicode: half a surrogate pair is no character' });
-    }
-  }
-  return problems;
+  return timeMillis % timeResolutionMillis === 0 ? undefined : `must be a multiple of ${timeResolutionMillis} ms`;
 }

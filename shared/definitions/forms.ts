@@ -304,7 +304,7 @@ function instantOfDigits(text: string): Decoded {
 const DIGITS = /^[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i;
 
 const ISO_8601 =
-  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?: [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
+  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?: [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
 
 function instantOfText(text: string, _type: FieldType, reading: Reading): Decoded {
   if (DIGITS.test(text)) return instantOfDigits(text.replace(/^\+/, ''));
@@ -316,7 +316,7 @@ function instantOfText(text: string, _type: FieldType, reading: Reading): Decode
       'write it as 2026-01-31T12:00:00Z',
     );
   }
-  const [, date = '', minute = '00:00', second = '00', fraction = '', offset] = parts;
+  const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = '', offset] = parts;
   const offsetMinutes = offset === undefined ? reading.offsetMinutes : minutesOf(offset);
   if (offsetMinutes === undefined) {
     return refused(
@@ -325,13 +325,22 @@ function instantOfText(text: string, _type: FieldType, reading: Reading): Decode
       reading.offsetFix ?? 'add Z for UTC, or the offset, such as +01:00',
     );
   }
-  const local = Date.parse(`${date}T${minute}:${second}.${fraction.slice(0, 3).padEnd(3, '0')}Z`);
-  // Date.parse takes 24:00 and 30 February for the next day.
-  const isReal = !Number.isNaN(local) && new Date(local).toISOString().startsWith(`${date}T${minute}:${second}`);
+  const millis = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const local = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+    millis,
+  );
+  // What is 30 February there is 2 March here.
+  const isReal = new Date(local).getUTCDate() === Number(day) && new Date(local).getUTCMonth() === Number(month) - 1;
   if (!isReal || Number.isNaN(offsetMinutes))
     return refused('an instant that exists', 'none', 'look at its day, its time and its offset');
-  const millis = local - offsetMinutes * 60_000;
-  return millis >= EARLIEST && millis <= LATEST ? millis : outOfRange();
+  const instant = local - offsetMinutes * 60_000;
+  return instant >= EARLIEST && instant <= LATEST ? instant : outOfRange();
 }
 
 /** `+01`, `+0100` and `+01:00`; NaN beyond a day. */
@@ -380,6 +389,12 @@ const unlessAbsent =
   (cell: string, type: FieldType, reading: Reading): Decoded =>
     looksMissing(cell) ? null : decode(cell, type, reading);
 
+function wellFormed(text: string): Decoded {
+  return text.isWellFormed()
+    ? text
+    : new Refusal('must be well-formed Unicode; got half a surrogate pair, which is no character: send the whole one');
+}
+
 const asIs = <Value extends string | boolean>(value: Value): Value => value;
 
 const NUMBER_TEXT = {
@@ -408,8 +423,8 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
     hiveType: () => 'string',
     sqlType: () => 'VARCHAR',
     forms: {
-      text: asIs,
-      cell: asIs,
+      text: wellFormed,
+      cell: wellFormed,
       date: asIs,
       whole: String,
       number: (value) => {
