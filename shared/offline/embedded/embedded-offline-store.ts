@@ -6,6 +6,7 @@ import type { FeatureService, ServiceFeature } from '../../definitions/service.t
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
+import { LIMITS } from '../../limits.ts';
 import { type HistoricalRequest, type OfflineStore, SPINE, type TrainingSetManifest } from '../offline-store.ts';
 import { nothingCounted } from '../spine-problems.ts';
 import { fieldsOf } from '../sweep/event-columns.ts';
@@ -89,7 +90,11 @@ export class EmbeddedOfflineStore implements OfflineStore {
         spineHash: await hashSpine(connection, spine.columns),
         rows: spine.rowCount,
         columns: [...spine.columns.map(({ name }) => name), ...features],
-        notes: [...zonelessNotes(spine), ...nothingCounted(request.service, counted, spine.rowCount)],
+        notes: [
+          ...zonelessNotes(spine),
+          ...futureNotes(spine),
+          ...nothingCounted(request.service, counted, spine.rowCount),
+        ],
       };
     });
   }
@@ -100,6 +105,16 @@ function zonelessNotes({ columns }: Spine): string[] {
   return columns
     .filter(({ name, type }) => (name === SPINE.timestamp || name === SPINE.knownAt) && isZoneless(type))
     .map(({ name, type }) => `"${name}" of the spine is ${type}, without a zone: it was read as UTC`);
+}
+
+/** Everything is known in the future: what was known later, labels say, would train a model that nobody can serve. */
+function futureNotes({ latestMillis, latestKnownMillis }: Spine): string[] {
+  const latest = Math.max(latestMillis, latestKnownMillis);
+  if (latest <= Date.now() + LIMITS.futureToleranceMillis) return [];
+  const at = new Date(latest).toISOString();
+  return [
+    `some rows lie in the future, up to ${at}: look at the unit and the epoch of "${SPINE.timestamp}" and "${SPINE.knownAt}"`,
+  ];
 }
 
 /** Where the manifest of a training set is: beside it. */
