@@ -27,7 +27,8 @@ export const handbookTransactions = eventSource({
     transaction_id: z.int(),
     customer_id: z.int(),
     terminal_id: z.int(),
-    amount: decimal({ scale: 2 }),
+    // The data are doubles, and some carry noise: 183.70000000000002.
+    amount: decimal({ scale: 2, rounding: 'half-even' }),
     fraud: z.int(),
     at: eventTime(),
   }),

@@ -34,8 +34,7 @@ export function eventOf({ id, atMillis, customer, terminal, amount, fraud }: Tra
     transaction_id: id,
     customer_id: customer,
     terminal_id: terminal,
-    // Amounts have two decimals, but the data are doubles and some carry noise: 183.70000000000002.
-    amount: amount.toFixed(2),
+    amount,
     fraud,
     at: atMillis,
   };

@@ -21,8 +21,7 @@ export async function writePast(
     const customers = [...new Set(of?.map(({ customer }) => customer))].join(', ');
     const terminals = [...new Set(of?.map(({ terminal }) => terminal))].join(', ');
     const related = of === undefined ? 'TRUE' : `(customer_id IN (${customers}) OR terminal_id IN (${terminals}))`;
-    // Amounts have two decimals, but the data are doubles and some carry noise: 183.70000000000002.
-    const past = `SELECT * EXCLUDE (arrived_at) REPLACE (amount::DECIMAL(18, 2) AS amount) FROM (${historySql(data)})
+    const past = `SELECT * EXCLUDE (arrived_at) FROM (${historySql(data)})
       WHERE "at" < ${Date.parse(before)} AND ${related} ORDER BY "at", transaction_id`;
     await connection.run(`COPY (${past}) TO ${textLiteral(file)} (FORMAT parquet)`);
     const [[count] = []] = (await connection.runAndReadAll('SELECT count(*) FROM read_parquet($1)', [file])).getRows();
