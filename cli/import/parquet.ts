@@ -156,9 +156,12 @@ function carrierOf(type: string, wanted: WantedColumn, offsetMinutes = 0): Carri
   if (type === 'TIMESTAMP WITH TIME ZONE') return { form: 'instant', sql: millis(column) };
   if (/^TIMESTAMP(_S|_MS|_NS)?$/.test(type)) return local;
   if (type === 'DATE') return isInstant(wanted) ? local : { form: 'date', sql: `${column}::VARCHAR` };
-  if (/^(VARCHAR|UUID|ENUM.*)$/.test(type)) return { form: 'text', sql: `${column}::VARCHAR` };
+  if (/^(VARCHAR|UUID|ENUM.*)$/.test(type)) return { form: 'text', sql: wholeText(`${column}::VARCHAR`) };
   return type === 'BOOLEAN' ? { form: 'boolean', sql: column } : undefined;
 }
+
+/** The reader of results takes one byte order mark off the beginning of a text; a text is never changed, so it has another one. */
+const wholeText = (sql: string) => `CASE WHEN starts_with(${sql}, chr(65279)) THEN chr(65279) ELSE '' END || ${sql}`;
 
 const isDecimal = ({ type }: WantedColumn) => type.kind === 'decimal';
 const isInstant = ({ type }: WantedColumn) => type.kind === 'timestamp';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { FILE_OFFSET_FIX, type Reading } from '../../definitions/forms.ts';
+import { UnusableColumnsError } from '../library-reason.ts';
 import { textLiteral } from '../sql/dialect.ts';
 import { type FileColumn, registerDecoder } from './column-types.ts';
 
@@ -77,21 +78,23 @@ export function parquetFiles(path: string): string {
 
 /**
  * The columns of Parquet files, as those of a table that is called `alias`.
- * @throws Error saying in one sentence what cannot be read.
+ * @throws UnusableColumnsError, and errors of DuckDB.
  */
 export async function parquetColumns(connection: DuckDBConnection, path: string, alias: string): Promise<FileColumn[]> {
   const described = await describeColumns(connection, PARQUET_FILES, [path]);
   const written = await queryRows(connection, 'SELECT DISTINCT name, "precision" FROM parquet_schema($1)', [path]);
   const wide = written.find(([, precision]) => Number(precision ?? 0) > DECIMAL_DIGITS);
   if (wide) {
-    throw new Error(
+    throw new UnusableColumnsError(
       `column "${String(wide[0])}" is a decimal of ${String(wide[1])} digits; cast it to one of at most ${DECIMAL_DIGITS}`,
     );
   }
   // DuckDB gives another name to a column that differs from one before it by case alone.
   const renamed = described.find(({ name }) => !written.some(([known]) => known === name));
   if (renamed)
-    throw new Error(`two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`);
+    throw new UnusableColumnsError(
+      `two columns differ by case alone, one of them is read as "${renamed.name}"; rename one`,
+    );
   return described.map(({ name, type }) => ({ name, type, sql: `${alias}.${quoted(name)}` }));
 }
 
