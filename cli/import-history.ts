@@ -201,8 +201,12 @@ class ImportRun {
     const { size } = statSync(file.path);
     const onProgress = () =>
       this.#options.onProgress?.({ done: this.#bytesDone + size * (foreign?.done() ?? 1), total: bytesTotal });
-    const counts = foreign === undefined ? NO_ROWS : await this.#readRows(file, foreign, { rejects, onProgress });
-    await rejects?.close();
+    let counts = NO_ROWS;
+    try {
+      if (foreign !== undefined) counts = await this.#readRows(file, foreign, { rejects, onProgress });
+    } finally {
+      await rejects?.close();
+    }
     this.#bytesDone += size;
     this.#notes.push(...(foreign?.notes ?? []));
     if (counts.accepted + counts.rejected === 0) this.#notes.push(`${file.name} has no row`);

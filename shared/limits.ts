@@ -23,6 +23,12 @@ export const LIMITS = {
   eventBytes: 64 * 1024,
 
   /**
+   * Levels of lists and objects in JSON, far more than any encoder writes. Deeper → refused. Bounds the recursion of all that looks
+   * into a value, which would otherwise end at a depth that depends on its caller.
+   */
+  jsonDepth: 1_000,
+
+  /**
    * Bytes of an aggregated record for each event in it. No event is as short, with its field names, its id and its time. Fewer →
    * the record is quarantined whole. Bounds how many events, and lines in quarantine, a few bytes can become.
    */

@@ -3,6 +3,7 @@
 import type { FieldType } from '../../shared/definitions/fields.ts';
 import { type Decoded, decodeValue, type Form, type Reading } from '../../shared/definitions/forms.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
+import { reasonOfLibrary } from '../../shared/offline/library-reason.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
 
@@ -125,9 +126,8 @@ export function decodeAs(type: FieldType, form: Form, value: unknown, reading: R
   }
 }
 
-/** The sentence of an error of a library: what comes after its first line is for its authors. */
+/** The sentence of an error of a library. */
 export function unreadable(file: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
-  const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-  return new UserError(`${file} cannot be read: ${reason}`, { cause: error });
+  return new UserError(`${file} cannot be read: ${reasonOfLibrary(error)}`, { cause: error });
 }

@@ -15,7 +15,7 @@ import { describeError } from './describe-error.ts';
 import { ageSecondsOf, freshnessByView, isoOf } from './freshness.ts';
 import type { ServePorts } from './ports.ts';
 import { invalid } from './problems.ts';
-import { type Degradation, fieldProblemsOf, type PredictAnswer, predictOptions } from './schemas.ts';
+import { type Degradation, fieldProblemsOf, type PredictAnswer, parseRequest, predictOptions } from './schemas.ts';
 
 /**
  * `POST /services/{name}/decide`: decides over one event, with everything known up to and including it.
@@ -105,7 +105,7 @@ function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): P
     const problem = 'is said by the path, POST /services/{name}/decide; remove it';
     throw invalid([{ field: 'service', problem }]);
   }
-  const options = predictOptions.safeParse(withPlainNumbers(body));
+  const options = parseRequest(predictOptions, withPlainNumbers(body));
   if (!options.success) throw invalid(fieldProblemsOf(options.error));
   const { mode, explain } = options.data;
   const fields = Object.entries(body).filter(([name]) => !Object.hasOwn(predictOptions.shape, name));

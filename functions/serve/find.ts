@@ -41,7 +41,7 @@ export function findVersionOf(
   const [other] = Object.keys(alias === undefined ? others : query);
   if (other !== undefined) {
     const known = alias === undefined ? 'there is ?version' : `${path} is ${service.key} and takes none`;
-    throw invalid([{ field: `?${other}`, problem: `is not a parameter here: ${known}` }]);
+    throw invalid([{ field: `?${other}`, problem: `is not a parameter here: ${known}. Remove it` }]);
   }
   if (asked === undefined) return versions[0];
   if (!/^[1-9]\d{0,6}$/.test(asked)) {

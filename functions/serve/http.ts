@@ -4,6 +4,7 @@ import type {
   APIGatewayProxyStructuredResultV2,
 } from 'aws-lambda';
 import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import { invalid, ProblemError } from './problems.ts';
 
 /** Where requests are signed, it says by whom. */
@@ -27,7 +28,7 @@ export function jsonBodyOf(request: HttpRequest, { bytesMaximum }: { readonly by
     throw new ProblemError('body-too-large', detail);
   }
   const { text, value } = parsed(request, body);
-  const repeated = repeatedKeyOf(text);
+  const repeated = repeatedKeyOf(text, { everywhere: true });
   if (repeated === undefined) return value;
   throw invalid([{ field: repeated, problem: 'occurs twice; say which value is meant' }]);
 }
@@ -38,7 +39,7 @@ function parsed({ isBase64Encoded }: HttpRequest, body: string): { readonly text
     return { text, value: parseJson(text) };
   } catch {
     // The parser's message would repeat parts of the body.
-    throw new ProblemError('invalid-json', 'Send one JSON value in UTF-8.');
+    throw new ProblemError('invalid-json', `Send one JSON value in UTF-8, of at most ${LIMITS.jsonDepth} levels.`);
   }
 }
 

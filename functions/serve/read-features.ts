@@ -25,6 +25,7 @@ import {
   type FieldProblem,
   featuresRequest,
   fieldProblemsOf,
+  parseRequest,
 } from './schemas.ts';
 
 /** What to read: window features, and the service whose derived features come after them. */
@@ -39,7 +40,7 @@ interface Selection {
  * @throws ProblemError, OnlineStoreError
  */
 export async function readFeatures(ports: ServePorts, body: unknown, kept?: RequestRows): Promise<FeaturesAnswer> {
-  const request = featuresRequest.safeParse(body);
+  const request = parseRequest(featuresRequest, body);
   if (!request.success) throw invalid(fieldProblemsOf(request.error));
   const nowMillis = ports.clock();
   const { at: instantMillis = nowMillis, entities } = request.data;

@@ -84,7 +84,7 @@ export function decodeEvent(
 
 /** The issues of the schema, in our words. They are asked for apart, because nearly every event has none. */
 function schemaProblems(source: EventSource, values: Readonly<Record<string, FieldValue>>): EventProblem[] {
-  const issues = source.schema.safeParse(values, { error: sentenceOf }).error?.issues ?? [];
+  const issues = source.schema.safeParse(values, { error: sentenceOfIssue }).error?.issues ?? [];
   return issues.map(({ path, message }) => ({ field: wireNameOf(source, path.join('.')), problem: message }));
 }
 
@@ -140,20 +140,35 @@ export function decodeFieldValue(
   if (decoded instanceof Refusal) return decoded;
   if (decoded === null) return whenMissing === 'refused' ? new Refusal(missing(value !== undefined, type)) : null;
   const schema = source.schema.shape[name];
-  const parsed = schema && z.safeParse(schema, decoded, { error: sentenceOf });
+  const parsed = schema && z.safeParse(schema, decoded, { error: sentenceOfIssue });
   return parsed?.success === false ? new Refusal(parsed.error.issues[0]?.message ?? 'is not valid') : decoded;
 }
 
-/** What a schema demands beyond the kind of its field, in the words of the other problems. */
-function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
+/** Types as zod names them, in our words. */
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+const COUNTED: Readonly<Record<string, string>> = { string: 'characters', array: 'entries' };
+
+/** What a schema demands, of an event beyond the kinds of its fields, in the words of the other problems. */
+export function sentenceOfIssue(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? IS_MISSING : `must be ${TYPES[issue.expected] ?? issue.expected}`;
     case 'too_small':
-      return issue.origin === 'string'
-        ? `must have at least ${issue.minimum} characters`
+      return COUNTED[issue.origin] !== undefined
+        ? `must have at least ${issue.minimum} ${COUNTED[issue.origin]}`
         : `must be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
     case 'too_big':
-      return issue.origin === 'string'
-        ? `must have at most ${issue.maximum} characters`
+      return COUNTED[issue.origin] !== undefined
+        ? `must have at most ${issue.maximum} ${COUNTED[issue.origin]}`
         : `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
     case 'invalid_value':
       return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;

@@ -225,6 +225,12 @@ function decimalOfNumber(value: number | RawJson, type: FieldType): Decoded {
 
 const MAGNITUDE = { least: 1e-120, most: 1e120 };
 
+/** Of a text that is a number. What a double has no room for is not 0, though its double is. */
+function doubleNearest(text: string): Decoded {
+  const isZero = !/[1-9]/.test(text.split(/e/i)[0] ?? '');
+  return doubleWithin(isZero ? 0 : Number(text) || Number.MIN_VALUE);
+}
+
 function doubleWithin(value: number): Decoded {
   const size = Math.abs(value);
   if (size === 0 || (size >= MAGNITUDE.least && size <= MAGNITUDE.most)) return value + 0;
@@ -235,7 +241,7 @@ function doubleWithin(value: number): Decoded {
 
 function doubleOfText(text: string, type: FieldType): Decoded {
   return NUMBER.test(text)
-    ? doubleWithin(Number(text))
+    ? doubleNearest(text)
     : refused(expectedOf(type), 'text', 'send digits, such as 0.5 or 5e-7');
 }
 
@@ -485,7 +491,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
     hiveType: () => 'double',
     sqlType: () => 'DOUBLE',
     forms: {
-      number: (value) => doubleWithin(typeof value === 'number' ? value : Number(value.rawJSON)),
+      number: (value) => (typeof value === 'number' ? doubleWithin(value) : doubleNearest(value.rawJSON)),
       whole: (value) => doubleWithin(Number(value)),
       decimal: doubleOfText,
       double: unlessMissing(doubleWithin),

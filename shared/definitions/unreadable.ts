@@ -8,6 +8,7 @@
  *
  * No sentence quotes anything of the event. Nothing here throws, and all of it takes time in proportion to the bytes.
  */
+import { LIMITS } from '../limits.ts';
 import type { EventSource } from './source.ts';
 
 /** What came instead of an event, and what to do: parts of a sentence. */
@@ -199,16 +200,13 @@ const DEFECTS: readonly (Frame & { readonly shape: RegExp })[] = [
   },
 ];
 
-/** More than any encoder or event has, and fewer than stacks hold. */
-const DEEPEST = 1_000;
-
 function defectOf(text: string): Frame {
   const { outline, depth, deepest, hasControl } = outlineOf(text);
   const defect = DEFECTS.find(({ shape }) => shape.test(outline));
   if (defect) return defect;
   if (hasControl) return { got: 'a line break or a control character within a string', fix: 'Escape it, as in \\n' };
   if (depth > 0 || outline.trim() === '"') return { got: 'JSON that breaks off', fix: 'Send all of it in one record' };
-  if (deepest > DEEPEST) return { got: `JSON of more than ${DEEPEST} levels`, fix: FIX.unwrap };
+  if (deepest > LIMITS.jsonDepth) return { got: `JSON of more than ${LIMITS.jsonDepth} levels`, fix: FIX.unwrap };
   return { got: 'text that is not JSON', fix: FIX.encoder };
 }
 

@@ -17,13 +17,13 @@ export function keyMayBeAbsent({ decides }: FeatureService, { source }: Windowed
 
 export function noTimestamp(columns: readonly string[]): SpineError {
   return new SpineError(
-    `the spine has no column "${SPINE.timestamp}", the instant for which features are wanted; it has ${columns.join(', ')}`,
+    `the spine has no column "${SPINE.timestamp}", the instant for which features are wanted; it has ${columns.join(', ')}. Add it, or rename one of them`,
   );
 }
 
 export function noJoinKey(joinKey: string, { entity }: WindowedView, columns: readonly string[]): SpineError {
   return new SpineError(
-    `the spine has no column "${joinKey}", which identifies the ${entity.name}; it has ${columns.join(', ')}`,
+    `the spine has no column "${joinKey}", which identifies the ${entity.name}; it has ${columns.join(', ')}. Add it, or rename one of them`,
   );
 }
 

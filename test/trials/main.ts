@@ -9,6 +9,7 @@ import { configuration } from './configuration.ts';
 import { documents } from './documents.ts';
 import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
+import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
@@ -21,6 +22,7 @@ const TRIALS: readonly Trial[] = [
   documents,
   evasion,
   forms,
+  fuzz,
   localDay,
   modelBinding,
   permissions,

@@ -3,7 +3,7 @@ import type { GlueClient } from '@aws-sdk/client-glue';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
-import { type HistoricalRequest, type OfflineStore, SpineError, type TrainingSetManifest } from '../offline-store.ts';
+import type { HistoricalRequest, OfflineStore, TrainingSetManifest } from '../offline-store.ts';
 import { nothingCounted } from '../spine-problems.ts';
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../sql/dialect.ts';
 import { historyQuery } from '../sql/history-query.ts';
@@ -11,7 +11,7 @@ import type { AthenaQueries } from './athena-queries.ts';
 import { type Cell, type Column, columnsOf, openParquet, type ParquetFile, parquetOf } from './columns.ts';
 import { keysBelow, objectOf, putObject, requirePlace } from './s3-objects.ts';
 import { daysOf, tableWithin } from './scan.ts';
-import { checkedSpine, hashOfRows, leastColumnsOf, SPINE_ROWS_MAX, type Spine, tooManyRows } from './spine.ts';
+import { checkedSpine, hashOfRows, leastColumnsOf, type Spine, spineColumnsOf } from './spine.ts';
 import { withSpineTable } from './spine-table.ts';
 
 export interface AthenaOptions {
@@ -88,11 +88,7 @@ export class AthenaOfflineStore implements OfflineStore {
 
   async #readSpine({ spine, service }: HistoricalRequest): Promise<Column[]> {
     const object = await objectOf(this.#options.s3, requirePlace(spine));
-    const columns = await readable(spine, async () => {
-      const file = await openParquet(object);
-      if (file.rowCount > SPINE_ROWS_MAX) throw tooManyRows(file.rowCount);
-      return columnsOf(file);
-    });
+    const columns = await spineColumnsOf(spine, object);
     // Nothing was said about columns where there are neither rows nor columns.
     return columns.length === 0 ? leastColumnsOf(service) : columns;
   }
@@ -208,13 +204,4 @@ function unanswered(name: string): Error {
 function cellOfText(kind: Column['kind'], text: string | null): Cell {
   if (text === null || kind === 'text') return text;
   return kind === 'boolean' ? text === 'true' : Number(text);
-}
-
-async function readable<Answer>(spine: string, read: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof SpineError || !(error instanceof Error) || '$metadata' in error) throw error;
-    throw new SpineError(`the spine ${spine} is no Parquet file that can be read: ${error.message}`, { cause: error });
-  }
 }

@@ -74,6 +74,7 @@ export async function columnsOf(
   { file, metadata, rowCount }: ParquetFile,
   names?: readonly string[],
 ): Promise<Column[]> {
+  requireKnownColumns(metadata);
   const wanted = parquetSchema(metadata).children.filter(({ element }) => names?.includes(element.name) ?? true);
   const columns = wanted.map((child) => ({
     name: child.element.name,
@@ -82,6 +83,7 @@ export async function columnsOf(
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
   }));
   const byName = new Map(columns.map((column, index) => [column.name, { ...column, element: wanted[index]?.element }]));
+  let failure: unknown;
   await parquetRead({
     file,
     // Decimals are read as the integers that they are stored as: a product with a power of ten is not exact.
@@ -96,12 +98,35 @@ export async function columnsOf(
     onChunk: ({ columnName, columnData, rowStart }) => {
       const column = byName.get(columnName);
       if (column === undefined) return;
-      for (let index = 0; index < columnData.length; index++) {
-        column.cells[rowStart + index] = cellOf(column, columnData[index]);
+      try {
+        for (let index = 0; index < columnData.length; index++) {
+          column.cells[rowStart + index] = cellOf(column, columnData[index]);
+        }
+      } catch (error) {
+        // Thrown here, it would be nobody's, and its cells would be null.
+        failure ??= error;
       }
     },
   });
+  if (failure !== undefined) throw failure;
+  if (columns.some(({ cells }) => cells.length !== rowCount)) throw inconsistent();
   return columns;
+}
+
+/**
+ * The reader begins with the columns of a group one after the other. Where it meets one that it does not know it stops, and whatever
+ * it had begun with fails unseen.
+ */
+function requireKnownColumns(metadata: FileMetaData): void {
+  const known = new Set<unknown>(parquetSchema(metadata).children.map(({ element }) => element.name));
+  // A damaged footer may leave names out, whatever its type says.
+  if (known.has(undefined)) throw inconsistent();
+  const paths = metadata.row_groups.flatMap(({ columns }) => columns.map((column) => column.meta_data?.path_in_schema));
+  if (!paths.every((path) => path?.[0] !== undefined && known.has(path[0]))) throw inconsistent();
+}
+
+function inconsistent(): SpineError {
+  return new SpineError('a Parquet file must have the columns and rows that its footer says; write it again');
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });

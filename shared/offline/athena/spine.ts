@@ -1,5 +1,6 @@
 /** The spine in memory: found to be usable, and what of it a query needs. */
 import { createHash } from 'node:crypto';
+import type { AsyncBuffer } from 'hyparquet';
 import type { FieldType } from '../../definitions/fields.ts';
 import { type Decoded, decodeJson, decodeValue, type Form, Refusal, takesForm } from '../../definitions/forms.ts';
 import type { FeatureService } from '../../definitions/service.ts';
@@ -7,6 +8,7 @@ import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf as columnsOfExpression } from '../../expressions/index.ts';
 import { decidedEventsOf } from '../decided-events.ts';
+import { reasonOfLibrary } from '../library-reason.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   keyMayBeAbsent,
@@ -18,7 +20,7 @@ import {
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
-import { type Cell, type Column, type ColumnKind, SQL_TYPES } from './columns.ts';
+import { type Cell, type Column, type ColumnKind, columnsOf, openParquet, SQL_TYPES } from './columns.ts';
 
 /** What is held in memory while a training set is made; the CLI has no such limit. */
 export const SPINE_ROWS_MAX = 1_000_000;
@@ -28,6 +30,21 @@ export function tooManyRows(count: number): SpineError {
     `the spine has ${count} rows; here at most ${SPINE_ROWS_MAX} are allowed. ` +
       'Split it, or use the command training-set, which has no such limit',
   );
+}
+
+/** The columns of a spine in a Parquet file. @throws SpineError for what is none, is damaged, or has too many rows. */
+export async function spineColumnsOf(spine: string, object: AsyncBuffer): Promise<Column[]> {
+  try {
+    const file = await openParquet(object);
+    if (!(file.rowCount <= SPINE_ROWS_MAX)) throw tooManyRows(file.rowCount);
+    return await columnsOf(file);
+  } catch (error) {
+    // Failures of S3 have metadata, and pass.
+    if (error instanceof SpineError || !(error instanceof Error) || '$metadata' in error) throw error;
+    throw new SpineError(`the spine ${spine} must be a Parquet file that can be read: ${reasonOfLibrary(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 export interface Spine {

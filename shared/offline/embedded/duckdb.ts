@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { FILE_OFFSET_FIX, type Reading } from '../../definitions/forms.ts';
+import { UnusableColumnsError } from '../library-reason.ts';
 import { textLiteral } from '../sql/dialect.ts';
 import { type FileColumn, registerDecoder } from './column-types.ts';
 
@@ -78,7 +79,7 @@ export function parquetFiles(path: string): string {
 /**
  * The columns of Parquet files, as those of a table that is called `alias`.
  * @param needed names of those that are read; by default all.
- * @throws Error saying in one sentence which of them cannot be read as it is.
+ * @throws UnusableColumnsError naming the one that cannot be read as it is, and errors of DuckDB.
  */
 export async function parquetColumns(
   connection: DuckDBConnection,
@@ -91,11 +92,15 @@ export async function parquetColumns(
   for (const name of needed ?? described.map((column) => column.name)) {
     const alike = written.get(name.toLowerCase()) ?? [];
     const names = [...new Set(alike.map((column) => `"${column.name}"`))];
-    if (names.length > 1)
-      throw new Error(`the columns ${names.join(' and ')} differ by case alone; rename one of them`);
+    if (names.length > 1) {
+      throw new UnusableColumnsError(`the columns ${names.join(' and ')} differ by case alone; rename one of them`);
+    }
+    if (new Set(alike.map(({ file }) => file)).size < alike.length) {
+      throw new UnusableColumnsError(`two columns are called ${names.join('')}; rename one of them`);
+    }
     const digits = Math.max(0, ...alike.map(({ precision }) => precision));
     if (digits > DECIMAL_DIGITS) {
-      throw new Error(
+      throw new UnusableColumnsError(
         `column "${name}" must have decimals of at most ${DECIMAL_DIGITS} digits; got ${digits}. Cast it to decimal128 (Arrow) or DECIMAL(38, …)`,
       );
     }
@@ -110,13 +115,13 @@ const DECIMAL_DIGITS = 38;
 async function writtenColumns(
   connection: DuckDBConnection,
   path: string,
-): Promise<{ readonly name: string; readonly precision: number }[]> {
+): Promise<{ readonly file: string; readonly name: string; readonly precision: number }[]> {
   const schema = await queryRows(
     connection,
     'SELECT file_name, name, num_children, "precision" FROM parquet_schema($1)',
     [path],
   );
-  const columns: { name: string; precision: number }[] = [];
+  const columns: { file: string; name: string; precision: number }[] = [];
   // The tree of each file is told node by node; its root comes first.
   let file: unknown;
   let nested = 0;
@@ -124,7 +129,7 @@ async function writtenColumns(
     const isRoot = fileName !== file;
     if (isRoot) nested = 0;
     else {
-      if (nested === 0) columns.push({ name: String(name), precision: Number(precision ?? 0) });
+      if (nested === 0) columns.push({ file: String(fileName), name: String(name), precision: Number(precision ?? 0) });
       nested = Math.max(0, nested - 1) + Number(children ?? 0);
     }
     file = fileName;

@@ -3,11 +3,11 @@ import type { EventSource } from '../../definitions/source.ts';
 import { type AuditSource, AuditSourceError } from '../audit/audit-source.ts';
 import { SERVED_RECORD_COLUMNS } from '../audit/served-record.ts';
 import { SqlAuditSource } from '../audit/sql-audit-source.ts';
+import { reasonOfLibrary } from '../library-reason.ts';
 import { DUCKDB } from '../sql/dialect.ts';
 import type { FileColumn } from './column-types.ts';
 import { type DuckDbOptions, parquetColumns, parquetFiles, queryRows, quoted, withDuckDb } from './duckdb.ts';
 import { typedHistory } from './history.ts';
-import { firstLine } from './spine.ts';
 
 export interface EmbeddedAuditOptions extends DuckDbOptions {
   /** Parquet files of served rows, as a glob. */
@@ -66,7 +66,7 @@ async function columnsOf(connection: DuckDBConnection, subject: string, glob: st
   try {
     return await parquetColumns(connection, glob, 's');
   } catch (error) {
-    throw new AuditSourceError(`${subject}, ${glob}, cannot be read: ${firstLine(error)}`, { cause: error });
+    throw new AuditSourceError(`${subject}, ${glob}, cannot be read: ${reasonOfLibrary(error)}`, { cause: error });
   }
 }
 

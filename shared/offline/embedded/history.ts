@@ -2,11 +2,11 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FieldType, FieldValue } from '../../definitions/fields.ts';
 import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
+import { reasonOfLibrary } from '../library-reason.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
 import { type FileColumn, readColumn } from './column-types.ts';
 import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
-import { firstLine } from './spine.ts';
 
 /** How the values of a field come out of DuckDB. */
 export type ValueReading =
@@ -85,7 +85,7 @@ async function columnsOf(connection: DuckDBConnection, subject: string, path: st
   try {
     return await parquetColumns(connection, path, 'h');
   } catch (error) {
-    throw new HistoryError(`${subject}, ${path}, cannot be read: ${firstLine(error)}`, { cause: error });
+    throw new HistoryError(`${subject}, ${path}, cannot be read: ${reasonOfLibrary(error)}`, { cause: error });
   }
 }
 

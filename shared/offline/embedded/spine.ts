@@ -5,6 +5,7 @@ import type { FeatureService } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { type DecidedEvents, decidedEventsOf } from '../decided-events.ts';
+import { reasonOfLibrary } from '../library-reason.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   keyMayBeAbsent,
@@ -81,17 +82,13 @@ async function readSpine(connection: DuckDBConnection, path: string): Promise<Fi
     await connection.run(`CREATE TABLE ${SPINE_TABLE} AS SELECT ${own.join(', ')} FROM ${parquetFiles(path)} f`);
     return columns.map(({ name, type }, index) => ({ name, type, sql: `s.${ownName(index)}` }));
   } catch (error) {
-    throw new SpineError(`the spine ${path} cannot be read: ${firstLine(error)}`, { cause: error });
+    throw new SpineError(`the spine ${path} cannot be read: ${reasonOfLibrary(error)}`, { cause: error });
   }
 }
 
 /** A name with a space cannot be that of a feature. */
 function ownName(index: number): string {
   return quoted(`column ${index}`);
-}
-
-export function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 
 function refuseFeatureNames(columns: readonly FileColumn[], service: FeatureService): void {

@@ -402,6 +402,14 @@ it('Parquet whose columns DuckDB would read wrongly is refused', async () => {
   );
 });
 
+it('Parquet keeps a byte order mark that a text begins with', async () => {
+  const card = '\ufeff\ufeffc';
+  await writeParquet(path('x.parquet'), `SELECT 'e' AS id, '${card}' AS card, ${T} AS at`);
+  expect(await runImport('--from', path('x.parquet'))).toMatchObject({ code: 0 });
+  await writeParquet(path('hex.parquet'), `SELECT hex(card) AS card FROM read_parquet('${path('history/x.parquet')}')`);
+  expect(await readParquet(path('hex.parquet'))).toEqual([{ card: 'EFBBBFEFBBBF63' }]);
+});
+
 it('Parquet that breaks off leaves nothing', async () => {
   await write('x.parquet', '');
   await writeParquet(

@@ -124,6 +124,37 @@ describe.each([
   });
 });
 
+describe('a list of events', () => {
+  it('is refused for a key that an event has twice', async () => {
+    const { events, stream } = serve();
+    const event = JSON.stringify(transaction());
+    const answer = await events(`{"events":[${event},{"user_id":"another",${event.slice(1)}]}`);
+    expect([answer.status, stream.calls]).toEqual([400, 0]);
+    expect(answer.body.errors).toEqual([
+      { field: 'events[1].user_id', problem: 'occurs twice; say which value is meant' },
+    ]);
+  });
+});
+
+describe('what is wrong with a request', () => {
+  it.each([
+    ['/predict_fraud', { ...transaction(), mode: 'dry-run' }, 'mode', 'must be one of "apply", "read-only"'],
+    ['/predict_fraud', { ...transaction(), explain: '3' }, 'explain', 'must be a number'],
+    ['/predict_fraud', { ...transaction(), explain: 0.5 }, 'explain', 'must be a whole number'],
+    ['/predict_fraud', { ...transaction(), explain: 21 }, 'explain', 'must be at most 20'],
+    ['/features', { service: 1, entities: [{}] }, 'service', 'must be a text'],
+    ['/features', { service: 'fraud_detection', entities: 'x' }, 'entities', 'must be a list'],
+    ['/features', { service: 'fraud_detection', entities: [] }, 'entities', 'must have at least 1 entries'],
+    ['/features', { service: 'fraud_detection' }, 'entities', 'is missing; it is required'],
+    ['/features', { service: 'fraud_detection', entities: [1] }, 'entities[0]', 'must be an object'],
+    ['/features', [], '', 'must be an object'],
+  ])('of POST %s %j is said in our words: %s %s', async (path, body, field, problem) => {
+    const answer = await serve().post(path, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toContainEqual({ field, problem });
+  });
+});
+
 describe('a decision', () => {
   it.each([
     ['an unknown mode', { mode: 'dry-run' }, 'mode'],

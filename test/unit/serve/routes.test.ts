@@ -161,11 +161,11 @@ describe('deciding services', () => {
   });
 
   it.each([
-    ['/services/takeover/decide', { verson: '1' }, '?verson: is not a parameter here: there is ?version'],
+    ['/services/takeover/decide', { verson: '1' }, '?verson: is not a parameter here: there is ?version. Remove it'],
     [
       '/first_takeover',
       { version: '2' },
-      '?version: is not a parameter here: /first_takeover is takeover@1 and takes none',
+      '?version: is not a parameter here: /first_takeover is takeover@1 and takes none. Remove it',
     ],
   ])('refuse at %s what is no parameter', async (path, query, detail) => {
     const answer = await serve({ repository: several }).post(path, login(), query);

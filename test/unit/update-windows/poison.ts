@@ -92,7 +92,8 @@ export const POISONS: readonly Poison[] = [
   { name: 'a __proto__ that holds the event', content: `{"__proto__":${VALID}}`, field: 'transaction_id' },
   { name: 'a constructor key', content: withMember('"constructor":{}'), field: 'constructor' },
   { name: 'deeply nested arrays', content: nested(30_000, ''), field: WHOLE },
-  { name: 'a deeply nested amount', content: withValue('amount', nested(30_000, '')), field: 'amount' },
+  { name: 'a deeply nested amount', content: withValue('amount', nested(30_000, '')), field: WHOLE },
+  { name: 'an amount within lists', content: withValue('amount', nested(900, '')), field: 'amount' },
   {
     name: 'deep nesting around a long number',
     content: withValue('amount', nested(30_000, '1'.repeat(30))),

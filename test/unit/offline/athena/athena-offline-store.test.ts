@@ -416,7 +416,7 @@ describe('spines that cannot be used', () => {
     bucket.objects.set('spines/one.parquet', Buffer.from('user_id,timestamp\nu1,2026-06-01\n'));
     await expect(make(storeThat(() => counts()))).rejects.toMatchObject({
       name: 'SpineError',
-      message: expect.stringMatching(/^the spine s3:\/\/history\/spines\/one.parquet is no Parquet file/),
+      message: expect.stringMatching(/^the spine s3:\/\/history\/spines\/one.parquet must be a Parquet file/),
     });
   });
 
