@@ -12,6 +12,7 @@ import { forms } from './forms.ts';
 import { localDay } from './local-day.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
+import { readback } from './readback.ts';
 import { spike } from './spike.ts';
 import type { Trial } from './trial.ts';
 
@@ -24,6 +25,7 @@ const TRIALS: readonly Trial[] = [
   localDay,
   modelBinding,
   permissions,
+  readback,
   spike,
 ];
 
