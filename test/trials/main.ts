@@ -13,6 +13,7 @@ import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
+import { readback } from './readback.ts';
 import { spike } from './spike.ts';
 import type { Trial } from './trial.ts';
 
@@ -26,6 +27,7 @@ const TRIALS: readonly Trial[] = [
   localDay,
   modelBinding,
   permissions,
+  readback,
   spike,
 ];
 
