@@ -47,7 +47,7 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
         if (await hasValues(connection, path, wanted.column)) throw refusedType(name, wanted, column?.type ?? '');
         continue;
       }
-      carriers.set(wanted, { form, sql: carrierSql(form, column, wanted) });
+      carriers.set(wanted, { form, sql: carrierSql(form, column) });
       if (wanted.type.kind === 'timestamp' && isZoneless(column.type)) {
         notes.push(`"${wanted.column}" of ${name} is ${column.type}, without a zone: it is read as UTC`);
       }
@@ -110,13 +110,13 @@ async function hasValues(connection: DuckDBConnection, path: string, column: str
   return Number(count) > 0;
 }
 
-function carrierSql(form: Form, { type, sql }: FileColumn, wanted: WantedColumn): string {
+function carrierSql(form: Form, { type, sql }: FileColumn): string {
   switch (form) {
     case 'whole':
       return /^U?(?:TINYINT|SMALLINT|INTEGER)$/.test(type) ? `${sql}::BIGINT` : `${sql}::HUGEINT`;
     case 'double':
-      // The decimal that a float is written as is the one that was meant; as a double it has other digits.
-      return type === 'FLOAT' && wanted.type.kind === 'decimal' ? `${sql}::VARCHAR::DOUBLE` : `${sql}::DOUBLE`;
+    case 'float':
+      return `${sql}::DOUBLE`;
     case 'instant':
       return `CASE WHEN ${sql} IS NOT NULL THEN coalesce(epoch_ms(${sql})::DOUBLE, 'infinity'::DOUBLE) END`;
     case 'boolean':

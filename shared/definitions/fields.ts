@@ -90,6 +90,15 @@ export function eventTime() {
   return schema;
 }
 
+/** What of a schema changes values: history and join keys that are asked for never see the schema. */
+function rewritingOf(schema: z.core.$ZodType): string | undefined {
+  if ('coerce' in schema._zod.def && schema._zod.def.coerce === true) return 'z.coerce';
+  const checks = schema._zod.def.checks ?? [];
+  return checks.some(({ _zod }) => _zod.def.check === 'overwrite')
+    ? 'trim(), toLowerCase() or another overwrite'
+    : undefined;
+}
+
 /** The engine's view of one zod schema. @throws DefinitionError for shapes that no feature can use. */
 export function fieldOf(subject: string, name: string, schema: z.core.$ZodType): Field {
   let optional = false;
@@ -100,6 +109,13 @@ export function fieldOf(subject: string, name: string, schema: z.core.$ZodType):
       optional = true;
       inner = inner.unwrap();
     } else break;
+  }
+  const fault = rewritingOf(inner);
+  if (fault !== undefined) {
+    throw new DefinitionError(
+      subject,
+      `field "${name}" must keep its values as they are written; got ${fault}, which would make another key of them`,
+    );
   }
   const registered = fieldTypes.get(inner);
   if (registered) return { type: registered, optional };

@@ -25,8 +25,10 @@ interface FormValues {
   readonly whole: bigint;
   /** A column of decimals with digits after the point: their text. */
   readonly decimal: string;
-  /** A column of floating-point numbers. */
+  /** A column of floating-point numbers of 64 bits. */
   readonly double: number;
+  /** The same of 32 bits or fewer, as a double: they have about seven digits. */
+  readonly float: number;
   readonly boolean: boolean;
   /** A column of dates: `2026-01-31`. */
   readonly date: string;
@@ -67,7 +69,7 @@ interface Kind {
   /** As it follows "must be". */
   readonly expected: (type: FieldType) => string;
   /** JSON schemas of what may be sent beside what the field's own schema says, which is of decoded values. */
-  readonly alternatives: (schema: JsonHints) => readonly object[];
+  readonly alternatives: (schema: JsonHints, type: FieldType) => readonly object[];
   /** The type of a column of history, as Hive knows it, and with it Glue and Athena. */
   readonly hiveType: (type: FieldType) => string;
   /** The same of DuckDB. */
@@ -79,6 +81,7 @@ interface Kind {
 /** What a JSON schema may say. */
 interface JsonHints {
   readonly minimum?: unknown;
+  readonly multipleOf?: unknown;
   readonly maximum?: unknown;
   readonly anyOf?: readonly JsonHints[];
   readonly description?: unknown;
@@ -98,6 +101,7 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
   whole: 'a whole number',
   decimal: 'a decimal',
   double: 'a floating-point number',
+  float: 'a floating-point number of 32 bits',
   boolean: 'true or false',
   date: 'a date',
   instant: 'a timestamp',
@@ -153,6 +157,7 @@ function doubleOf({ isNegative, digits, exponent }: Written): number {
 }
 
 function wholeOf(text: string): Decoded {
+  if (text.length > NUMBER_CHARACTERS) return bounded(Number.POSITIVE_INFINITY);
   const number = PLAIN_WHOLE.test(text) ? written(text) : undefined;
   if (number === undefined) {
     return NUMBER.test(text.trim())
@@ -223,6 +228,20 @@ function decimalOfNumber(value: number | RawJson, type: FieldType): Decoded {
   return decimalOf(sourceOf(value), type);
 }
 
+/** Whole numbers up to here are floats of 32 bits; of larger ones, some. */
+const FLOAT_EXACT = 2 ** 24;
+const ROUNDED_FLOAT = refused(
+  `a whole number of at most ${FLOAT_EXACT} in size, in a column of floats`,
+  'a rounded one',
+  'write whole numbers',
+);
+
+/** The double with the fewest digits that is this float of 32 bits: 0.1 for the one nearest to it. */
+function shortestOfFloat(value: number): number {
+  const shorter = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
+  return shorter.find((short) => Math.fround(short) === value) ?? value;
+}
+
 const MAGNITUDE = { least: 1e-120, most: 1e120 };
 
 /** Of a text that is a number. What a double has no room for is not 0, though its double is. */
@@ -285,10 +304,17 @@ const UNITS = [
 function instantOfWhole(value: bigint): Decoded {
   const unit = UNITS.find(({ from, to }) => value >= from && value <= to);
   if (unit !== undefined) return Number(value / unit.perMilli);
-  const isSeconds = value >= BigInt(EARLIEST) / 1_000n && value <= BigInt(LATEST) / 1_000n;
-  return isSeconds
-    ? refused('an instant in milliseconds, microseconds or nanoseconds since 1970', 'seconds', 'multiply by 1,000')
-    : outOfRange();
+  return isSeconds(Number(value)) ? SECONDS : outOfRange();
+}
+
+const SECONDS = refused(
+  'an instant in whole milliseconds, microseconds or nanoseconds since 1970',
+  'seconds',
+  'multiply by 1,000 and round',
+);
+
+function isSeconds(value: number): boolean {
+  return value >= EARLIEST / 1_000 && value <= LATEST / 1_000;
 }
 
 const outOfRange = () =>
@@ -310,7 +336,7 @@ function instantOfDigits(text: string): Decoded {
 const DIGITS = /^[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i;
 
 const ISO_8601 =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?: [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
+  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?:(?<=\d) [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
 
 function instantOfText(text: string, _type: FieldType, reading: Reading): Decoded {
   if (DIGITS.test(text)) return instantOfDigits(text.replace(/^\+/, ''));
@@ -403,12 +429,18 @@ function wellFormed(text: string): Decoded {
 
 const asIs = <Value extends string | boolean>(value: Value): Value => value;
 
-const NUMBER_TEXT = {
-  type: 'string',
-  pattern: '^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]{1,2})?$',
-  maxLength: 64,
-};
-const WHOLE_TEXT = { type: 'string', pattern: '^-?(0|[1-9][0-9]{0,14})$' };
+/** The text of a number, where the schema bounds it by no more than its sign: a pattern can say no more. */
+function numberText(
+  { minimum, maximum, multipleOf }: JsonHints,
+  digits: { readonly before: number; readonly after: number },
+): object[] {
+  const isOpen = (bound: unknown) => bound === undefined || Math.abs(Number(bound)) === LARGEST;
+  if (multipleOf !== undefined || !isOpen(maximum) || !(isOpen(minimum) || minimum === 0)) return [];
+  const whole = digits.before > 1 ? `(0|[1-9][0-9]{0,${digits.before - 1}})` : '0';
+  const after = digits.after > 0 ? `(\\.[0-9]{1,${digits.after}})?` : '';
+  return [{ type: 'string', pattern: `^${minimum === 0 ? '' : '-?'}${whole}${after}$` }];
+}
+
 const BOOLEAN_TEXT = { type: 'string', pattern: '^([tTfF01]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])$' };
 
 /** Whole numbers whose digits are a text that the schema accepts, as far as it can be told. */
@@ -439,7 +471,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
         return refused(
           'a text, or a whole number in digits',
           'a number with a point or an exponent',
-          'send it in quotes',
+          'send the digits alone, or the text that identifies it',
         );
       },
     },
@@ -459,7 +491,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
   },
   integer: {
     expected: () => 'a whole number',
-    alternatives: () => [WHOLE_TEXT],
+    alternatives: (schema) => numberText(schema, { before: LIMITS.decimalDigits, after: 0 }),
     hiveType: () => 'bigint',
     sqlType: () => 'BIGINT',
     forms: {
@@ -467,13 +499,20 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value) => bounded(Number(value)),
       decimal: wholeOf,
       double: unlessMissing((value) => (Number.isInteger(value) ? bounded(value) : FRACTION)),
+      float: unlessMissing((value) => {
+        if (Math.abs(value) > FLOAT_EXACT) return ROUNDED_FLOAT;
+        return Number.isInteger(value) ? value + 0 : FRACTION;
+      }),
       text: wholeOf,
       cell: unlessAbsent(wholeOf),
     },
   },
   decimal: {
     expected: (type) => `a number with at most ${decimalTypeOf(type).scale} digits after the point`,
-    alternatives: () => [NUMBER_TEXT],
+    alternatives: (schema, type) => {
+      const { scale } = decimalTypeOf(type);
+      return numberText(schema, { before: LIMITS.decimalDigits - scale, after: scale });
+    },
     hiveType: (type) => `decimal(${DECIMAL_PRECISION},${decimalTypeOf(type).scale})`,
     sqlType: (type) => `DECIMAL(${DECIMAL_PRECISION}, ${decimalTypeOf(type).scale})`,
     forms: {
@@ -481,13 +520,14 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value, type) => decimalOf(String(value), type),
       decimal: decimalOf,
       double: unlessMissing(decimalOfNumber),
+      float: unlessMissing((value, type) => decimalOf(sourceOf(shortestOfFloat(value)), type)),
       text: trimmed(decimalOf),
       cell: unlessAbsent(trimmed(decimalOf)),
     },
   },
   double: {
     expected: () => 'a number',
-    alternatives: () => [NUMBER_TEXT],
+    alternatives: (schema) => numberText(schema, { before: LIMITS.decimalDigits, after: LIMITS.decimalDigits }),
     hiveType: () => 'double',
     sqlType: () => 'DOUBLE',
     forms: {
@@ -495,6 +535,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value) => doubleWithin(Number(value)),
       decimal: doubleOfText,
       double: unlessMissing(doubleWithin),
+      float: unlessMissing(doubleWithin),
       text: trimmed(doubleOfText),
       cell: unlessAbsent(trimmed(doubleOfText)),
     },
@@ -512,9 +553,11 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: instantOfWhole,
       decimal: instantOfDigits,
       double: unlessMissing((value) =>
-        Number.isSafeInteger(value)
-          ? instantOfWhole(BigInt(value))
-          : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps'),
+        isSeconds(value)
+          ? SECONDS
+          : Number.isSafeInteger(value)
+            ? instantOfWhole(BigInt(value))
+            : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps'),
       ),
       text: trimmed(instantOfText),
       cell: unlessAbsent(trimmed(instantOfText)),
@@ -548,7 +591,10 @@ export function jsonSchemaOf(type: FieldType, schema: JsonHints, mayBeNull = fal
   // Of a field that may be null the schema is one of two.
   const inner = own.anyOf?.find((member) => member.type !== 'null') ?? own;
   const saysNull = inner !== own;
-  const alternatives = [...KINDS[type.kind].alternatives(inner), ...(mayBeNull && !saysNull ? [{ type: 'null' }] : [])];
+  const alternatives = [
+    ...KINDS[type.kind].alternatives(inner, type),
+    ...(mayBeNull && !saysNull ? [{ type: 'null' }] : []),
+  ];
   if (alternatives.length === 0) return schema;
   return {
     anyOf: [own, ...alternatives],

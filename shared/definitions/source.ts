@@ -73,7 +73,11 @@ const SOURCE = {
   },
 };
 
-const MAPPING = { expected: "an object such as { from: 'uid' }", options: { from: TEXT } };
+const WIRE_NAME = {
+  expected: 'the name that producers send',
+  holds: (value: unknown) => TEXT.holds(value) && !(String(value) in {}),
+};
+const MAPPING = { expected: "an object such as { from: 'uid' }", options: { from: WIRE_NAME } };
 
 /** Declares an event source. @throws DefinitionError when a field is missing or has the wrong type for its role. */
 export function eventSource<Schema extends z.ZodObject>(options: {
@@ -106,6 +110,7 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   const fields = Object.fromEntries(
     Object.entries(options.schema.shape).map(([name, schema]) => {
       checkName(`${subject}: field`, name);
+      if (name in {}) throw new DefinitionError(subject, `field "${name}" has the name of what every object has by birth; rename it`);
       return [name, fieldOf(subject, name, schema)];
     }),
   );

@@ -21,6 +21,9 @@ export function reasonOfLibrary(error: unknown): string {
   if (error instanceof UnusableColumnsError) return error.message;
   if (!(error instanceof Error) || error.name !== 'Error') return `it is damaged, or something else; ${AGAIN}`;
   let [reason = ''] = error.message.split('\n');
+  if (/magic bytes|too small to be a Parquet/i.test(reason))
+    return "it is no Parquet; write it with pandas' to_parquet(), say";
+  if (/No files found/.test(reason)) return 'there is no such file';
   while (ERROR_NAME.test(reason)) reason = reason.replace(ERROR_NAME, '');
   // It says which text, and texts may be keys of entities.
   if (/UTF-?8|encoding/i.test(reason)) return 'its texts must be UTF-8; write it again with its texts decoded';

@@ -2,8 +2,8 @@
 import type { FieldType } from '../definitions/fields.ts';
 import { expectedOf } from '../definitions/forms.ts';
 import type { FeatureService } from '../definitions/service.ts';
-import type { EventSource } from '../definitions/source.ts';
 import type { WindowedView } from '../definitions/view.ts';
+import { columnsOf } from '../expressions/index.ts';
 import type { DecidedEvents } from './decided-events.ts';
 import { SPINE, SpineError } from './offline-store.ts';
 
@@ -70,15 +70,30 @@ export function unusableRows(
 const MISSING = 'is missing: give a value, or leave the rows out';
 const EMPTY = 'is empty: give a value, or null';
 
-/** Sources of which no event counted in any row: the sign of keys or instants that do not fit each other. */
+/** Views of which no event counted in any row: the sign of keys or instants that do not fit each other. */
 export function nothingCounted(
   { views }: FeatureService,
-  counted: ReadonlySet<EventSource>,
+  counted: ReadonlySet<WindowedView>,
   rowCount: number,
 ): readonly string[] {
   if (rowCount === 0) return [];
-  const silent = new Set(views.map(({ source }) => source).filter((source) => !counted.has(source)));
-  return [...silent].map(
-    ({ name }) => `no event of ${name} counted in any row: compare its join keys and instants with those of the spine`,
-  );
+  return views
+    .filter((view) => !counted.has(view))
+    .map(
+      ({ key, source, entity }) =>
+        `no event of ${source.name} counted in any row of view ${key}: compare ${entity.joinKeys.join(' and ')} and the instants of the spine with those of history`,
+    );
+}
+
+/** Fields that derived features use and the spine does not have. */
+export function missingInputs(service: FeatureService, columns: readonly string[]): readonly string[] {
+  const { decides, derived } = service;
+  const fields = Object.keys(decides?.fields ?? {}).filter((name) => name !== decides?.eventTime);
+  return fields.flatMap((field) => {
+    const users = derived.filter(({ expression }) => columnsOf(expression).has(field)).map(({ name }) => name);
+    if (users.length === 0 || columns.includes(field)) return [];
+    return [
+      `the spine has no column "${field}", which ${users.join(', ')} ${users.length === 1 ? 'uses' : 'use'}: null in every row`,
+    ];
+  });
 }

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import type { GlueClient } from '@aws-sdk/client-glue';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { FeatureService } from '../../definitions/service.ts';
-import type { EventSource } from '../../definitions/source.ts';
+import type { WindowedView } from '../../definitions/view.ts';
 import type { HistoricalRequest, OfflineStore, TrainingSetManifest } from '../offline-store.ts';
-import { nothingCounted } from '../spine-problems.ts';
+import { missingInputs, nothingCounted } from '../spine-problems.ts';
 import { DUCKDB, type SqlDialect, TRINO, tableName, textLiteral } from '../sql/dialect.ts';
 import { historyQuery } from '../sql/history-query.ts';
 import type { AthenaQueries } from './athena-queries.ts';
@@ -81,7 +81,13 @@ export class AthenaOfflineStore implements OfflineStore {
       spineHash: hashOfRows(columns),
       rows: spine.rowCount,
       columns: output.map(({ name }) => name),
-      notes: nothingCounted(service, countedSources(service, features), spine.rowCount),
+      notes: [
+        ...missingInputs(
+          service,
+          columns.map(({ name }) => name),
+        ),
+        ...nothingCounted(service, countedViews(service, features), spine.rowCount),
+      ],
       bytesScanned,
     };
   }
@@ -173,12 +179,12 @@ export class AthenaOfflineStore implements OfflineStore {
   }
 }
 
-/** Sources of which some feature has a value that is not its empty one. */
-function countedSources(service: FeatureService, columns: readonly Column[]): ReadonlySet<EventSource> {
+/** Views of which some feature has a value that is not its empty one. */
+function countedViews(service: FeatureService, columns: readonly Column[]): ReadonlySet<WindowedView> {
   const counted = service.features.filter(({ name, emptyValue }) =>
     columns.find((column) => column.name === name)?.cells.some((cell) => cell !== emptyValue),
   );
-  return new Set(counted.map(({ view }) => view.source));
+  return new Set(counted.map(({ view }) => view));
 }
 
 const FEATURE_KINDS = { number: 'double', text: 'text', boolean: 'boolean' } as const;

@@ -79,7 +79,7 @@ export async function columnsOf(
   const columns = wanted.map((child) => ({
     name: child.element.name,
     kind: kindOf(child),
-    ...(child.element.type === 'FLOAT' && { isFloat: true }),
+    ...((child.element.type === 'FLOAT' || child.element.logical_type?.type === 'FLOAT16') && { isFloat: true }),
     cells: Array.from<Cell>({ length: rowCount }).fill(null),
   }));
   const byName = new Map(columns.map((column, index) => [column.name, { ...column, element: wanted[index]?.element }]));

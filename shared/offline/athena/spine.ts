@@ -151,7 +151,7 @@ function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell, giv
     case 'bigint':
       return decodeValue(type, 'whole', cell);
     case 'number':
-      return decodeValue(type, 'double', isFloat && type.kind === 'decimal' ? shortestOfFloat(cell) : cell);
+      return decodeValue(type, isFloat ? 'float' : 'double', cell);
     case 'string':
       if (kind !== 'decimal') return decodeValue(type, 'text', cell);
       return cell.includes('.') ? decodeValue(type, 'decimal', cell) : decodeValue(type, 'whole', BigInt(cell));
@@ -163,13 +163,6 @@ function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell, giv
         ? decodeValue(type, 'date', cell.toISOString().slice(0, 10))
         : decodeValue(type, 'instant', cell.getTime());
   }
-}
-
-/** The double with the fewest digits that is this float: 0.1 for the float nearest to it. */
-function shortestOfFloat(value: number): number {
-  return (
-    [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value
-  );
 }
 
 /**
@@ -186,7 +179,7 @@ function decodedColumn(
   if (column === undefined) return undefined;
   // A column without a value has no type of its own.
   const isWhole = column.kind === 'decimal' && !column.cells.some((cell) => String(cell).includes('.'));
-  const form = isWhole ? 'whole' : FORMS[column.kind];
+  const form = isWhole ? 'whole' : column.isFloat ? 'float' : FORMS[column.kind];
   if (column.given === undefined && !takesForm(type, form) && column.cells.some((cell) => cell !== null)) {
     throw wrongType(name, SQL_TYPES[column.kind], type);
   }

@@ -8,7 +8,7 @@ import type { WindowedView } from '../../definitions/view.ts';
 import { columnsOf } from '../../expressions/index.ts';
 import { LIMITS } from '../../limits.ts';
 import { type HistoricalRequest, type OfflineStore, SPINE, type TrainingSetManifest } from '../offline-store.ts';
-import { nothingCounted } from '../spine-problems.ts';
+import { missingInputs, nothingCounted } from '../spine-problems.ts';
 import { fieldsOf } from '../sweep/event-columns.ts';
 import { ViewSweep } from '../sweep/sweep-view.ts';
 import { isZoneless } from './column-types.ts';
@@ -72,11 +72,11 @@ export class EmbeddedOfflineStore implements OfflineStore {
         this.#options.onProgress?.({ done, total });
       };
       const tables: string[] = [];
-      const counted = new Set<EventSource>();
+      const counted = new Set<WindowedView>();
       for (const [index, scan] of scans.entries()) {
         const swept = await sweepScan({ connection, connect, request, spine, scan, index, onRows });
         tables.push(...swept.tables);
-        if (swept.isCounted) counted.add(scan.source);
+        for (const view of swept.counted) counted.add(view);
       }
       if (request.service.derived.length > 0)
         tables.push(await derive({ connection, connect, service: request.service, spine, tables }));
@@ -93,6 +93,10 @@ export class EmbeddedOfflineStore implements OfflineStore {
         notes: [
           ...zonelessNotes(spine),
           ...futureNotes(spine),
+          ...missingInputs(
+            request.service,
+            spine.columns.map(({ name }) => name),
+          ),
           ...nothingCounted(request.service, counted, spine.rowCount),
         ],
       };
@@ -163,17 +167,17 @@ async function sweepScan(options: {
   readonly scan: Scan;
   readonly index: number;
   readonly onRows: (count: number) => void;
-}): Promise<{ readonly tables: readonly string[]; readonly isCounted: boolean }> {
+}): Promise<{ readonly tables: readonly string[]; readonly counted: ReadonlySet<WindowedView> }> {
   const { connection, request, spine, scan, index } = options;
   const { source, views } = scan;
   const [firstView] = views;
-  if (firstView === undefined) return { tables: [], isCounted: false };
+  if (firstView === undefined) return { tables: [], counted: new Set() };
   const keys = spineKeysOf(firstView, spine.columns);
   const entityTable = `entities_${index}`;
   await numberEntities(connection, entityTable, keys);
   const sweeps = views.map((view, position) => {
     const featureIndexes = (scan.features[position] ?? []).map((feature) => feature.index);
-    return { sweep: new ViewSweep(view, request.mode, featureIndexes), fields: fieldsOf(view, featureIndexes) };
+    return { view, sweep: new ViewSweep(view, request.mode, featureIndexes), fields: fieldsOf(view, featureIndexes) };
   });
   const tables: FeatureTable[] = [];
   for (const [position, features] of scan.features.entries()) {
@@ -200,21 +204,23 @@ async function sweepScan(options: {
   const rows = new SpineReader(streamChunks(await options.connect(), rowsSql), {
     namesDecided: decidedId !== undefined,
   });
-  let isCounted = false;
+  const counted = new Set<WindowedView>();
   for (let entity = await rows.next(); entity !== undefined; entity = await rows.next()) {
     const columns = await events.read(entity.code);
-    for (const [position, { sweep }] of sweeps.entries()) {
+    for (const [position, { view, sweep }] of sweeps.entries()) {
       const table = tables[position];
       const features = scan.features[position] ?? [];
       sweep.sweep(columns, entity.rows, (row, values) => {
-        isCounted ||= values.some((value, index) => value !== features[index]?.emptyValue);
+        if (!counted.has(view) && values.some((value, index) => value !== features[index]?.emptyValue)) {
+          counted.add(view);
+        }
         table?.append(entity.rowIds[row] ?? 0, values);
       });
     }
     options.onRows(entity.rows.length);
   }
   for (const table of tables) table.close();
-  return { tables: tables.map(({ name }) => name), isCounted };
+  return { tables: tables.map(({ name }) => name), counted };
 }
 
 async function numberEntities(connection: DuckDBConnection, table: string, keys: readonly string[]): Promise<void> {

@@ -4,7 +4,7 @@ import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { reasonOfLibrary } from '../library-reason.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
-import { type FileColumn, readColumn } from './column-types.ts';
+import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
 import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
 
@@ -71,7 +71,8 @@ export async function typedHistory(
         'import it with an arrival, or ask for the mode event-time',
     );
   }
-  const read = [...names].map((name) => ({ name, ...historyColumn(source, columns, name) }));
+  const read = [];
+  for (const name of names) read.push({ name, ...(await historyColumn(connection, { source, path, columns }, name)) });
   await refuseUnreadable(connection, subject, path, read);
   const selected = read.map(({ name, value }) => `${value} AS ${quoted(name)}`);
   if (!isArrivalKnown) {
@@ -91,20 +92,42 @@ async function columnsOf(connection: DuckDBConnection, subject: string, path: st
 
 const ARRIVAL: FieldType = { kind: 'timestamp' };
 
-function historyColumn(source: EventSource, columns: readonly FileColumn[], name: string) {
+async function historyColumn(
+  connection: DuckDBConnection,
+  {
+    source,
+    path,
+    columns,
+  }: { readonly source: EventSource; readonly path: string; readonly columns: readonly FileColumn[] },
+  name: string,
+) {
   const field = name === ARRIVED_AT ? { type: ARRIVAL, optional: false } : source.fields[name];
   if (field === undefined) throw new HistoryError(`source ${source.name} has no field "${name}"`);
   const column = columns.find((one) => one.name === name);
   if (column === undefined) {
-    if (field.optional) return { value: `CAST(NULL AS ${readTypeOf(field.type)})`, isRefused: undefined, refusal: '' };
+    const wireName = source.fieldList.find((one) => one.name === name)?.wireName ?? name;
+    if (columns.some((one) => one.name === wireName)) {
+      throw new HistoryError(
+        `the history of ${source.name} has "${wireName}", as producers say it, for "${name}"; rename the column, or import the files`,
+      );
+    }
+    if (field.optional) return nothing(field.type);
     const known = columns.map((one) => one.name).join(', ');
     throw new HistoryError(`the history of ${source.name} has no column "${name}"; it has ${known}`);
   }
   const read = readColumn(field.type, column);
   if (read !== undefined) return read;
+  // Of a column without values its type says nothing.
+  const [[count] = []] = await queryRows(connection, `SELECT count(${column.sql}) FROM ${parquetFiles(path)} h`);
+  if (Number(count) === 0) return nothing(field.type);
   throw new HistoryError(
     `column "${name}" of the history of ${source.name} is ${column.type}; it must be ${expectedOf(field.type)}`,
   );
+}
+
+/** A column without values. */
+function nothing(type: FieldType): ReadColumn {
+  return { value: `CAST(NULL AS ${readTypeOf(type)})`, isRefused: undefined, refusal: 'NULL' };
 }
 
 /** What `readColumn` makes of a kind. */

@@ -92,6 +92,7 @@ function ownName(index: number): string {
 }
 
 function refuseFeatureNames(columns: readonly FileColumn[], service: FeatureService): void {
+  if (columns.some(({ name }) => name === '')) throw new SpineError('a column of the spine has no name; name it');
   const names = new Set(columns.map(({ name }) => name.toLowerCase()));
   const twice = [...service.features, ...service.derived].find(({ name }) => names.has(name));
   if (twice) throw namedLikeFeature(twice.name, service);
@@ -110,10 +111,16 @@ export async function checkedColumn(
 ): Promise<string | undefined> {
   const column = columns.find((one) => one.name === name);
   if (column === undefined) return undefined;
-  const read = readColumn(type, column);
+  const read = readColumn(type, column) ?? (await nothingIn(connection, column));
   if (read === undefined) throw wrongType(name, column.type, type);
   await refuseRows(connection, column, read, presence);
   return read.value;
+}
+
+/** A column without values, of which its type says nothing; `undefined` for one that has some. */
+async function nothingIn(connection: DuckDBConnection, { sql }: FileColumn): Promise<ReadColumn | undefined> {
+  const [[count] = []] = await queryRows(connection, `SELECT count(${sql}) FROM ${SPINE_TABLE} s`);
+  return Number(count) > 0 ? undefined : { value: 'NULL', isRefused: undefined, refusal: 'NULL' };
 }
 
 async function refuseRows(

@@ -6,7 +6,7 @@ describe('what a library says of a file', () => {
     [
       'DuckDB',
       new Error("Invalid Input Error: No magic bytes found at end of file 'x.parquet'\nand more"),
-      "No magic bytes found at end of file 'x.parquet'; write it again, or copy it again",
+      "it is no Parquet; write it with pandas' to_parquet(), say",
     ],
     [
       'DuckDB, of a text',
