@@ -115,7 +115,7 @@ export function decodeAs(type: FieldType, form: Form, value: unknown, reading: R
         reading,
       );
     case 'number':
-      return decodeValue(type, form === 'instant' ? form : 'double', value, reading);
+      return decodeValue(type, form === 'instant' || form === 'float' ? form : 'double', value, reading);
     case 'bigint':
       return decodeValue(type, 'whole', value, reading);
     case 'boolean':

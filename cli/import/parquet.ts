@@ -150,9 +150,7 @@ function carrierOf(type: string, wanted: WantedColumn, offsetMinutes = 0): Carri
   if (/^DECIMAL\(\d+,0\)$/.test(type)) return { form: 'whole', sql: `${column}::HUGEINT` };
   if (type.startsWith('DECIMAL')) return { form: 'decimal', sql: `${column}::VARCHAR` };
   if (type === 'DOUBLE') return { form: 'double', sql: column };
-  // The decimal that a float is written as is the one that was meant; as a double it has other digits.
-  if (type === 'FLOAT')
-    return { form: 'double', sql: isDecimal(wanted) ? `${column}::VARCHAR::DOUBLE` : `${column}::DOUBLE` };
+  if (type === 'FLOAT') return { form: 'float', sql: `${column}::DOUBLE` };
   if (type === 'TIMESTAMP WITH TIME ZONE') return { form: 'instant', sql: millis(column) };
   if (/^TIMESTAMP(_S|_MS|_NS)?$/.test(type)) return local;
   if (type === 'DATE') return isInstant(wanted) ? local : { form: 'date', sql: `${column}::VARCHAR` };
@@ -160,7 +158,6 @@ function carrierOf(type: string, wanted: WantedColumn, offsetMinutes = 0): Carri
   return type === 'BOOLEAN' ? { form: 'boolean', sql: column } : undefined;
 }
 
-const isDecimal = ({ type }: WantedColumn) => type.kind === 'decimal';
 const isInstant = ({ type }: WantedColumn) => type.kind === 'timestamp';
 
 function offsetText(minutes = 0): string {

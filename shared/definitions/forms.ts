@@ -25,8 +25,10 @@ interface FormValues {
   readonly whole: bigint;
   /** A column of decimals with digits after the point: their text. */
   readonly decimal: string;
-  /** A column of floating-point numbers. */
+  /** A column of floating-point numbers of 64 bits. */
   readonly double: number;
+  /** The same of 32 bits: the double that is equal. */
+  readonly float: number;
   readonly boolean: boolean;
   /** A column of dates: `2026-01-31`. */
   readonly date: string;
@@ -98,6 +100,7 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
   whole: 'a whole number',
   decimal: 'a decimal',
   double: 'a floating-point number',
+  float: 'a floating-point number',
   boolean: 'true or false',
   date: 'a date',
   instant: 'a timestamp',
@@ -173,6 +176,10 @@ function bounded(value: number): Decoded {
   return refused(`a whole number of at most ${LARGEST} in size`, 'a larger one', 'declare longer ids as identifier()');
 }
 
+function wholeOfDouble(value: number): Decoded {
+  return Number.isInteger(value) ? bounded(value) : FRACTION;
+}
+
 function wholeOfNumber(value: number | RawJson): Decoded {
   return Number.isSafeInteger(value) ? Number(value) + 0 : wholeOf(sourceOf(value));
 }
@@ -221,6 +228,14 @@ function decimalOfNumber(value: number | RawJson, type: FieldType): Decoded {
     if (Math.round(value * unit) / unit === value) return value + 0;
   }
   return decimalOf(sourceOf(value), type);
+}
+
+/** The double that a float was meant to be: itself where it is whole, else that of its shortest text, 0.1. */
+function doubleOfFloat(value: number): number {
+  if (Number.isInteger(value)) return value;
+  return (
+    [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value
+  );
 }
 
 const MAGNITUDE = { least: 1e-120, most: 1e120 };
@@ -283,6 +298,12 @@ function instantOfWhole(value: bigint): Decoded {
   return isSeconds
     ? refused('an instant in milliseconds, microseconds or nanoseconds since 1970', 'seconds', 'multiply by 1,000')
     : outOfRange();
+}
+
+function instantOfDouble(value: number): Decoded {
+  return Number.isSafeInteger(value)
+    ? instantOfWhole(BigInt(value))
+    : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps');
 }
 
 const outOfRange = () =>
@@ -445,7 +466,8 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       number: wholeOfNumber,
       whole: (value) => bounded(Number(value)),
       decimal: wholeOf,
-      double: unlessMissing((value) => (Number.isInteger(value) ? bounded(value) : FRACTION)),
+      double: unlessMissing(wholeOfDouble),
+      float: unlessMissing(wholeOfDouble),
       text: wholeOf,
       cell: unlessAbsent(wholeOf),
     },
@@ -460,6 +482,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value, type) => decimalOf(String(value), type),
       decimal: decimalOf,
       double: unlessMissing(decimalOfNumber),
+      float: unlessMissing((value, type) => decimalOfNumber(doubleOfFloat(value), type)),
       text: trimmed(decimalOf),
       cell: unlessAbsent(trimmed(decimalOf)),
     },
@@ -474,6 +497,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value) => doubleWithin(Number(value)),
       decimal: doubleOfText,
       double: unlessMissing(doubleWithin),
+      float: unlessMissing(doubleWithin),
       text: trimmed(doubleOfText),
       cell: unlessAbsent(trimmed(doubleOfText)),
     },
@@ -490,11 +514,8 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       number: instantOfNumber,
       whole: instantOfWhole,
       decimal: instantOfDigits,
-      double: unlessMissing((value) =>
-        Number.isSafeInteger(value)
-          ? instantOfWhole(BigInt(value))
-          : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps'),
-      ),
+      double: unlessMissing(instantOfDouble),
+      float: unlessMissing(instantOfDouble),
       text: trimmed(instantOfText),
       cell: unlessAbsent(trimmed(instantOfText)),
       date: (value, type) => instantOfText(`${value}T00:00Z`, type, {}),

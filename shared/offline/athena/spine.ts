@@ -134,7 +134,7 @@ function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell, giv
     case 'bigint':
       return decodeValue(type, 'whole', cell);
     case 'number':
-      return decodeValue(type, 'double', isFloat && type.kind === 'decimal' ? shortestOfFloat(cell) : cell);
+      return decodeValue(type, isFloat ? 'float' : 'double', cell);
     case 'string':
       if (kind !== 'decimal') return decodeValue(type, 'text', cell);
       return cell.includes('.') ? decodeValue(type, 'decimal', cell) : decodeValue(type, 'whole', BigInt(cell));
@@ -146,13 +146,6 @@ function decodedCell(type: FieldType, { kind, isFloat }: Column, cell: Cell, giv
         ? decodeValue(type, 'date', cell.toISOString().slice(0, 10))
         : decodeValue(type, 'instant', cell.getTime());
   }
-}
-
-/** The double with the fewest digits that is this float: 0.1 for the float nearest to it. */
-function shortestOfFloat(value: number): number {
-  return (
-    [6, 7, 8].map((digits) => Number(value.toPrecision(digits))).find((short) => Math.fround(short) === value) ?? value
-  );
 }
 
 /**

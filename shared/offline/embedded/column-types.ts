@@ -48,7 +48,8 @@ export function formOfColumn(type: string): Form | undefined {
   if (WHOLE.test(type)) return 'whole';
   const decimal = DECIMAL.exec(type);
   if (decimal) return decimal[2] === '0' ? 'whole' : 'decimal';
-  if (type === 'FLOAT' || type === 'DOUBLE') return 'double';
+  if (type === 'DOUBLE') return 'double';
+  if (type === 'FLOAT') return 'float';
   if (type === 'BOOLEAN') return 'boolean';
   if (type === 'DATE') return 'date';
   if (type.startsWith('TIMESTAMP')) return 'instant';
@@ -65,11 +66,14 @@ export function readColumn(type: FieldType, column: FileColumn): ReadColumn | un
   const form = formOfColumn(column.type);
   if (form === undefined || !takesForm(type, form)) return undefined;
   const { sql } = column;
-  // An infinity has no milliseconds.
-  const text = form === 'instant' ? `coalesce(CAST(epoch_ms(${sql}) AS VARCHAR), 'NaN')` : `CAST(${sql} AS VARCHAR)`;
+  // An infinity has no milliseconds, and of a float DuckDB prints too few digits.
+  const text =
+    form === 'instant'
+      ? `coalesce(CAST(epoch_ms(${sql}) AS VARCHAR), 'NaN')`
+      : `CAST(${form === 'float' ? `CAST(${sql} AS DOUBLE)` : sql} AS VARCHAR)`;
   const asked = `${text}, '${form}', ${textLiteral(JSON.stringify(type))}`;
   const value = valueSql(type, form, column, asked);
-  const isNumber = form === 'double' ? ` AND NOT isnan(${sql})` : '';
+  const isNumber = form === 'double' || form === 'float' ? ` AND NOT isnan(${sql})` : '';
   return {
     value,
     // A text is a text.
@@ -101,7 +105,7 @@ function valueSql(type: FieldType, form: Form, column: FileColumn, asked: string
     }
     case 'double':
       if (BIG.test(column.type)) return `CAST(${sql} AS DOUBLE)`;
-      if (form !== 'double') return `${DECODED_NUMBER}(${asked})`;
+      if (form !== 'double' && form !== 'float') return `${DECODED_NUMBER}(${asked})`;
       return `CASE WHEN ${sql} = 0 OR abs(${sql}) BETWEEN 1E-120 AND 1E120 THEN CAST(${sql} AS DOUBLE) + 0E0 END`;
     case 'timestamp':
       return instantSql(form, column, asked);
@@ -170,6 +174,7 @@ function decodedText(type: FieldType, form: Form, text: string, reading: Reading
     case 'whole':
       return decodeValue(type, form, BigInt(text), reading);
     case 'double':
+    case 'float':
       return decodeValue(type, form, Number(text.replace('inf', 'Infinity')), reading);
     case 'instant':
       return decodeValue(type, form, Number(text), reading);
