@@ -106,6 +106,12 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   const fields = Object.fromEntries(
     Object.entries(options.schema.shape).map(([name, schema]) => {
       checkName(`${subject}: field`, name);
+      if (name in {}) {
+        throw new DefinitionError(
+          subject,
+          `every object of JavaScript has "${name}", so an event cannot lack it; rename the field`,
+        );
+      }
       return [name, fieldOf(subject, name, schema)];
     }),
   );
