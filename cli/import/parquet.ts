@@ -1,6 +1,7 @@
 /** Parquet: each needed column is selected in the form of its type, and nothing becomes text on the way. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { expectedOf, type Form, takesForm } from '../../shared/definitions/forms.ts';
+import { isFloating } from '../../shared/offline/embedded/column-types.ts';
 import { describeColumns, literalGlob, queryRows, quoted, streamChunks } from '../../shared/offline/embedded/duckdb.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
@@ -44,7 +45,7 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
       const carrier = carrierOf(type, column, reading.offsetMinutes);
       if (carrier === undefined || !takesForm(column.type, carrier.form)) {
         // Of a column without values its type says nothing.
-        if (await hasValues(connection, path, column.column)) throw refusedType(name, column, type);
+        if (await hasValues(connection, path, { column: column.column, type })) throw refusedType(name, column, type);
         continue;
       }
       carriers.set(column, carrier);
@@ -132,8 +133,18 @@ async function requireExactColumns(
   }
 }
 
-async function hasValues(connection: DuckDBConnection, path: string[], column: string): Promise<boolean> {
-  const [[count] = []] = await queryRows(connection, `SELECT count(${quoted(column)}) FROM ${RELATION}`, path);
+async function hasValues(
+  connection: DuckDBConnection,
+  path: string[],
+  { column, type }: { readonly column: string; readonly type: string },
+): Promise<boolean> {
+  const sql = quoted(column);
+  const isValue = isFloating(type) ? `NOT isnan(${sql})` : `${sql} IS NOT NULL`;
+  const [[count] = []] = await queryRows(
+    connection,
+    `SELECT count(*) FILTER (WHERE ${isValue}) FROM ${RELATION}`,
+    path,
+  );
   return Number(count) > 0;
 }
 

@@ -1,9 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { FieldType, FieldValue } from '../../definitions/fields.ts';
+import { type FieldType, type FieldValue, fieldNamed } from '../../definitions/fields.ts';
 import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
-import { type FileColumn, readColumn } from './column-types.ts';
+import { type FileColumn, isFloating, readColumn } from './column-types.ts';
 import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
 import { firstLine } from './spine.ts';
@@ -71,7 +71,9 @@ export async function typedHistory(
         'import it with an arrival, or ask for the mode event-time',
     );
   }
-  const read = [...names].map((name) => ({ name, ...historyColumn(source, columns, name) }));
+  const unused = await columnsWithoutValues(connection, source, path, columns);
+  const known = columns.filter(({ name }) => !unused.has(name));
+  const read = [...names].map((name) => ({ name, ...historyColumn(source, known, name) }));
   await refuseUnreadable(connection, subject, path, read);
   const selected = read.map(({ name, value }) => `${value} AS ${quoted(name)}`);
   if (!isArrivalKnown) {
@@ -90,6 +92,25 @@ async function columnsOf(connection: DuckDBConnection, subject: string, path: st
 }
 
 const ARRIVAL: FieldType = { kind: 'timestamp' };
+
+/** Optional fields whose columns have a type that they do not take, and no value: the type of such a column says nothing. */
+async function columnsWithoutValues(
+  connection: DuckDBConnection,
+  source: EventSource,
+  path: string,
+  columns: readonly FileColumn[],
+): Promise<Set<string>> {
+  const doubtful = columns.filter((column) => {
+    const field = fieldNamed(source.fields, column.name);
+    return field?.optional && readColumn(field.type, column) === undefined;
+  });
+  if (doubtful.length === 0) return new Set();
+  const counts = doubtful.map(({ sql, type }) =>
+    isFloating(type) ? `count(*) FILTER (WHERE NOT isnan(${sql}))` : `count(${sql})`,
+  );
+  const [row = []] = await queryRows(connection, `SELECT ${counts.join(', ')} FROM ${parquetFiles(path)} h`);
+  return new Set(doubtful.filter((_, index) => Number(row[index]) === 0).map(({ name }) => name));
+}
 
 function historyColumn(source: EventSource, columns: readonly FileColumn[], name: string) {
   const field = name === ARRIVED_AT ? { type: ARRIVAL, optional: false } : source.fields[name];

@@ -304,6 +304,8 @@ describe('Parquet', () => {
       `${BASE}, 3::FLOAT AS units, 83776488::DOUBLE::FLOAT AS amount`,
       row({ amount: '83776488.00', units: '3' }),
     ],
+    ['a text that begins as a file does', `${BASE}, chr(65279) || 'x' AS note`, row({ note: '\ufeffx' })],
+    ['a type without values', `${BASE}, 'nan'::DOUBLE AS note, NULL::DATE AS chip`, row()],
     ['NaN', `${BASE}, 'nan'::FLOAT AS amount, 'nan'::DOUBLE AS ratio`, row()],
     ['flags', `${BASE}, 1::TINYINT AS chip`, row({ chip: true })],
     [
