@@ -178,6 +178,10 @@ function bounded(value: number): Decoded {
   return refused(`a whole number of at most ${LARGEST} in size`, 'a larger one', 'declare longer ids as identifier()');
 }
 
+function wholeOfDouble(value: number): Decoded {
+  return Number.isInteger(value) ? bounded(value) : FRACTION;
+}
+
 function wholeOfNumber(value: number | RawJson): Decoded {
   return Number.isSafeInteger(value) ? Number(value) + 0 : wholeOf(sourceOf(value));
 }
@@ -315,6 +319,12 @@ const SECONDS = refused(
 
 function isSeconds(value: number): boolean {
   return value >= EARLIEST / 1_000 && value <= LATEST / 1_000;
+}
+
+function instantOfDouble(value: number): Decoded {
+  return Number.isSafeInteger(value)
+    ? instantOfWhole(BigInt(value))
+    : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps');
 }
 
 const outOfRange = () =>

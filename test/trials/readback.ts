@@ -47,7 +47,6 @@ interface WrittenFile {
 interface Answer {
   readonly library: string;
   readonly format: 'parquet' | 'csv';
-  readonly retries: readonly string[];
   readonly events: WrittenFile;
   readonly spine: WrittenFile;
 }
@@ -118,8 +117,13 @@ function allowedPlan(random: Random): Plan {
   }
 }
 
+/** @throws PythonUnavailableError */
+export function readbackPython(): Promise<string> {
+  return preparePython(join(LOCAL_DIRECTORY, 'readback-python'), join(OWN_FILES, 'requirements.txt'));
+}
+
 async function writtenByLibraries(cases: readonly Case[]): Promise<Answer[]> {
-  const python = await preparePython(join(LOCAL_DIRECTORY, 'readback-python'), join(OWN_FILES, 'requirements.txt'));
+  const python = await readbackPython();
   const lines = cases.map(({ seed, folder, tables, columns }) => {
     const events = tables.events.map((column) => ({ ...column, name: columns.get(column.name) ?? column.name }));
     return JSON.stringify({ seed, folder, events, spine: tables.spine });
@@ -489,22 +493,13 @@ export const readback: Trial = {
       for (const [index, one] of cases.entries()) {
         const answer = answers[index];
         if (answer === undefined) throw new Error(`no library answered for seed ${one.seed}`);
-        if (process.env.READBACK_RETRIES)
-          for (const retry of answer.retries)
-            console.log(`seed ${one.seed} ${answer.library} ${answer.format}: ${retry}`);
-        if (process.env.READBACK_KEEP)
-          await writeFile(
-            join(one.folder, 'case.json'),
-            JSON.stringify({ ...one, columns: [...one.columns], answer }, null, 1),
-          );
         const before = figures.disagreements.length;
         await new Checking(one, answer, figures).run();
         for (const line of figures.disagreements.slice(before)) console.log(line);
         if ((index + 1) % PROGRESS_EVERY === 0) console.log(`${index + 1} of ${trials} declarations`);
       }
     } finally {
-      if (process.env.READBACK_KEEP) console.log(folder);
-      else await rm(folder, { recursive: true });
+      await rm(folder, { recursive: true });
     }
     const { files, rows, values, refused, disagreements } = figures;
     return {

@@ -56,6 +56,11 @@ export function formOfColumn(type: string): Form | undefined {
   return /^(?:VARCHAR|UUID|ENUM\(.*)$/s.test(type) ? 'text' : undefined;
 }
 
+/** Whether a column may have NaN, which is how libraries for tables write that a number is missing. */
+export function isFloating(type: string): boolean {
+  return type === 'DOUBLE' || type === 'FLOAT';
+}
+
 /** Whether a column of instants does not say of which zone they are; they are UTC then. */
 export function isZoneless(type: string): boolean {
   return type === 'DATE' || (type.startsWith('TIMESTAMP') && !type.endsWith('WITH TIME ZONE'));

@@ -2,10 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { textDecoder } from '@duckdb/node-api/lib/vectors/dataAccessors.js';
 import { FILE_OFFSET_FIX, type Reading } from '../../definitions/forms.ts';
 import { UnusableColumnsError } from '../library-reason.ts';
 import { textLiteral } from '../sql/dialect.ts';
 import { type FileColumn, registerDecoder } from './column-types.ts';
+
+/** The library takes U+FEFF at the beginning of a text for the mark of a file, and drops it: another text would come out. */
+const exactDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+textDecoder.decode = exactDecoder.decode.bind(exactDecoder);
 
 export interface DuckDbOptions {
   /** What DuckDB may hold in memory; the rest of a sort goes to the temporary directory. Default `512MB`. */

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { FieldType, FieldValue } from '../../definitions/fields.ts';
+import { type FieldType, type FieldValue, fieldNamed } from '../../definitions/fields.ts';
 import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { reasonOfLibrary } from '../library-reason.ts';

@@ -83,7 +83,8 @@ export function meaningOf(
     case 'integer':
       return integerOf(isFloat ? value[1] : text, form);
     case 'decimal':
-      return decimalOf(text.trim(), field);
+      // A float that is whole is meant; of others the shortest text is.
+      return decimalOf(isFloat && Number.isInteger(Number(value[1])) ? value[1] : text.trim(), field);
     case 'double':
       return doubleOf(isFloat ? value[1] : text.trim());
     case 'timestamp':

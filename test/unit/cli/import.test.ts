@@ -299,6 +299,13 @@ describe('Parquet', () => {
       `${BASE}, 0.1::FLOAT AS amount, 1e-5::DOUBLE AS ratio, 3::DOUBLE AS units`,
       row({ amount: '0.10', ratio: 1e-5, units: '3' }),
     ],
+    [
+      'a large float',
+      `${BASE}, 3::FLOAT AS units, 83776488::DOUBLE::FLOAT AS amount`,
+      row({ amount: '83776488.00', units: '3' }),
+    ],
+    ['a text that begins as a file does', `${BASE}, chr(65279) || 'x' AS note`, row({ note: '\ufeffx' })],
+    ['a type without values', `${BASE}, 'nan'::DOUBLE AS note, NULL::DATE AS chip`, row()],
     ['NaN', `${BASE}, 'nan'::FLOAT AS amount, 'nan'::DOUBLE AS ratio`, row()],
     ['flags', `${BASE}, 1::TINYINT AS chip`, row({ chip: true })],
     [

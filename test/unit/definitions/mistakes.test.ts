@@ -156,6 +156,11 @@ describe('mistakes in a source', () => {
       'source logins: field "country" has a type that features cannot use',
     ],
     [
+      'a field that every object has',
+      { schema: z.strictObject({ ...fields, constructor: z.string().optional() }) },
+      'source logins: every object of JavaScript has "constructor", so an event cannot lack it; rename the field',
+    ],
+    [
       'an optional event id',
       { schema: z.strictObject({ ...fields, login_id: identifier().optional() }) },
       'source logins: eventId "login_id" must not be optional',
