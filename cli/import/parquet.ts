@@ -1,13 +1,17 @@
 /** Parquet: each needed column is selected in the form of its type, and nothing becomes text on the way. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { expectedOf, type Form, takesForm } from '../../shared/definitions/forms.ts';
-import { type FileColumn, formOfColumn, isZoneless } from '../../shared/offline/embedded/column-types.ts';
+import {
+  countOfValues,
+  type FileColumn,
+  formOfColumn,
+  isZoneless,
+} from '../../shared/offline/embedded/column-types.ts';
 import {
   literalGlob,
   PARQUET_FILES,
   parquetColumns,
   queryRows,
-  quoted,
   streamChunks,
 } from '../../shared/offline/embedded/duckdb.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
@@ -41,10 +45,11 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
     const notes: string[] = [];
     for (const wanted of arrival === undefined ? fields : [...fields, arrival]) {
       const column = columns.find((one) => one.name === wanted.column);
-      const form = column && formOfColumn(column.type);
-      if (column === undefined || form === undefined || !takesForm(wanted.type, form)) {
+      if (column === undefined) continue;
+      const form = formOfColumn(column.type);
+      if (form === undefined || !takesForm(wanted.type, form)) {
         // Of a column without values its type says nothing.
-        if (await hasValues(connection, path, wanted.column)) throw refusedType(name, wanted, column?.type ?? '');
+        if (await hasValues(connection, path, column)) throw refusedType(name, wanted, column.type);
         continue;
       }
       carriers.set(wanted, { form, sql: carrierSql(form, column) });
@@ -105,8 +110,8 @@ async function opened(
   };
 }
 
-async function hasValues(connection: DuckDBConnection, path: string, column: string): Promise<boolean> {
-  const [[count] = []] = await queryRows(connection, `SELECT count(${quoted(column)}) FROM ${PARQUET_FILES}`, [path]);
+async function hasValues(connection: DuckDBConnection, path: string, column: FileColumn): Promise<boolean> {
+  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${PARQUET_FILES} f`, [path]);
   return Number(count) > 0;
 }
 
@@ -121,15 +126,10 @@ function carrierSql(form: Form, { type, sql }: FileColumn): string {
       return `CASE WHEN ${sql} IS NOT NULL THEN coalesce(epoch_ms(${sql})::DOUBLE, 'infinity'::DOUBLE) END`;
     case 'boolean':
       return sql;
-    case 'text':
-      return wholeText(`${sql}::VARCHAR`);
     default:
       return `${sql}::VARCHAR`;
   }
 }
-
-/** The reader of results takes one byte order mark off the beginning of a text; a text is never changed, so it has another one. */
-const wholeText = (sql: string) => `CASE WHEN starts_with(${sql}, chr(65279)) THEN chr(65279) ELSE '' END || ${sql}`;
 
 function refusedType(file: string, { column, type }: WantedColumn, got: string): UserError {
   const fix =

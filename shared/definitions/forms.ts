@@ -178,10 +178,6 @@ function bounded(value: number): Decoded {
   return refused(`a whole number of at most ${LARGEST} in size`, 'a larger one', 'declare longer ids as identifier()');
 }
 
-function wholeOfDouble(value: number): Decoded {
-  return Number.isInteger(value) ? bounded(value) : FRACTION;
-}
-
 function wholeOfNumber(value: number | RawJson): Decoded {
   return Number.isSafeInteger(value) ? Number(value) + 0 : wholeOf(sourceOf(value));
 }
@@ -242,6 +238,7 @@ const ROUNDED_FLOAT = refused(
 
 /** The double with the fewest digits that is this float of 32 bits: 0.1 for the one nearest to it. */
 function shortestOfFloat(value: number): number {
+  if (Number.isInteger(value)) return value;
   const shorter = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
   return shorter.find((short) => Math.fround(short) === value) ?? value;
 }
@@ -319,12 +316,6 @@ const SECONDS = refused(
 
 function isSeconds(value: number): boolean {
   return value >= EARLIEST / 1_000 && value <= LATEST / 1_000;
-}
-
-function instantOfDouble(value: number): Decoded {
-  return Number.isSafeInteger(value)
-    ? instantOfWhole(BigInt(value))
-    : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps');
 }
 
 const outOfRange = () =>

@@ -110,7 +110,8 @@ export function eventSource<Schema extends z.ZodObject>(options: {
   const fields = Object.fromEntries(
     Object.entries(options.schema.shape).map(([name, schema]) => {
       checkName(`${subject}: field`, name);
-      if (name in {}) throw new DefinitionError(subject, `field "${name}" has the name of what every object has by birth; rename it`);
+      if (name in {})
+        throw new DefinitionError(subject, `field "${name}" has the name of what every object has by birth; rename it`);
       return [name, fieldOf(subject, name, schema)];
     }),
   );

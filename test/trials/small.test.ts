@@ -4,6 +4,7 @@ import { configuration } from './configuration.ts';
 import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
 import { fuzz } from './fuzz.ts';
+import { readback, readbackPython } from './readback.ts';
 import { spike } from './spike.ts';
 
 const skips = await preparedReadback();

@@ -56,9 +56,9 @@ export function formOfColumn(type: string): Form | undefined {
   return /^(?:VARCHAR|UUID|ENUM\(.*)$/s.test(type) ? 'text' : undefined;
 }
 
-/** Whether a column may have NaN, which is how libraries for tables write that a number is missing. */
-export function isFloating(type: string): boolean {
-  return type === 'DOUBLE' || type === 'FLOAT';
+/** SQL of how many values a column has. NaN is how libraries for tables write that a number is missing. */
+export function countOfValues({ type, sql }: FileColumn): string {
+  return type === 'DOUBLE' || type === 'FLOAT' ? `count(*) FILTER (WHERE NOT isnan(${sql}))` : `count(${sql})`;
 }
 
 /** Whether a column of instants does not say of which zone they are; they are UTC then. */

@@ -1,10 +1,10 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { type FieldType, type FieldValue, fieldNamed } from '../../definitions/fields.ts';
+import type { FieldType, FieldValue } from '../../definitions/fields.ts';
 import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { reasonOfLibrary } from '../library-reason.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
-import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
+import { countOfValues, type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
 import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
 
@@ -118,7 +118,7 @@ async function historyColumn(
   const read = readColumn(field.type, column);
   if (read !== undefined) return read;
   // Of a column without values its type says nothing.
-  const [[count] = []] = await queryRows(connection, `SELECT count(${column.sql}) FROM ${parquetFiles(path)} h`);
+  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${parquetFiles(path)} h`);
   if (Number(count) === 0) return nothing(field.type);
   throw new HistoryError(
     `column "${name}" of the history of ${source.name} is ${column.type}; it must be ${expectedOf(field.type)}`,

@@ -17,7 +17,7 @@ import {
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
-import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
+import { countOfValues, type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
 import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 
 /**
@@ -118,8 +118,8 @@ export async function checkedColumn(
 }
 
 /** A column without values, of which its type says nothing; `undefined` for one that has some. */
-async function nothingIn(connection: DuckDBConnection, { sql }: FileColumn): Promise<ReadColumn | undefined> {
-  const [[count] = []] = await queryRows(connection, `SELECT count(${sql}) FROM ${SPINE_TABLE} s`);
+async function nothingIn(connection: DuckDBConnection, column: FileColumn): Promise<ReadColumn | undefined> {
+  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${SPINE_TABLE} s`);
   return Number(count) > 0 ? undefined : { value: 'NULL', isRefused: undefined, refusal: 'NULL' };
 }
 

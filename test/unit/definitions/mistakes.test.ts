@@ -158,7 +158,7 @@ describe('mistakes in a source', () => {
     [
       'a field that every object has',
       { schema: z.strictObject({ ...fields, constructor: z.string().optional() }) },
-      'source logins: every object of JavaScript has "constructor", so an event cannot lack it; rename the field',
+      'source logins: field "constructor" has the name of what every object has by birth; rename it',
     ],
     [
       'an optional event id',
