@@ -29,6 +29,8 @@ export function openText(options: FileOptions): TextFile {
   const file = createReadStream(options.path, { highWaterMark: 1 << 19 });
   const isCompressed = /\.gz$/i.test(options.path);
   const bytes = isCompressed ? pipeline(file, createGunzip({ chunkSize: 1 << 19 }), () => {}) : file;
+  // Whoever reads is told of errors, also of those before he began; without a listener they would end the process.
+  bytes.on('error', () => {});
   return { blocks: blocksOf(utf8Of(bytes, options)), done: () => Math.min(1, file.bytesRead / Math.max(1, size)) };
 }
 

@@ -17,6 +17,8 @@ const familiesOf = async (): Promise<{ readonly family: Family; readonly share: 
 
 /** No input takes as long, however slow the machine; what does has no end. */
 const LONGEST_MILLIS = 30_000;
+/** Of the whole process, three times what 100,000 inputs leave behind. */
+const MEGABYTES_MAX = 1_500;
 const PRINTED_MAX = 20;
 const SHRINKS_MAX = 300;
 
@@ -70,6 +72,7 @@ export const fuzz: Trial = {
     const rejections: unknown[] = [];
     const onRejection = (error: unknown) => rejections.push(error);
     process.on('unhandledRejection', onRejection);
+    process.on('uncaughtException', onRejection);
     const byFamily: Record<string, number> = {};
     let [accepted, refused, violations] = [0, 0, 0];
     const complain = (line: string) => {
@@ -99,11 +102,13 @@ export const fuzz: Trial = {
       await new Promise((resolve) => setImmediate(resolve));
     } finally {
       process.off('unhandledRejection', onRejection);
+      process.off('uncaughtException', onRejection);
       for (const { family } of families) await family.close?.();
     }
-    for (const rejection of rejections) complain(`a rejection was not handled: ${String(rejection)}`);
+    for (const rejection of rejections) complain(`an error was nobody's: ${String(rejection)}`);
     if ('polluted' in {} || Object.keys(Object.prototype).length > 0)
       complain('the prototype of all objects was changed');
+    if (memoryMegabytes() > MEGABYTES_MAX) complain(`the process has ${memoryMegabytes()} MB`);
     return {
       ok: violations === 0,
       json: { seed, inputs: trials, byFamily, accepted, refused, violations, megabytes: memoryMegabytes() },
