@@ -2,7 +2,7 @@
 
 import type { FieldType } from '../../shared/definitions/fields.ts';
 import { type Decoded, decodeValue, type Form, type Reading } from '../../shared/definitions/forms.ts';
-import type { EventSource } from '../../shared/definitions/source.ts';
+import type { EventSource, SourceField } from '../../shared/definitions/source.ts';
 import { reasonOfLibrary } from '../../shared/offline/library-reason.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
@@ -78,16 +78,39 @@ export interface WantedColumns {
 /** What arrivals are. */
 export const INSTANT: FieldType = { kind: 'timestamp' };
 
+/**
+ * The one column or key that a field is read from: what is mapped, else the name that producers give it, else that of its
+ * declaration, unless that is what producers call another field.
+ * @param has whether the file has a column or key of that name.
+ * @throws UserError where two would do.
+ */
+export function columnOf(
+  { name: file, source, columns }: FileOptions,
+  { name, wireName }: SourceField,
+  has: (column: string) => boolean,
+): string | undefined {
+  const mapped = columns[name];
+  if (mapped !== undefined) return has(mapped) ? mapped : undefined;
+  const isOthers = source.fieldList.some((other) => other.wireName === name) || Object.values(columns).includes(name);
+  const isByName = !isOthers && has(name);
+  if (!has(wireName)) return isByName ? name : undefined;
+  if (isByName)
+    throw new UserError(`${file} has both "${wireName}" and "${name}"; say which with --map ${name}=COLUMN`);
+  return wireName;
+}
+
 /** Which columns of a file are needed. @throws UserError for one that is not there. */
 export function wantedColumns(options: FileOptions, names: readonly string[]): WantedColumns {
   const { source, columns, name: file } = options;
   const known = new Set(names);
   const arrival = arrivalColumn(options, known);
-  const fields = source.fieldList.flatMap(({ name, wireName, type, whenMissing }): WantedColumn[] => {
-    const column = columns[name] ?? (known.has(name) ? name : wireName);
-    if (known.has(column)) return [{ wireName, column, type }];
+  const fields = source.fieldList.flatMap((field): WantedColumn[] => {
+    const { name, wireName, type, whenMissing } = field;
+    const column = columnOf(options, field, (one) => known.has(one));
+    if (column !== undefined) return [{ wireName, column, type }];
+    const wanted = columns[name] ?? wireName;
     if (whenMissing !== 'refused' && columns[name] === undefined) return [];
-    throw new UserError(`${file} has no column "${column}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
+    throw new UserError(`${file} has no column "${wanted}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
   });
   return { fields, arrival };
 }

@@ -3,7 +3,7 @@ import { decodeJson } from '../../shared/definitions/forms.ts';
 import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
-import { AT_EVENT_TIME, type FileOptions, type ForeignFile, type ForeignRow } from './foreign-file.ts';
+import { AT_EVENT_TIME, columnOf, type FileOptions, type ForeignFile, type ForeignRow } from './foreign-file.ts';
 import { INVALID_TEXT, type LineBlock, openText } from './lines.ts';
 
 /** The text of what should be an object, and the line where it begins. */
@@ -30,8 +30,8 @@ export function openJson(options: FileOptions): ForeignFile {
 }
 
 async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): AsyncGenerator<ForeignRow[]> {
-  const { name, source, columns, arrival = ARRIVED_AT } = options;
-  const missed = new Set(Object.values(columns));
+  const { name, columns, arrival = ARRIVED_AT } = options;
+  const keys = new KeysOfFields(options);
   let objects = 0;
   let others = 0;
   let first: ForeignRow[] = [];
@@ -54,11 +54,8 @@ async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): As
       }
       objects++;
       const values: Record<string, unknown> = {};
-      for (const { name: field, wireName } of source.fieldList) {
-        const column = columns[field] ?? (Object.hasOwn(object, field) ? field : wireName);
-        if (!Object.hasOwn(object, column)) continue;
-        values[wireName] = object[column];
-        missed.delete(column);
+      for (const [wireName, key] of keys.of(object)) {
+        if (Object.hasOwn(object, key)) values[wireName] = object[key];
       }
       rows.push({ number: item.number, values, arrival: object[arrival] });
     }
@@ -69,9 +66,40 @@ async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): As
   }
   if (objects === 0 && others > 0) throw noObjects(name);
   yield first;
-  const [column] = missed;
-  if (objects > 0 && column !== undefined)
-    throw new UserError(`${name} has no "${column}" in any object; look at --map`);
+  const missed = Object.values(columns).find((key) => !keys.seen.has(key));
+  if (objects > 0 && missed !== undefined)
+    throw new UserError(`${name} has no "${missed}" in any object; look at --map`);
+}
+
+/** The keys that fields are read from: the same in all objects of a file, whichever of them each object has. */
+class KeysOfFields {
+  readonly #options: FileOptions;
+  /** What fields may be called. */
+  readonly #names: ReadonlySet<string>;
+  /** Those of them that some object had. */
+  readonly seen = new Set<string>();
+  #keys: (readonly [wireName: string, key: string])[] = [];
+
+  constructor(options: FileOptions) {
+    this.#options = options;
+    const { source, columns } = options;
+    this.#names = new Set([
+      ...source.fieldList.flatMap(({ name, wireName }) => [name, wireName]),
+      ...Object.values(columns),
+    ]);
+  }
+
+  /** @throws UserError where objects have two keys for one field. */
+  of(object: object): readonly (readonly [wireName: string, key: string])[] {
+    const { size } = this.seen;
+    for (const key of Object.keys(object)) if (this.#names.has(key)) this.seen.add(key);
+    if (this.seen.size === size) return this.#keys;
+    this.#keys = this.#options.source.fieldList.flatMap((field) => {
+      const key = columnOf(this.#options, field, (one) => this.seen.has(one));
+      return key === undefined ? [] : [[field.wireName, key]];
+    });
+    return this.#keys;
+  }
 }
 
 const noObjects = (name: string) =>

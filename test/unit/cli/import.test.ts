@@ -520,6 +520,27 @@ it('texts that were hardly meant are imported, and told', async () => {
   expect((await imported('x.csv', content, '--null', 'NULL', '--null', 'nan')).rows).toHaveLength(2);
 });
 
+describe('a field is read from one column', () => {
+  const both = 'has both "cardNumber" and "card"; say which with --map card=COLUMN';
+
+  it.each([
+    ['x.csv', `uuid,id,at\nu1,card1,${T}\n`],
+    ['x.jsonl', `{"uuid":"u1","id":"card1","at":${T}}`],
+  ])('its own, where another field is called so by producers: %s', async (name, content) => {
+    const { rows } = await imported(name, content, '--source', 'swaps');
+    expect(rows).toEqual([{ id: 'u1', card: 'card1', at: String(T) }]);
+  });
+
+  it.each([
+    ['x.csv', `id,cardNumber,card,at\na,c,other,${T}\n`],
+    ['x.jsonl', `{"id":"a","card":"other","cardNumber":"c","at":${T}}`],
+    ['x.json', `{"id":"a","cardNumber":"c","at":${T}}\n{"id":"b","card":"other","at":${T}}`],
+  ])('the one that is mapped, where there are two: %s, line %#', async (name, content) => {
+    expect(await imported(name, content)).toMatchObject({ code: 2, errors: expect.stringContaining(both) });
+    expect((await imported(name, content, '--map', 'card=cardNumber')).rows[0]).toEqual(row());
+  });
+});
+
 describe('arrivals', () => {
   it.each([
     ['milliseconds', String(T + 7)],
