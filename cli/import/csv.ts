@@ -127,6 +127,9 @@ interface Lines {
 /** Quotes around so much text were not meant. */
 const QUOTED_CHARACTERS_MAX = 1 << 20;
 
+/** So much is parsed next, and twice as much each time that it is good: what follows an error is not parsed again for the next one. */
+const CHARACTERS_AFTER_ERROR = 128;
+
 const PROBLEMS: Readonly<Record<string, string>> = {
   CSV_INVALID_CLOSING_QUOTE:
     'must have the delimiter after a closing quote; got other text. Double quotes within a field, or say --escape',
@@ -138,7 +141,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 /** @returns records, and the lines of one that has not ended, unless they are the last. */
 function parseLines(lines: Lines, csv: CsvOptions, { isLast }: { readonly isLast: boolean }) {
   const records: CsvRecord[] = [];
-  let { text, firstLine: line } = lines;
+  const { text } = lines;
+  let line = lines.firstLine;
   let feedsInRecord = 0;
   const options = {
     delimiter: csv.delimiter,
@@ -158,31 +162,41 @@ function parseLines(lines: Lines, csv: CsvOptions, { isLast }: { readonly isLast
       return null;
     },
   };
-  while (text !== '') {
+  let start = 0;
+  let size = text.length;
+  while (start < text.length) {
     const firstLine = line;
     feedsInRecord = 0;
+    const end = startOfLine(text, Math.min(text.length, start + size - 1), 1);
     try {
-      parse(text, options);
-      text = '';
+      parse(text.slice(start, end), options);
+      start = end;
+      size *= 2;
     } catch (error) {
       if (!(error instanceof CsvError)) throw error;
       // What was parsed is in the records; the line at hand is the first that is not.
-      text = text.slice(startOfLine(text, line - firstLine));
-      const mayEnd = error.code === 'CSV_QUOTE_NOT_CLOSED' && !isLast && text.length < QUOTED_CHARACTERS_MAX;
-      if (mayEnd) break;
-      const end = startOfLine(text, 1);
+      start = startOfLine(text, start, line - firstLine);
+      if (error.code === 'CSV_QUOTE_NOT_CLOSED') {
+        if (end < text.length) {
+          size = 2 * (end - start);
+          continue;
+        }
+        if (!isLast && text.length - start < QUOTED_CHARACTERS_MAX) break;
+      }
+      const next = startOfLine(text, start, 1);
       const problem = PROBLEMS[error.code] ?? `must be CSV; ${error.message}`;
-      records.push({ number: line, original: text.slice(0, end).trimEnd(), problem });
-      text = text.slice(end);
+      records.push({ number: line, original: text.slice(start, next).trimEnd(), problem });
+      start = next;
       line++;
+      size = CHARACTERS_AFTER_ERROR;
     }
   }
-  return { records, open: { text, firstLine: line } };
+  return { records, open: { text: text.slice(start), firstLine: line } };
 }
 
-/** Where the line after so many others begins. */
-function startOfLine(text: string, lines: number): number {
-  let start = 0;
+/** Where the line after so many others begins, from a place within the first. */
+function startOfLine(text: string, from: number, lines: number): number {
+  let start = from;
   for (let line = 0; line < lines; line++) {
     const feed = text.indexOf('\n', start);
     if (feed < 0) return text.length;

@@ -160,7 +160,8 @@ async function wholeText(first: string, blocks: AsyncIterable<LineBlock>, name: 
   }
 }
 
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},\n]/gs;
+/** Strings may break off, so that no part of one is looked at twice. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[[\]{},\n]/gs;
 const ELEMENTS_PER_BATCH = 5_000;
 
 /** The elements of the array that a text is, each as it is written. */

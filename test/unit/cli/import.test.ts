@@ -169,6 +169,18 @@ describe('lines of CSV that cannot be read', () => {
   });
 });
 
+it('many bad lines take time in proportion to them', async () => {
+  const lines = Array.from(
+    { length: 100_000 },
+    (_, index) => `r${index},c,${T},${index % 10 === 0 ? '5" tv' : 'tv'}\n`,
+  );
+  const before = process.cpuUsage();
+  const { output } = await imported('x.csv', `id,card,at,note\n${lines.join('')}`);
+  expect(output).toContain('90,000 events imported');
+  await imported('x.json', `[{"id":"${'\\"'.repeat(300_000)}`);
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(10);
+}, 60_000);
+
 describe('a file is refused in one sentence', () => {
   it.each([
     ['other delimiters', 'x.csv', 'id;card;at\na;c;1\n', [], `has one column, "id;card;at": say --delimiter ';'`],
