@@ -104,7 +104,7 @@ function fileOptionsOf(options: ImportOptions, source: EventSource): CommonOptio
     encoding: encodingOf(options.encoding ?? 'utf-8'),
     csv: {
       header: options.header?.split(','),
-      delimiter: oneCharacter('--delimiter', options.delimiter ?? ','),
+      delimiter: options.delimiter === undefined ? undefined : oneCharacter('--delimiter', options.delimiter),
       quote,
       escape: options.escape === undefined ? quote : oneCharacter('--escape', options.escape),
     },
@@ -156,9 +156,10 @@ function failureOf(results: readonly ReadFile[], rejectsMax: (rows: number) => n
   const rows = results.reduce((sum, file) => sum + file.accepted + file.rejected, 0);
   if (rows === 0) return `${results.map(({ file }) => file.name).join(', ')}: there is no row; nothing was imported`;
   if (rejected <= rejectsMax(rows)) return undefined;
+  const fix = rejected < rows / 2 ? `Mend the file, or say --max-rejects ${rejected}` : 'Look at the reasons';
   return (
     `${rejected.toLocaleString('en-US')} of ${countText(rows, 'row')} were put aside, which is more than --max-rejects allows; ` +
-    `nothing was imported. Mend the file, or say --max-rejects ${rejected}`
+    `nothing was imported. ${fix}`
   );
 }
 

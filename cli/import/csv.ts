@@ -13,10 +13,14 @@ import {
   type FileOptions,
   type ForeignFile,
   type ForeignRow,
+  hasWanted,
   type UnreadableRow,
   wantedColumns,
 } from './foreign-file.ts';
 import { INVALID_TEXT, type LineBlock, openText } from './lines.ts';
+import { countText } from './summary.ts';
+
+type Dialect = CsvOptions & { readonly delimiter: string };
 
 type Cells = readonly (string | null)[];
 
@@ -25,8 +29,9 @@ type CsvRecord = { readonly number: number; readonly cells: Cells } | Unreadable
 /** @returns `undefined` for a file without even a header. */
 export async function openCsv(options: FileOptions): Promise<ForeignFile | undefined> {
   const text = openText(options);
-  const records = recordsOf(text.blocks, options.csv);
-  const header = options.csv.header ?? (await headerOf(records, options));
+  const delimiter = options.csv.delimiter ?? (/\.tsv(?:\.gz)?$/i.test(options.name) ? '\t' : ',');
+  const records = recordsOf(text.blocks, { ...options.csv, delimiter });
+  const header = options.csv.header ?? (await headerOf(records, options, delimiter));
   if (header === undefined) return undefined;
   const { fields, arrival } = wantedColumns(options, header);
   const places = fields.map(({ wireName, column }) => ({ wireName, at: header.indexOf(column) }));
@@ -55,11 +60,16 @@ const lengthProblem = (header: Cells, cells: Cells) =>
   `must have ${header.length} fields; got ${cells.length}. Quote fields that have the delimiter in them`;
 
 /** Takes the header from the records, which begin after it then. */
-async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Promise<readonly string[] | undefined> {
+async function headerOf(
+  records: RecordBatches,
+  options: FileOptions,
+  delimiter: string,
+): Promise<readonly string[] | undefined> {
+  const { name } = options;
   let first = await records.shift();
-  const separator = first !== undefined && 'cells' in first ? /^sep=(.?)$/.exec(first.cells.join(csv.delimiter)) : null;
+  const separator = first !== undefined && 'cells' in first ? /^sep=(.?)$/.exec(first.cells.join(delimiter)) : null;
   if (separator !== null) {
-    if (separator[1] !== csv.delimiter) {
+    if (separator[1] !== delimiter) {
       throw new UserError(`${name} begins with Excel's line ${separator[0]}: say --delimiter '${separator[1]}'`);
     }
     first = await records.shift();
@@ -68,9 +78,15 @@ async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Pro
   if (!('cells' in first)) throw new UserError(`${name}: its header ${first.problem}`);
   const header = first.cells.map((cell) => cell ?? '');
   const [only = ''] = header;
-  const other = header.length === 1 ? [';', '\t', '|', ','].find((delimiter) => only.includes(delimiter)) : undefined;
+  const other = header.length === 1 ? [';', '\t', '|', ','].find((one) => only.includes(one)) : undefined;
   if (other !== undefined) {
-    throw new UserError(`${name} has one column, "${only}": say --delimiter '${other === '\t' ? '\\t' : other}'`);
+    throw new UserError(`${name} has one column: say --delimiter '${other === '\t' ? '\\t' : other}'`);
+  }
+  if (!hasWanted(options, header)) {
+    throw new UserError(
+      `${name} has ${countText(header.length, 'column')}, and none that is wanted in its first line; ` +
+        'if that is a row, say --header a,b,c with the names of all columns, else name columns with --map',
+    );
   }
   if (header.some((column) => column.includes('\r'))) {
     throw new UserError(`${name} must have lines that end with LF or CRLF; got CR alone. Save it with one of those`);
@@ -83,7 +99,7 @@ async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Pro
 type RecordBatches = AsyncIterable<CsvRecord[]> & { readonly shift: () => Promise<CsvRecord | undefined> };
 
 /** The records of a file in batches. The first ones may be taken singly. */
-function recordsOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): RecordBatches {
+function recordsOf(blocks: AsyncIterable<LineBlock>, csv: Dialect): RecordBatches {
   const batches = batchesOf(blocks, csv);
   let batch: CsvRecord[] = [];
   return {
@@ -102,7 +118,7 @@ function recordsOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): RecordBat
   };
 }
 
-async function* batchesOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): AsyncGenerator<CsvRecord[]> {
+async function* batchesOf(blocks: AsyncIterable<LineBlock>, csv: Dialect): AsyncGenerator<CsvRecord[]> {
   let open: Lines = { text: '', firstLine: 1 };
   for await (const { text, firstLine, isValid } of blocks) {
     if (isValid) {
@@ -139,7 +155,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** @returns records, and the lines of one that has not ended, unless they are the last. */
-function parseLines(lines: Lines, csv: CsvOptions, { isLast }: { readonly isLast: boolean }) {
+function parseLines(lines: Lines, csv: Dialect, { isLast }: { readonly isLast: boolean }) {
   const records: CsvRecord[] = [];
   const { text } = lines;
   let line = lines.firstLine;

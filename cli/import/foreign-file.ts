@@ -58,7 +58,8 @@ export interface FileOptions {
 export interface CsvOptions {
   /** Names of the columns where no line says them. */
   readonly header: readonly string[] | undefined;
-  readonly delimiter: string;
+  /** By default a tab in .tsv, and a comma elsewhere. */
+  readonly delimiter: string | undefined;
   readonly quote: string;
   readonly escape: string;
 }
@@ -97,6 +98,16 @@ export function columnOf(
   if (isByName)
     throw new UserError(`${file} has both "${wireName}" and "${name}"; say which with --map ${name}=COLUMN`);
   return wireName;
+}
+
+/** Whether any column of a file is one that something is read from. */
+export function hasWanted({ source, columns, arrival = ARRIVED_AT }: FileOptions, names: readonly string[]): boolean {
+  const wanted = [
+    ...source.fieldList.flatMap(({ name, wireName }) => [name, wireName]),
+    ...Object.values(columns),
+    arrival,
+  ];
+  return names.some((name) => wanted.includes(name));
 }
 
 /** Which columns of a file are needed. @throws UserError for one that is not there. */

@@ -20,7 +20,11 @@ export interface InputFile {
   readonly origin: string;
 }
 
-const SUFFIX = /\.(?:(?:(csv)|(jsonl|ndjson|json))(?:\.gz)?|(parquet))$/i;
+const SUFFIX = /\.(?:(?:(csv|tsv|txt)|(jsonl|ndjson|json))(?:\.gz)?|(parquet))$/i;
+const SUFFIXES = '.parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json, the texts perhaps with .gz';
+
+/** A folder has texts of any kind. */
+const TEXT = /\.txt(?:\.gz)?$/i;
 
 /** @throws UserError where an entry names no file, or one of another kind. */
 export async function inputFiles(
@@ -31,8 +35,13 @@ export async function inputFiles(
   for (const entry of entries) {
     const found = isS3(entry) ? (await ports.download(entry)).files : await localFiles(entry, ports.connection);
     // Beside files that were named, a folder may have others.
-    const wanted = found.filter(({ url }) => url === entry || SUFFIX.test(url));
-    if (wanted.length === 0) throw new UserError(`there is no file ${entry} that is .parquet, .csv or .jsonl`);
+    const wanted = found.filter(
+      ({ url }) => url === entry || (SUFFIX.test(url) && (TEXT.test(entry) || !TEXT.test(url))),
+    );
+    if (wanted.length === 0) {
+      const isPlain = !isS3(entry) && !existsSync(entry) && !/[*?[]/.test(entry);
+      throw new UserError(`there is no file ${entry}${isPlain ? '' : ` that is ${SUFFIXES}`}`);
+    }
     for (const { url, path } of wanted) {
       const file = inputFile(url, path);
       files.set(file.origin, file);
@@ -54,9 +63,7 @@ async function localFiles(entry: string, connection: DuckDBConnection) {
 function inputFile(name: string, path: string): InputFile {
   const [suffix, csv, json] = SUFFIX.exec(name) ?? [];
   if (suffix === undefined) {
-    throw new UserError(
-      `${name} must be .parquet, .csv, .jsonl, .ndjson or .json, the texts perhaps with .gz; got something else. Convert it, or rename it`,
-    );
+    throw new UserError(`${name} must be ${SUFFIXES}; got something else. Convert it, or rename it`);
   }
   return {
     name,

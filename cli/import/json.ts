@@ -1,6 +1,7 @@
 /** JSON: an object on each line, or one array of objects. */
 import { decodeJson } from '../../shared/definitions/forms.ts';
 import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
+import { whyUnreadable } from '../../shared/definitions/unreadable.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
 import { AT_EVENT_TIME, columnOf, type FileOptions, type ForeignFile, type ForeignRow } from './foreign-file.ts';
@@ -14,6 +15,8 @@ interface Item {
 }
 
 const NO_OBJECT = 'must be a JSON object; got something else. Write each event on a line of its own';
+
+const LOOKS_LIKE_OBJECT = /^\s*\{.*\}\s*$/s;
 
 /** So many lines without an object before the first are not lines of objects. */
 const LINES_WITHOUT_OBJECT_MAX = 10;
@@ -41,7 +44,7 @@ async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): As
       const read = objectOf(item);
       if ('problem' in read) {
         rows.push({ number: item.number, original: item.text, problem: read.problem });
-        if (read.problem === NO_OBJECT) others++;
+        if (item.problem === undefined && !LOOKS_LIKE_OBJECT.test(item.text)) others++;
         if (objects === 0 && others > LINES_WITHOUT_OBJECT_MAX) throw noObjects(name);
         continue;
       }
@@ -116,7 +119,8 @@ function objectOf({
   try {
     value = parseJson(text);
   } catch {
-    return { problem: NO_OBJECT };
+    // Its subject is said by whoever shows it.
+    return { problem: whyUnreadable(Buffer.from(text)).replace(/^the event |\.$/g, '') };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value) || JSON.isRawJSON(value))
     return { problem: NO_OBJECT };

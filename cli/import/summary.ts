@@ -131,7 +131,12 @@ function listed(what: string, paths: readonly string[]): string[] {
 /** Events as a table, with instants that a person can read. */
 export function previewText({ source: { fieldList }, events }: ImportSummary['preview']): string {
   const head = [...fieldList.map(({ name }) => name), ARRIVED_AT];
-  const table = new Table({ head: head.map((name) => styleText('bold', name)), style: { head: [], border: [] } });
+  const table = new Table({
+    head: head.map((name) => styleText('bold', name)),
+    style: { head: [], border: [] },
+    // No lines between rows.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
   const instant = (millis: number) => new Date(millis).toISOString();
   for (const { values, arrivedAtMillis } of events) {
     const cells = fieldList.map(({ name, type }) => {

@@ -110,11 +110,13 @@ describe('CSV as it is written by', () => {
       row({ note: '5" pipe' }),
     ],
     ['producers, by their names of fields', `id,cardNumber,at\na,c,${T}\n`, [], row()],
+    ['a program for texts', `id,card,at\na,c,${T}\n`, [], row(), 'x.txt'],
+    ['a program for tabs', `id\tcard\tat\na\tc\t${T}\n`, [], row(), 'x.tsv'],
     ['somebody with names of his own', `nr,card,at\na,c,${T}\n`, ['--map', 'id=nr'], row()],
     ['somebody without an offset', `id,card,at\na,c,2026-01-01T01:00\n`, ['--time-zone', '+01:00'], row()],
     ['a program in C', `id,card,at,note\na,c,${T},x\0y\n`, [], row({ note: 'x\0y' })],
-  ])('%s', async (_tool, content, options, expected) => {
-    const { errors, rows } = await imported('x.csv', content, ...options);
+  ])('%s', async (_tool, content, options, expected, name = 'x.csv') => {
+    const { errors, rows } = await imported(name, content, ...options);
     expect({ errors, rows }).toEqual({ errors: '', rows: [expected] });
   });
 
@@ -183,7 +185,7 @@ it('many bad lines take time in proportion to them', async () => {
 
 describe('a file is refused in one sentence', () => {
   it.each([
-    ['other delimiters', 'x.csv', 'id;card;at\na;c;1\n', [], `has one column, "id;card;at": say --delimiter ';'`],
+    ['other delimiters', 'x.csv', 'id;card;at\na;c;1\n', [], `has one column: say --delimiter ';'`],
     [
       "Excel's line for another delimiter",
       'x.csv',
@@ -198,13 +200,20 @@ describe('a file is refused in one sentence', () => {
       [],
       'has two columns "card"; give one of them another name',
     ],
+    [
+      'no header',
+      'x.csv',
+      `4111,Jo,${T}\n`,
+      [],
+      'has 3 columns, and none that is wanted in its first line; if that is a row, say --header a,b,c',
+    ],
     ['no row', 'x.csv', 'id,card,at\n', [], 'there is no row; nothing was imported'],
     ['nothing', 'x.csv', '', [], 'there is no row; nothing was imported'],
     ['no event', 'x.csv', `id,card,at\n,,\n`, [], 'no row of /x.csv is an event'],
     ['gzip by another name', 'x.csv', gzipSync('id,card,at\n'), [], 'is compressed by gzip; name it so'],
     ['another thing named gzip', 'x.csv.gz', 'id,card,at\n', [], '/x.csv.gz cannot be read: incorrect header check'],
     ['a workbook', 'x.csv', Buffer.from('504b03041400', 'hex'), [], 'is a workbook or a ZIP archive'],
-    ['another suffix', 'x.xlsx', 'x', [], 'must be .parquet, .csv, .jsonl, .ndjson or .json'],
+    ['another suffix', 'x.xlsx', 'x', [], 'must be .parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json'],
     [
       'a pretty-printed object',
       'x.json',
@@ -254,6 +263,8 @@ describe('JSON', () => {
       event(),
       event(',"id":"b"'),
       '{"id":',
+      event(',"ratio":NaN'),
+      '2026-01-01 INFO started',
       event(',"note":["x"]'),
       event(',"amount":1.500000000000000001'),
       event(',"at":"2026-01-01"').replace(`"at":${T},`, ''),
@@ -266,13 +277,15 @@ describe('JSON', () => {
     expect(rows).toEqual([read]);
     expect(aside.map(({ line, problems: [{ field, problem }] }) => `${line} ${field} ${problem}`)).toEqual([
       expect.stringContaining('2  has "id" twice'),
-      expect.stringContaining('3  must be a JSON object'),
-      expect.stringContaining('4 note must be a text'),
-      expect.stringContaining('5 amount must have at most 2 digits'),
+      expect.stringContaining('3  must be one JSON object in UTF-8; got JSON that breaks off'),
+      expect.stringContaining('4  must be one JSON object in UTF-8; got a bare NaN or Infinity'),
+      expect.stringContaining('5  must be one JSON object in UTF-8; got text that is not JSON'),
+      expect.stringContaining('6 note must be a text'),
+      expect.stringContaining('7 amount must have at most 2 digits'),
       expect.stringContaining(
-        '6 at must be an instant; got one without an offset from UTC: add Z, or say --time-zone UTC',
+        '8 at must be an instant; got one without an offset from UTC: add Z, or say --time-zone UTC',
       ),
-      expect.stringContaining('7  must be UTF-8 text'),
+      expect.stringContaining('9  must be UTF-8 text'),
     ]);
   });
 });
@@ -452,12 +465,15 @@ describe('many files', () => {
     await writeFile(first, csv('a2'));
     expect((await runImport('--from', path('a/*.csv'), '--from', second)).code).toBe(0);
     expect([await ids('x'), await ids('x-2')]).toEqual([['a2'], ['b']]);
-    expect((await runImport('--from', path('c/*.csv'))).errors).toContain('there is no file');
+    expect((await runImport('--from', path('c/*.csv'))).errors).toContain(
+      'that is .parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json, the texts perhaps with .gz',
+    );
+    expect((await runImport('--from', path('c.csv'))).errors).toMatch(/there is no file .*c\.csv$/);
   });
 
   it('are imported all or none', async () => {
     const files = [await write('a.csv', csv('a')), await write('b.csv', 'id,card,at\n,,\n')];
-    const { code, output, errors } = await runImport(...files.flatMap((file) => ['--from', file]));
+    const { code, output, errors } = await runImport('--from', ...files);
     expect({ code, output, errors }).toEqual({
       code: 2,
       output: expect.stringContaining('1 event read, none imported'),
@@ -494,7 +510,10 @@ describe('rows that are put aside', () => {
     expect(output).toMatch(
       /^ {2}2 {2}amount must be a number .* \(first in line 10\)\n {2}1 {2}id is missing \(null\); it is required/m,
     );
-    expect(await readdir(path('history'))).toEqual(['x.rejects.jsonl']);
+    expect(errors).toContain('Mend the file, or say --max-rejects 2');
+    const most = await write('most.csv', `id,card,at\na,c,${T}\n,,\n`);
+    expect((await runImport('--from', most)).errors).toMatch(/nothing was imported. Look at the reasons$/);
+    await rm(path('history/most.rejects.jsonl'));
     expect((await rejects('x'))[0]).toMatchObject({ file: from, line: 10, content: { id: '9', amount: 'x' } });
     expect((await runImport('--from', from, '--max-rejects', '2')).code).toBe(0);
     expect(await history('x')).toHaveLength(8);
@@ -517,6 +536,7 @@ it('a dry run shows the first events, and writes nothing', async () => {
   const { code, output } = await runImport('--from', from, '--dry-run');
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('30 events read, none imported') });
   expect(output.match(/id-\d+/g)).toHaveLength(20);
+  expect(output).not.toContain('├');
   expect(output).toContain('2026-01-01T00:00:00.000Z');
   expect(existsSync(path('history'))).toBe(false);
 });
