@@ -1,4 +1,5 @@
 /** JSON: an object on each line, or one array of objects. */
+import { constants } from 'node:buffer';
 import { decodeJson } from '../../shared/definitions/forms.ts';
 import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
 import { whyUnreadable } from '../../shared/definitions/unreadable.ts';
@@ -151,17 +152,16 @@ function linesOf(text: string, firstLine: number): Item[] {
 
 async function wholeText(first: string, blocks: AsyncIterable<LineBlock>, name: string): Promise<string> {
   const texts = [first];
+  let length = first.length;
   for await (const { text, isValid } of blocks) {
     if (!isValid) throw new UserError(`${name} ${INVALID_TEXT}`);
     texts.push(text);
+    length += text.length;
+    if (length > constants.MAX_STRING_LENGTH) {
+      throw new UserError(`${name} is too large for one array; write a line for each object: jq -c '.[]'`);
+    }
   }
-  try {
-    return texts.join('');
-  } catch (error) {
-    throw new UserError(`${name} is too large for one array; write a line for each object: jq -c '.[]'`, {
-      cause: error,
-    });
-  }
+  return texts.join('');
 }
 
 /** Strings may break off, so that no part of one is looked at twice. */

@@ -207,6 +207,13 @@ describe('a file is refused in one sentence', () => {
       [],
       'has 3 columns, and none that is wanted in its first line; if that is a row, say --header a,b,c',
     ],
+    [
+      'a line without end',
+      'x.csv.gz',
+      gzipSync(Buffer.alloc(20 << 20, 'x')),
+      [],
+      '/x.csv.gz must have lines of at most 16 MB; line 1 is longer',
+    ],
     ['no row', 'x.csv', 'id,card,at\n', [], 'there is no row; nothing was imported'],
     ['nothing', 'x.csv', '', [], 'there is no row; nothing was imported'],
     ['no event', 'x.csv', `id,card,at\n,,\n`, [], 'no row of /x.csv is an event'],
@@ -480,6 +487,33 @@ describe('many files', () => {
       errors: expect.stringContaining('b.csv is an event; nothing was imported'),
     });
     expect(await readdir(path('history'))).toEqual(['b.rejects.jsonl']);
+  });
+
+  it('become history beside each other, also if they are imported at once', async () => {
+    const files = [await write('a/x.csv', csv('a')), await write('b/x.csv', `${csv('b')},,\n`)];
+    const results = await Promise.all(
+      [...files, ...files].map((file) => runImport('--from', file, '--max-rejects', '1')),
+    );
+    expect(results.map(({ code, errors }) => [code, errors])).toEqual(Array(4).fill([0, '']));
+    expect([...(await ids('x')), ...(await ids('x-2'))].sort()).toEqual(['a', 'b']);
+    expect(await readdir(path('history'))).toHaveLength(3);
+  });
+
+  it('do not take the names of what cannot be read', async () => {
+    await mkdir(path('history/y.parquet'), { recursive: true });
+    await write('history/x.parquet', 'PAR1');
+    expect(await runImport('--from', await write('x.csv', csv('a')), await write('y.csv', csv('b')))).toMatchObject({
+      code: 0,
+      errors: '',
+    });
+    expect([await ids('x-2'), await ids('y-2')]).toEqual([['a'], ['b']]);
+  });
+
+  it('of a folder are those that import did not make', async () => {
+    const from = await write('history/in.csv', `${csv('a')},,\n`);
+    await runImport('--from', from, '--max-rejects', '1');
+    expect((await readdir(path('history'))).sort()).toEqual(['in.csv', 'in.parquet', 'in.rejects.jsonl']);
+    expect((await runImport('--from', path('history'), '--max-rejects', '1')).output).toContain('1 event imported');
   });
 
   it('may be empty, if not all are', async () => {
