@@ -13,6 +13,7 @@ import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
+import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { FeatureType, FeatureValue } from '../shared/windows/aggregate.ts';
 import type { WindowEvent } from '../shared/windows/event.ts';
 import { openCsv } from './import/csv.ts';
@@ -20,7 +21,7 @@ import { AT_EVENT_TIME, type FileOptions, type ForeignFile, type ForeignRow, INS
 import { type InputFile, inputFiles, ORIGIN_KEY, OutputNames, REJECTS_SUFFIX } from './import/input-files.ts';
 import { openJson } from './import/json.ts';
 import { openParquet } from './import/parquet.ts';
-import { countText, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
+import { countText, FileNotes, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
 import { findSource } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { offsetOf } from './training-set.ts';
@@ -76,7 +77,9 @@ interface Unfinished {
  * @throws UserError when a file cannot be read or lacks a column. Nothing is written then.
  */
 export async function importHistory(options: ImportOptions): Promise<ImportSummary> {
-  const source = findSource(await loadRepository(options.features), options.source);
+  const repository = await loadRepository(options.features);
+  const source = findSource(repository, options.source);
+  const keys = keysOf(source, repository);
   const rejectsMax = rejectsMaxOf(options.maxRejects ?? MAX_REJECTS_DEFAULT);
   const common = fileOptionsOf(options, source);
   return withDownloads((download) =>
@@ -85,7 +88,7 @@ export async function importHistory(options: ImportOptions): Promise<ImportSumma
       const files = await inputFiles(options.from, { connection, download });
       const bytesTotal = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
       const names = await OutputNames.of(options.to, connection);
-      const run = new ImportRun({ connect, connection, options, common, names });
+      const run = new ImportRun({ connect, connection, options, common, names, keys });
       try {
         for (const file of files) await run.read(file, bytesTotal);
         const failure = failureOf(run.results, rejectsMax);
@@ -95,6 +98,13 @@ export async function importHistory(options: ImportOptions): Promise<ImportSumma
       }
     }),
   );
+}
+
+/** What producers call the fields by which events are found. */
+function keysOf(source: EventSource, { views }: FeatureRepository): ReadonlySet<string> {
+  const joinKeys = views.filter((view) => view.source.name === source.name).flatMap(({ entity }) => entity.joinKeys);
+  const names = [source.eventId, source.partitionKey, ...joinKeys];
+  return new Set(source.fieldList.filter(({ name }) => names.includes(name)).map(({ wireName }) => wireName));
 }
 
 /** How all files of a command are read. */
@@ -179,8 +189,8 @@ class ImportRun {
   readonly #names: OutputNames;
   readonly #nulls: ReadonlySet<string>;
   readonly #reasons = new Reasons();
-  readonly #suspicions = new Suspicions();
-  readonly #notes: string[] = [];
+  readonly #suspicions: Suspicions;
+  readonly #notes = new FileNotes();
   readonly #preview: WindowEvent[] = [];
   readonly #unfinished: Unfinished[] = [];
   #bytesDone = 0;
@@ -191,6 +201,7 @@ class ImportRun {
     readonly options: ImportOptions;
     readonly common: CommonOptions;
     readonly names: OutputNames;
+    readonly keys: ReadonlySet<string>;
   }) {
     this.#connect = ports.connect;
     this.#connection = ports.connection;
@@ -198,6 +209,7 @@ class ImportRun {
     this.#common = ports.common;
     this.#names = ports.names;
     this.#nulls = new Set(ports.options.null);
+    this.#suspicions = new Suspicions(ports.keys);
   }
 
   async read(file: InputFile, bytesTotal: number): Promise<void> {
@@ -216,8 +228,8 @@ class ImportRun {
       await rejects?.close();
     }
     this.#bytesDone += size;
-    this.#notes.push(...(foreign?.notes ?? []));
-    if (counts.accepted + counts.rejected === 0) this.#notes.push(`${file.name} has no row`);
+    this.#notes.add(file.name, foreign?.notes ?? []);
+    if (counts.accepted + counts.rejected === 0) this.#notes.add(file.name, [{ kind: 'empty', subject: '' }]);
     this.results.push({ file, unfinished, ...counts });
     if (counts.accepted > 0 && rejects !== undefined)
       await writeHistory(this.#connection, this.#common.source, { path: unfinished.history, origin: file.origin });
@@ -322,7 +334,7 @@ class ImportRun {
       outputs,
       rejects,
       reasons: this.#reasons.byCount(),
-      notes: [...this.#notes, ...this.#suspicions.notes()],
+      notes: [...this.#notes.texts(), ...this.#suspicions.notes()],
       preview: { source: this.#common.source, events: this.#preview },
       failure,
     };

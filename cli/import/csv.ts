@@ -33,7 +33,7 @@ export async function openCsv(options: FileOptions): Promise<ForeignFile | undef
   const records = recordsOf(text.blocks, { ...options.csv, delimiter });
   const header = options.csv.header ?? (await headerOf(records, options, delimiter));
   if (header === undefined) return undefined;
-  const { fields, arrival } = wantedColumns(options, header);
+  const { fields, arrival, notes } = wantedColumns(options, header);
   const places = fields.map(({ wireName, column }) => ({ wireName, at: header.indexOf(column) }));
   const arrivalAt = arrival === undefined ? -1 : header.indexOf(arrival.column);
   const rowOf = (record: CsvRecord): ForeignRow => {
@@ -52,7 +52,7 @@ export async function openCsv(options: FileOptions): Promise<ForeignFile | undef
     batches: batches(),
     decode: (type, value) => decodeAs(type, 'cell', value, options.reading),
     done: text.done,
-    notes: [],
+    notes,
   };
 }
 

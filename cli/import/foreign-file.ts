@@ -6,6 +6,7 @@ import type { EventSource, SourceField } from '../../shared/definitions/source.t
 import { reasonOfLibrary } from '../../shared/offline/library-reason.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
+import type { FileNote } from './summary.ts';
 
 /** In place of a column's name: what was there when it happened. */
 export const AT_EVENT_TIME = 'event-time';
@@ -37,7 +38,7 @@ export interface ForeignFile {
   /** How much of it has been read: 0 to 1. */
   readonly done: () => number;
   /** What to know about how it is read. */
-  readonly notes: readonly string[];
+  readonly notes: readonly FileNote[];
 }
 
 /** How a file is read. */
@@ -74,6 +75,7 @@ export interface WantedColumn {
 export interface WantedColumns {
   readonly fields: readonly WantedColumn[];
   readonly arrival: WantedColumn | undefined;
+  readonly notes: readonly FileNote[];
 }
 
 /** What arrivals are. */
@@ -123,7 +125,22 @@ export function wantedColumns(options: FileOptions, names: readonly string[]): W
     if (whenMissing !== 'refused' && columns[name] === undefined) return [];
     throw new UserError(`${file} has no column "${wanted}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
   });
-  return { fields, arrival };
+  const read = new Set([...fields, ...(arrival === undefined ? [] : [arrival])].map(({ column }) => column));
+  return { fields, arrival, notes: notesOf(source, { fields, unread: names.filter((name) => !read.has(name)) }) };
+}
+
+/** What of a file is not read, and what it does not have. */
+export function notesOf(
+  { fieldList }: EventSource,
+  { fields, unread }: { readonly fields: readonly { readonly wireName: string }[]; readonly unread: Iterable<string> },
+): FileNote[] {
+  const lacking = fieldList.filter(({ wireName }) => !fields.some((field) => field.wireName === wireName));
+  return [
+    ...Array.from(unread, (name): FileNote => ({ kind: 'unread', subject: name.trim() === '' ? `"${name}"` : name })),
+    ...lacking
+      .filter(({ whenMissing }) => whenMissing !== 'refused')
+      .map(({ wireName }): FileNote => ({ kind: 'lacking', subject: `"${wireName}"` })),
+  ];
 }
 
 /** @returns `undefined` where events arrived when they happened. */

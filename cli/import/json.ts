@@ -5,8 +5,16 @@ import { parseJson, repeatedKeyOf } from '../../shared/definitions/json.ts';
 import { whyUnreadable } from '../../shared/definitions/unreadable.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
-import { AT_EVENT_TIME, columnOf, type FileOptions, type ForeignFile, type ForeignRow } from './foreign-file.ts';
+import {
+  AT_EVENT_TIME,
+  columnOf,
+  type FileOptions,
+  type ForeignFile,
+  type ForeignRow,
+  notesOf,
+} from './foreign-file.ts';
 import { INVALID_TEXT, type LineBlock, openText } from './lines.ts';
+import type { FileNote } from './summary.ts';
 
 /** The text of what should be an object, and the line where it begins. */
 interface Item {
@@ -24,16 +32,22 @@ const LINES_WITHOUT_OBJECT_MAX = 10;
 
 export function openJson(options: FileOptions): ForeignFile {
   const text = openText(options);
+  const notes: FileNote[] = [];
   return {
     numbered: 'line',
-    batches: rowsOf(itemsOf(text.blocks, options), options),
+    batches: rowsOf(itemsOf(text.blocks, options), options, notes),
     decode: (type, value) => decodeJson(type, value, options.reading),
     done: text.done,
-    notes: [],
+    notes,
   };
 }
 
-async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): AsyncGenerator<ForeignRow[]> {
+/** @param notes are there once all is read. */
+async function* rowsOf(
+  batches: AsyncIterable<Item[]>,
+  options: FileOptions,
+  notes: FileNote[],
+): AsyncGenerator<ForeignRow[]> {
   const { name, columns, arrival = ARRIVED_AT } = options;
   const keys = new KeysOfFields(options);
   let objects = 0;
@@ -73,7 +87,10 @@ async function* rowsOf(batches: AsyncIterable<Item[]>, options: FileOptions): As
   const missed = Object.values(columns).find((key) => !keys.seen.has(key));
   if (objects > 0 && missed !== undefined)
     throw new UserError(`${name} has no "${missed}" in any object; look at --map`);
+  if (objects > 0) notes.push(...keys.notes());
 }
+
+const KEYS_NOTED_MAX = 21;
 
 /** The keys that fields are read from: the same in all objects of a file, whichever of them each object has. */
 class KeysOfFields {
@@ -83,6 +100,7 @@ class KeysOfFields {
   /** Those of them that some object had. */
   readonly seen = new Set<string>();
   #keys: (readonly [wireName: string, key: string])[] = [];
+  readonly #others = new Set<string>();
 
   constructor(options: FileOptions) {
     this.#options = options;
@@ -96,13 +114,24 @@ class KeysOfFields {
   /** @throws UserError where objects have two keys for one field. */
   of(object: object): readonly (readonly [wireName: string, key: string])[] {
     const { size } = this.seen;
-    for (const key of Object.keys(object)) if (this.#names.has(key)) this.seen.add(key);
+    for (const key of Object.keys(object)) {
+      if (this.#names.has(key)) this.seen.add(key);
+      // A file may have as many keys as objects; a note has some.
+      else if (this.#others.size <= KEYS_NOTED_MAX) this.#others.add(key);
+    }
     if (this.seen.size === size) return this.#keys;
     this.#keys = this.#options.source.fieldList.flatMap((field) => {
       const key = columnOf(this.#options, field, (one) => this.seen.has(one));
       return key === undefined ? [] : [[field.wireName, key]];
     });
     return this.#keys;
+  }
+
+  notes(): FileNote[] {
+    const { source, arrival = ARRIVED_AT } = this.#options;
+    const read = new Set([...this.#keys.map(([, key]) => key), arrival]);
+    const unread = [...this.seen, ...this.#others].filter((key) => !read.has(key));
+    return notesOf(source, { fields: this.#keys.map(([wireName]) => ({ wireName })), unread });
   }
 }
 

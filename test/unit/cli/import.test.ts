@@ -381,7 +381,7 @@ describe('Parquet', () => {
 
   it('reads timestamps without a zone as UTC, and says so', async () => {
     const from = await parquet(`'a' AS id, 'c' AS card, TIMESTAMP '2026-01-01' AS "at"`);
-    expect((await runImport('--from', from)).output).toContain('is TIMESTAMP, without a zone: it is read as UTC');
+    expect((await runImport('--from', from)).output).toContain('"at" is TIMESTAMP, without a zone: it is read as UTC');
     expect(await history('x')).toEqual([row()]);
   });
 
@@ -521,7 +521,7 @@ describe('many files', () => {
     await write('a/none.csv', 'id,card,at\n');
     expect(await runImport('--from', path('a'))).toMatchObject({
       code: 0,
-      output: expect.stringContaining('none.csv has no row'),
+      output: expect.stringMatching(/note: no row in .*none.csv/),
     });
   });
 });
@@ -582,7 +582,9 @@ it('texts that were hardly meant are imported, and told', async () => {
   expect(output).toContain(
     `2 values of cardNumber say "NULL", "nan" and were read as text; where they mean that it is missing, say --null 'NULL' --null 'nan'`,
   );
-  expect(output).toContain('2 values of cardNumber say "4000.0", "6.01E+15", which look like rounded numbers');
+  expect(output).toContain(
+    '2 values of cardNumber say "4000.0", "6.01E+15", which look like rounded numbers, and were read as they are: they will not match 4000;',
+  );
   expect((await imported('x.csv', content, '--null', 'NULL', '--null', 'nan')).rows).toHaveLength(2);
 });
 
@@ -605,6 +607,44 @@ describe('a field is read from one column', () => {
     expect(await imported(name, content)).toMatchObject({ code: 2, errors: expect.stringContaining(both) });
     expect((await imported(name, content, '--map', 'card=cardNumber')).rows[0]).toEqual(row());
   });
+});
+
+it('keys with blanks at an end are told, and other texts are not', async () => {
+  const { output } = await imported('x.csv', `id,card,at,note\na,c1 ,${T},n \n`);
+  expect(output).toContain(
+    '1 value of cardNumber say "c1 ", with blanks at an end, and were read as they are: they will not match "c1"',
+  );
+  expect(output).not.toContain('of note');
+});
+
+it('what is not read and what is not there is told once, also in a dry run', async () => {
+  const rest = 'amount,ratio,units,chip';
+  for (const name of ['x', 'y', 'z']) await write(`a/${name}.csv`, `id,card,at,${rest},b 1,\n${name},c,${T},,,,,,\n`);
+  await write(
+    'a/z.jsonl',
+    `{"id":"a","card":"c","at":${T},"more":1}\n{"id":"b","card":"c","at":${T},"note":"n","odd":1}`,
+  );
+  const { output } = await runImport('--from', path('a'), '--dry-run');
+  expect(
+    output
+      .replaceAll(folder, '')
+      .split('\n')
+      .filter((line) => line.startsWith('note: ')),
+  ).toEqual([
+    'note: columns not read: b 1, "" (/a/x.csv and 2 other files)',
+    'note: no column "note" (optional): it is missing in all events of /a/x.csv and 2 other files',
+    'note: columns not read: more, odd (/a/z.jsonl)',
+    'note: no column "amount", "ratio", "units", "chip" (optional): they are missing in all events of /a/z.jsonl',
+  ]);
+});
+
+it.each([
+  ['1E+15', '1000000000000000'],
+  ['1.5E+0', '1.5'],
+  [`${'9'.repeat(400)}.0`, '9'.repeat(400)],
+])('says what %s will not match', async (text, whole) => {
+  const { output } = await imported('x.csv', `id,card,at\na,${text},${T}\n`);
+  expect(output).toContain(`they will not match ${whole};`);
 });
 
 describe('arrivals', () => {
