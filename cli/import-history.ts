@@ -1,6 +1,8 @@
 /** The command `import`: files of others become history of a source. */
+import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { decodeEvent, type EventProblem, IS_MISSING, type ValueDecoder } from '../shared/definitions/decode-event.ts';
 import type { FieldType } from '../shared/definitions/fields.ts';
@@ -11,14 +13,15 @@ import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
+import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { FeatureType, FeatureValue } from '../shared/windows/aggregate.ts';
 import type { WindowEvent } from '../shared/windows/event.ts';
 import { openCsv } from './import/csv.ts';
 import { AT_EVENT_TIME, type FileOptions, type ForeignFile, type ForeignRow, INSTANT } from './import/foreign-file.ts';
-import { type InputFile, inputFiles, ORIGIN_KEY, OutputNames } from './import/input-files.ts';
+import { type InputFile, inputFiles, ORIGIN_KEY, OutputNames, REJECTS_SUFFIX } from './import/input-files.ts';
 import { openJson } from './import/json.ts';
 import { openParquet } from './import/parquet.ts';
-import { countText, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
+import { countText, FileNotes, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
 import { findSource } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { offsetOf } from './training-set.ts';
@@ -59,8 +62,13 @@ interface ReadFile {
   readonly file: InputFile;
   readonly accepted: number;
   readonly rejected: number;
-  /** The path of its history, without suffix. */
-  readonly path: string;
+  readonly unfinished: Unfinished;
+}
+
+/** Where files lie until all are read: under names that no other import has. */
+interface Unfinished {
+  readonly history: string;
+  readonly rejects: string;
 }
 
 /**
@@ -69,7 +77,9 @@ interface ReadFile {
  * @throws UserError when a file cannot be read or lacks a column. Nothing is written then.
  */
 export async function importHistory(options: ImportOptions): Promise<ImportSummary> {
-  const source = findSource(await loadRepository(options.features), options.source);
+  const repository = await loadRepository(options.features);
+  const source = findSource(repository, options.source);
+  const keys = keysOf(source, repository);
   const rejectsMax = rejectsMaxOf(options.maxRejects ?? MAX_REJECTS_DEFAULT);
   const common = fileOptionsOf(options, source);
   return withDownloads((download) =>
@@ -78,17 +88,23 @@ export async function importHistory(options: ImportOptions): Promise<ImportSumma
       const files = await inputFiles(options.from, { connection, download });
       const bytesTotal = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
       const names = await OutputNames.of(options.to, connection);
-      const run = new ImportRun({ connect, connection, options, common, names });
+      const run = new ImportRun({ connect, connection, options, common, names, keys });
       try {
         for (const file of files) await run.read(file, bytesTotal);
         const failure = failureOf(run.results, rejectsMax);
-        const isWritten = failure === undefined && options.dryRun !== true;
-        return run.summary(isWritten ? await run.finish() : [], failure);
+        return run.summary(options.dryRun === true ? NO_FILES : await run.finish(failure), failure);
       } finally {
         await run.clear();
       }
     }),
   );
+}
+
+/** What producers call the fields by which events are found. */
+function keysOf(source: EventSource, { views }: FeatureRepository): ReadonlySet<string> {
+  const joinKeys = views.filter((view) => view.source.name === source.name).flatMap(({ entity }) => entity.joinKeys);
+  const names = [source.eventId, source.partitionKey, ...joinKeys];
+  return new Set(source.fieldList.filter(({ name }) => names.includes(name)).map(({ wireName }) => wireName));
 }
 
 /** How all files of a command are read. */
@@ -104,7 +120,7 @@ function fileOptionsOf(options: ImportOptions, source: EventSource): CommonOptio
     encoding: encodingOf(options.encoding ?? 'utf-8'),
     csv: {
       header: options.header?.split(','),
-      delimiter: oneCharacter('--delimiter', options.delimiter ?? ','),
+      delimiter: options.delimiter === undefined ? undefined : oneCharacter('--delimiter', options.delimiter),
       quote,
       escape: options.escape === undefined ? quote : oneCharacter('--escape', options.escape),
     },
@@ -156,9 +172,10 @@ function failureOf(results: readonly ReadFile[], rejectsMax: (rows: number) => n
   const rows = results.reduce((sum, file) => sum + file.accepted + file.rejected, 0);
   if (rows === 0) return `${results.map(({ file }) => file.name).join(', ')}: there is no row; nothing was imported`;
   if (rejected <= rejectsMax(rows)) return undefined;
+  const fix = rejected < rows / 2 ? `Mend the file, or say --max-rejects ${rejected}` : 'Look at the reasons';
   return (
     `${rejected.toLocaleString('en-US')} of ${countText(rows, 'row')} were put aside, which is more than --max-rejects allows; ` +
-    `nothing was imported. Mend the file, or say --max-rejects ${rejected}`
+    `nothing was imported. ${fix}`
   );
 }
 
@@ -172,9 +189,10 @@ class ImportRun {
   readonly #names: OutputNames;
   readonly #nulls: ReadonlySet<string>;
   readonly #reasons = new Reasons();
-  readonly #suspicions = new Suspicions();
-  readonly #notes: string[] = [];
+  readonly #suspicions: Suspicions;
+  readonly #notes = new FileNotes();
   readonly #preview: WindowEvent[] = [];
+  readonly #unfinished: Unfinished[] = [];
   #bytesDone = 0;
 
   constructor(ports: {
@@ -183,6 +201,7 @@ class ImportRun {
     readonly options: ImportOptions;
     readonly common: CommonOptions;
     readonly names: OutputNames;
+    readonly keys: ReadonlySet<string>;
   }) {
     this.#connect = ports.connect;
     this.#connection = ports.connection;
@@ -190,14 +209,15 @@ class ImportRun {
     this.#common = ports.common;
     this.#names = ports.names;
     this.#nulls = new Set(ports.options.null);
+    this.#suspicions = new Suspicions(ports.keys);
   }
 
   async read(file: InputFile, bytesTotal: number): Promise<void> {
     const fileOptions = { ...this.#common, name: file.name, path: file.path };
     const foreign = await openFile(file, fileOptions, this.#connect);
-    const path = this.#names.pathFor(file);
+    const unfinished = this.#unfinishedOf();
     if (this.#options.dryRun !== true) await mkdir(this.#options.to, { recursive: true });
-    const rejects = this.#options.dryRun === true ? undefined : new RejectsFile(rejectsOf(path));
+    const rejects = this.#options.dryRun === true ? undefined : new RejectsFile(unfinished.rejects);
     const { size } = statSync(file.path);
     const onProgress = () =>
       this.#options.onProgress?.({ done: this.#bytesDone + size * (foreign?.done() ?? 1), total: bytesTotal });
@@ -208,11 +228,18 @@ class ImportRun {
       await rejects?.close();
     }
     this.#bytesDone += size;
-    this.#notes.push(...(foreign?.notes ?? []));
-    if (counts.accepted + counts.rejected === 0) this.#notes.push(`${file.name} has no row`);
-    this.results.push({ file, path, ...counts });
+    this.#notes.add(file.name, foreign?.notes ?? []);
+    if (counts.accepted + counts.rejected === 0) this.#notes.add(file.name, [{ kind: 'empty', subject: '' }]);
+    this.results.push({ file, unfinished, ...counts });
     if (counts.accepted > 0 && rejects !== undefined)
-      await writeHistory(this.#connection, this.#common.source, { path, origin: file.origin });
+      await writeHistory(this.#connection, this.#common.source, { path: unfinished.history, origin: file.origin });
+  }
+
+  #unfinishedOf(): Unfinished {
+    const path = join(this.#options.to, `import-${randomUUID()}`);
+    const unfinished = { history: `${path}.parquet.unfinished`, rejects: `${path}${REJECTS_SUFFIX}.unfinished` };
+    this.#unfinished.push(unfinished);
+    return unfinished;
   }
 
   async #readRows(
@@ -277,33 +304,37 @@ class ImportRun {
     return { ok: false, problems: [{ field: arrival, problem }] };
   }
 
-  /** Puts the files of history in their places. @returns their paths. */
-  async finish(): Promise<string[]> {
-    const outputs: string[] = [];
-    for (const { path, accepted, rejected } of this.results) {
-      if (accepted > 0) {
-        await rename(unfinishedOf(path), outputOf(path));
-        outputs.push(outputOf(path));
-      }
-      if (rejected === 0) await rm(rejectsOf(path), { force: true });
+  /** Puts files in their places, of a failure those alone that say why. */
+  async finish(failure: string | undefined): Promise<WrittenFiles> {
+    const [outputs, rejects]: [string[], string[]] = [[], []];
+    for (const { file, unfinished, accepted, rejected } of this.results) {
+      const isHistory = accepted > 0 && failure === undefined;
+      const path = isHistory ? await this.#names.place(file, unfinished.history) : this.#names.pathFor(file);
+      if (isHistory) outputs.push(`${path}.parquet`);
+      if (rejected > 0) {
+        await rename(unfinished.rejects, `${path}${REJECTS_SUFFIX}`);
+        rejects.push(`${path}${REJECTS_SUFFIX}`);
+      } else if (failure === undefined) await rm(`${path}${REJECTS_SUFFIX}`, { force: true });
     }
-    return outputs;
+    return { outputs, rejects };
   }
 
   /** Removes what was not finished. */
   async clear(): Promise<void> {
-    for (const { path } of this.results) await rm(unfinishedOf(path), { force: true });
+    for (const { history, rejects } of this.#unfinished) {
+      await rm(history, { force: true });
+      await rm(rejects, { force: true });
+    }
   }
 
-  summary(outputs: readonly string[], failure: string | undefined): ImportSummary {
-    const rejects = this.#options.dryRun === true ? [] : this.results.filter(({ rejected }) => rejected > 0);
+  summary({ outputs, rejects }: WrittenFiles, failure: string | undefined): ImportSummary {
     return {
       accepted: this.results.reduce((sum, { accepted }) => sum + accepted, 0),
       rejected: this.results.reduce((sum, { rejected }) => sum + rejected, 0),
       outputs,
-      rejects: rejects.map(({ path }) => rejectsOf(path)),
+      rejects,
       reasons: this.#reasons.byCount(),
-      notes: [...this.#notes, ...this.#suspicions.notes()],
+      notes: [...this.#notes.texts(), ...this.#suspicions.notes()],
       preview: { source: this.#common.source, events: this.#preview },
       failure,
     };
@@ -315,9 +346,9 @@ const IN_FUTURE = 'must not lie in the future; look at its unit and its epoch';
 
 const NO_ROWS = { accepted: 0, rejected: 0 };
 
-const outputOf = (path: string) => `${path}.parquet`;
-const unfinishedOf = (path: string) => `${path}.parquet.unfinished`;
-const rejectsOf = (path: string) => `${path}.rejects.jsonl`;
+type WrittenFiles = Pick<ImportSummary, 'outputs' | 'rejects'>;
+
+const NO_FILES: WrittenFiles = { outputs: [], rejects: [] };
 
 function eventTimeOf({ fieldList, eventTime }: EventSource): string {
   return fieldList.find(({ name }) => name === eventTime)?.wireName ?? eventTime;
@@ -339,7 +370,7 @@ async function openFile(
   }
 }
 
-/** Is there once something was put aside; what another run left is gone then. */
+/** Is there once something was put aside. */
 class RejectsFile {
   readonly #path: string;
   #handle: FileHandle | undefined;
@@ -388,6 +419,6 @@ async function writeHistory(
   const metadata = `KV_METADATA {${ORIGIN_KEY}: '${origin}'}`;
   await connection.run(
     `COPY (SELECT ${columns.join(', ')} FROM ${TABLE}) TO $1 (FORMAT parquet, COMPRESSION zstd, ${metadata})`,
-    [unfinishedOf(path)],
+    [path],
   );
 }

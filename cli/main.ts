@@ -90,9 +90,9 @@ function importCommand(terminal: Terminal): Command {
     )
     .requiredOption('--source <name>', 'the source whose events they are')
     .requiredOption(
-      '--from <file>',
-      '.parquet, .csv, .jsonl, .ndjson or .json (lines, or one array), the texts perhaps with .gz; a folder or a glob of ' +
-        'them, also s3://BUCKET/PREFIX; once for each',
+      '--from <files...>',
+      '.parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json (lines, or one array), the texts perhaps with .gz; a folder or a ' +
+        'glob of them, also s3://BUCKET/PREFIX',
       collect,
     )
     .requiredOption('--to <folder>', 'folder of the history; each file keeps its name')
@@ -106,7 +106,7 @@ function importCommand(terminal: Terminal): Command {
       'UTC or +01:00: the offset of text instants that do not say it; without it they are refused',
     )
     .option('--null <text>', 'a text that says that a value is missing, such as NA; once for each', collect)
-    .option('--delimiter <character>', "of CSV: ';', '|' or '\\t' for a tab", ',')
+    .option('--delimiter <character>', "of CSV: ';', '|' or '\\t' for a tab (default: a tab in .tsv, else ',')")
     .option('--quote <character>', 'of CSV; "" where quotes are plain text', '"')
     .option('--escape <character>', 'of quotes within quotes (default: the quote itself)')
     .option('--header <names>', 'of CSV without a header: the names of all its columns, as in id,card,amount')

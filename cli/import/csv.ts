@@ -13,10 +13,14 @@ import {
   type FileOptions,
   type ForeignFile,
   type ForeignRow,
+  hasWanted,
   type UnreadableRow,
   wantedColumns,
 } from './foreign-file.ts';
 import { INVALID_TEXT, type LineBlock, openText } from './lines.ts';
+import { countText } from './summary.ts';
+
+type Dialect = CsvOptions & { readonly delimiter: string };
 
 type Cells = readonly (string | null)[];
 
@@ -25,10 +29,11 @@ type CsvRecord = { readonly number: number; readonly cells: Cells } | Unreadable
 /** @returns `undefined` for a file without even a header. */
 export async function openCsv(options: FileOptions): Promise<ForeignFile | undefined> {
   const text = openText(options);
-  const records = recordsOf(text.blocks, options.csv);
-  const header = options.csv.header ?? (await headerOf(records, options));
+  const delimiter = options.csv.delimiter ?? (/\.tsv(?:\.gz)?$/i.test(options.name) ? '\t' : ',');
+  const records = recordsOf(text.blocks, { ...options.csv, delimiter });
+  const header = options.csv.header ?? (await headerOf(records, options, delimiter));
   if (header === undefined) return undefined;
-  const { fields, arrival } = wantedColumns(options, header);
+  const { fields, arrival, notes } = wantedColumns(options, header);
   const places = fields.map(({ wireName, column }) => ({ wireName, at: header.indexOf(column) }));
   const arrivalAt = arrival === undefined ? -1 : header.indexOf(arrival.column);
   const rowOf = (record: CsvRecord): ForeignRow => {
@@ -47,7 +52,7 @@ export async function openCsv(options: FileOptions): Promise<ForeignFile | undef
     batches: batches(),
     decode: (type, value) => decodeAs(type, 'cell', value, options.reading),
     done: text.done,
-    notes: [],
+    notes,
   };
 }
 
@@ -55,11 +60,16 @@ const lengthProblem = (header: Cells, cells: Cells) =>
   `must have ${header.length} fields; got ${cells.length}. Quote fields that have the delimiter in them`;
 
 /** Takes the header from the records, which begin after it then. */
-async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Promise<readonly string[] | undefined> {
+async function headerOf(
+  records: RecordBatches,
+  options: FileOptions,
+  delimiter: string,
+): Promise<readonly string[] | undefined> {
+  const { name } = options;
   let first = await records.shift();
-  const separator = first !== undefined && 'cells' in first ? /^sep=(.?)$/.exec(first.cells.join(csv.delimiter)) : null;
+  const separator = first !== undefined && 'cells' in first ? /^sep=(.?)$/.exec(first.cells.join(delimiter)) : null;
   if (separator !== null) {
-    if (separator[1] !== csv.delimiter) {
+    if (separator[1] !== delimiter) {
       throw new UserError(`${name} begins with Excel's line ${separator[0]}: say --delimiter '${separator[1]}'`);
     }
     first = await records.shift();
@@ -68,9 +78,15 @@ async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Pro
   if (!('cells' in first)) throw new UserError(`${name}: its header ${first.problem}`);
   const header = first.cells.map((cell) => cell ?? '');
   const [only = ''] = header;
-  const other = header.length === 1 ? [';', '\t', '|', ','].find((delimiter) => only.includes(delimiter)) : undefined;
+  const other = header.length === 1 ? [';', '\t', '|', ','].find((one) => only.includes(one)) : undefined;
   if (other !== undefined) {
-    throw new UserError(`${name} has one column, "${only}": say --delimiter '${other === '\t' ? '\\t' : other}'`);
+    throw new UserError(`${name} has one column: say --delimiter '${other === '\t' ? '\\t' : other}'`);
+  }
+  if (!hasWanted(options, header)) {
+    throw new UserError(
+      `${name} has ${countText(header.length, 'column')}, and none that is wanted in its first line; ` +
+        'if that is a row, say --header a,b,c with the names of all columns, else name columns with --map',
+    );
   }
   if (header.some((column) => column.includes('\r'))) {
     throw new UserError(`${name} must have lines that end with LF or CRLF; got CR alone. Save it with one of those`);
@@ -83,7 +99,7 @@ async function headerOf(records: RecordBatches, { name, csv }: FileOptions): Pro
 type RecordBatches = AsyncIterable<CsvRecord[]> & { readonly shift: () => Promise<CsvRecord | undefined> };
 
 /** The records of a file in batches. The first ones may be taken singly. */
-function recordsOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): RecordBatches {
+function recordsOf(blocks: AsyncIterable<LineBlock>, csv: Dialect): RecordBatches {
   const batches = batchesOf(blocks, csv);
   let batch: CsvRecord[] = [];
   return {
@@ -102,7 +118,7 @@ function recordsOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): RecordBat
   };
 }
 
-async function* batchesOf(blocks: AsyncIterable<LineBlock>, csv: CsvOptions): AsyncGenerator<CsvRecord[]> {
+async function* batchesOf(blocks: AsyncIterable<LineBlock>, csv: Dialect): AsyncGenerator<CsvRecord[]> {
   let open: Lines = { text: '', firstLine: 1 };
   for await (const { text, firstLine, isValid } of blocks) {
     if (isValid) {
@@ -127,6 +143,9 @@ interface Lines {
 /** Quotes around so much text were not meant. */
 const QUOTED_CHARACTERS_MAX = 1 << 20;
 
+/** So much is parsed next, and twice as much each time that it is good: what follows an error is not parsed again for the next one. */
+const CHARACTERS_AFTER_ERROR = 128;
+
 const PROBLEMS: Readonly<Record<string, string>> = {
   CSV_INVALID_CLOSING_QUOTE:
     'must have the delimiter after a closing quote; got other text. Double quotes within a field, or say --escape',
@@ -136,9 +155,10 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** @returns records, and the lines of one that has not ended, unless they are the last. */
-function parseLines(lines: Lines, csv: CsvOptions, { isLast }: { readonly isLast: boolean }) {
+function parseLines(lines: Lines, csv: Dialect, { isLast }: { readonly isLast: boolean }) {
   const records: CsvRecord[] = [];
-  let { text, firstLine: line } = lines;
+  const { text } = lines;
+  let line = lines.firstLine;
   let feedsInRecord = 0;
   const options = {
     delimiter: csv.delimiter,
@@ -158,31 +178,41 @@ function parseLines(lines: Lines, csv: CsvOptions, { isLast }: { readonly isLast
       return null;
     },
   };
-  while (text !== '') {
+  let start = 0;
+  let size = text.length;
+  while (start < text.length) {
     const firstLine = line;
     feedsInRecord = 0;
+    const end = startOfLine(text, Math.min(text.length, start + size - 1), 1);
     try {
-      parse(text, options);
-      text = '';
+      parse(text.slice(start, end), options);
+      start = end;
+      size *= 2;
     } catch (error) {
       if (!(error instanceof CsvError)) throw error;
       // What was parsed is in the records; the line at hand is the first that is not.
-      text = text.slice(startOfLine(text, line - firstLine));
-      const mayEnd = error.code === 'CSV_QUOTE_NOT_CLOSED' && !isLast && text.length < QUOTED_CHARACTERS_MAX;
-      if (mayEnd) break;
-      const end = startOfLine(text, 1);
+      start = startOfLine(text, start, line - firstLine);
+      if (error.code === 'CSV_QUOTE_NOT_CLOSED') {
+        if (end < text.length) {
+          size = 2 * (end - start);
+          continue;
+        }
+        if (!isLast && text.length - start < QUOTED_CHARACTERS_MAX) break;
+      }
+      const next = startOfLine(text, start, 1);
       const problem = PROBLEMS[error.code] ?? `must be CSV; ${error.message}`;
-      records.push({ number: line, original: text.slice(0, end).trimEnd(), problem });
-      text = text.slice(end);
+      records.push({ number: line, original: text.slice(start, next).trimEnd(), problem });
+      start = next;
       line++;
+      size = CHARACTERS_AFTER_ERROR;
     }
   }
-  return { records, open: { text, firstLine: line } };
+  return { records, open: { text: text.slice(start), firstLine: line } };
 }
 
-/** Where the line after so many others begins. */
-function startOfLine(text: string, lines: number): number {
-  let start = 0;
+/** Where the line after so many others begins, from a place within the first. */
+function startOfLine(text: string, from: number, lines: number): number {
+  let start = from;
   for (let line = 0; line < lines; line++) {
     const feed = text.indexOf('\n', start);
     if (feed < 0) return text.length;

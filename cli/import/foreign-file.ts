@@ -2,10 +2,11 @@
 
 import type { FieldType } from '../../shared/definitions/fields.ts';
 import { type Decoded, decodeValue, type Form, type Reading } from '../../shared/definitions/forms.ts';
-import type { EventSource } from '../../shared/definitions/source.ts';
+import type { EventSource, SourceField } from '../../shared/definitions/source.ts';
 import { reasonOfLibrary } from '../../shared/offline/library-reason.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';
 import { UserError } from '../user-error.ts';
+import type { FileNote } from './summary.ts';
 
 /** In place of a column's name: what was there when it happened. */
 export const AT_EVENT_TIME = 'event-time';
@@ -37,7 +38,7 @@ export interface ForeignFile {
   /** How much of it has been read: 0 to 1. */
   readonly done: () => number;
   /** What to know about how it is read. */
-  readonly notes: readonly string[];
+  readonly notes: readonly FileNote[];
 }
 
 /** How a file is read. */
@@ -58,7 +59,8 @@ export interface FileOptions {
 export interface CsvOptions {
   /** Names of the columns where no line says them. */
   readonly header: readonly string[] | undefined;
-  readonly delimiter: string;
+  /** By default a tab in .tsv, and a comma elsewhere. */
+  readonly delimiter: string | undefined;
   readonly quote: string;
   readonly escape: string;
 }
@@ -73,23 +75,72 @@ export interface WantedColumn {
 export interface WantedColumns {
   readonly fields: readonly WantedColumn[];
   readonly arrival: WantedColumn | undefined;
+  readonly notes: readonly FileNote[];
 }
 
 /** What arrivals are. */
 export const INSTANT: FieldType = { kind: 'timestamp' };
+
+/**
+ * The one column or key that a field is read from: what is mapped, else the name that producers give it, else that of its
+ * declaration, unless that is what producers call another field.
+ * @param has whether the file has a column or key of that name.
+ * @throws UserError where two would do.
+ */
+export function columnOf(
+  { name: file, source, columns }: FileOptions,
+  { name, wireName }: SourceField,
+  has: (column: string) => boolean,
+): string | undefined {
+  const mapped = columns[name];
+  if (mapped !== undefined) return has(mapped) ? mapped : undefined;
+  const isOthers = source.fieldList.some((other) => other.wireName === name) || Object.values(columns).includes(name);
+  const isByName = !isOthers && has(name);
+  if (!has(wireName)) return isByName ? name : undefined;
+  if (isByName)
+    throw new UserError(`${file} has both "${wireName}" and "${name}"; say which with --map ${name}=COLUMN`);
+  return wireName;
+}
+
+/** Whether any column of a file is one that something is read from. */
+export function hasWanted({ source, columns, arrival = ARRIVED_AT }: FileOptions, names: readonly string[]): boolean {
+  const wanted = [
+    ...source.fieldList.flatMap(({ name, wireName }) => [name, wireName]),
+    ...Object.values(columns),
+    arrival,
+  ];
+  return names.some((name) => wanted.includes(name));
+}
 
 /** Which columns of a file are needed. @throws UserError for one that is not there. */
 export function wantedColumns(options: FileOptions, names: readonly string[]): WantedColumns {
   const { source, columns, name: file } = options;
   const known = new Set(names);
   const arrival = arrivalColumn(options, known);
-  const fields = source.fieldList.flatMap(({ name, wireName, type, whenMissing }): WantedColumn[] => {
-    const column = columns[name] ?? (known.has(name) ? name : wireName);
-    if (known.has(column)) return [{ wireName, column, type }];
+  const fields = source.fieldList.flatMap((field): WantedColumn[] => {
+    const { name, wireName, type, whenMissing } = field;
+    const column = columnOf(options, field, (one) => known.has(one));
+    if (column !== undefined) return [{ wireName, column, type }];
+    const wanted = columns[name] ?? wireName;
     if (whenMissing !== 'refused' && columns[name] === undefined) return [];
-    throw new UserError(`${file} has no column "${column}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
+    throw new UserError(`${file} has no column "${wanted}" but ${names.join(', ')}; name it with --map ${name}=COLUMN`);
   });
-  return { fields, arrival };
+  const read = new Set([...fields, ...(arrival === undefined ? [] : [arrival])].map(({ column }) => column));
+  return { fields, arrival, notes: notesOf(source, { fields, unread: names.filter((name) => !read.has(name)) }) };
+}
+
+/** What of a file is not read, and what it does not have. */
+export function notesOf(
+  { fieldList }: EventSource,
+  { fields, unread }: { readonly fields: readonly { readonly wireName: string }[]; readonly unread: Iterable<string> },
+): FileNote[] {
+  const lacking = fieldList.filter(({ wireName }) => !fields.some((field) => field.wireName === wireName));
+  return [
+    ...Array.from(unread, (name): FileNote => ({ kind: 'unread', subject: name.trim() === '' ? `"${name}"` : name })),
+    ...lacking
+      .filter(({ whenMissing }) => whenMissing !== 'refused')
+      .map(({ wireName }): FileNote => ({ kind: 'lacking', subject: `"${wireName}"` })),
+  ];
 }
 
 /** @returns `undefined` where events arrived when they happened. */

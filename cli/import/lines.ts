@@ -1,5 +1,5 @@
 /** Text files as blocks of whole lines, so that a line that is no text costs that line alone. */
-import { isUtf8 } from 'node:buffer';
+import { constants, isUtf8 } from 'node:buffer';
 import { createReadStream, statSync } from 'node:fs';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -18,6 +18,14 @@ export const INVALID_TEXT = 'must be UTF-8 text; got other bytes. Say what it is
 
 const LINE_FEED = 10;
 
+/** No event is so large, and what is unpacked may never end. */
+const LINE_BYTES_MAX = 16 << 20;
+
+const lineTooLong = (name: string, line: number, bytesMax: number) =>
+  new UserError(
+    `${name} must have lines of at most ${bytesMax >> 20} MB; line ${line} is longer. Write each event on a line of its own`,
+  );
+
 export interface TextFile {
   readonly blocks: AsyncIterable<LineBlock>;
   readonly done: () => number;
@@ -31,7 +39,10 @@ export function openText(options: FileOptions): TextFile {
   const bytes = isCompressed ? pipeline(file, createGunzip({ chunkSize: 1 << 19 }), () => {}) : file;
   // Whoever reads is told of errors, also of those before he began; without a listener they would end the process.
   bytes.on('error', () => {});
-  return { blocks: blocksOf(utf8Of(bytes, options)), done: () => Math.min(1, file.bytesRead / Math.max(1, size)) };
+  return {
+    blocks: blocksOf(utf8Of(bytes, options), options.name),
+    done: () => Math.min(1, file.bytesRead / Math.max(1, size)),
+  };
 }
 
 /** What a file begins with that is something else than its name says. */
@@ -70,8 +81,10 @@ function refuseOther(name: string, chunk: Buffer, encoding: string): void {
   }
 }
 
-async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<LineBlock> {
+async function* blocksOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<LineBlock> {
   let firstLine = 1;
+  let restBytes = 0;
+  let bytesMax: number | undefined;
   let rest: Buffer[] = [];
   function* blocks(bytes: Buffer): Generator<LineBlock> {
     if (isUtf8(bytes)) {
@@ -90,6 +103,10 @@ async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<LineBloc
     const end = chunk.lastIndexOf(LINE_FEED) + 1;
     if (end > 0) yield* blocks(Buffer.concat([...rest, chunk.subarray(0, end)]));
     rest = end > 0 ? [chunk.subarray(end)] : [...rest, chunk];
+    restBytes = end > 0 ? chunk.length - end : restBytes + chunk.length;
+    // An array may be one line.
+    bytesMax ??= /^\s*\[/.test(chunk.toString('latin1')) ? constants.MAX_STRING_LENGTH : LINE_BYTES_MAX;
+    if (restBytes > bytesMax) throw lineTooLong(name, firstLine, bytesMax);
   }
   const last = Buffer.concat(rest);
   if (last.length > 0) yield* blocks(last);

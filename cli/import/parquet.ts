@@ -25,6 +25,7 @@ import {
   type WantedColumn,
   wantedColumns,
 } from './foreign-file.ts';
+import type { FileNote } from './summary.ts';
 
 /** What SQL reads a column into. */
 interface Carrier {
@@ -37,12 +38,16 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
   const path = literalGlob(options.path);
   try {
     const columns = await parquetColumns(connection, path, 'f', namesLookedFor(options));
-    const { fields, arrival } = wantedColumns(
+    const {
+      fields,
+      arrival,
+      notes: columnNotes,
+    } = wantedColumns(
       options,
       columns.map((column) => column.name),
     );
     const carriers = new Map<WantedColumn, Carrier>();
-    const notes: string[] = [];
+    const notes: FileNote[] = [...columnNotes];
     for (const wanted of arrival === undefined ? fields : [...fields, arrival]) {
       const column = columns.find((one) => one.name === wanted.column);
       if (column === undefined) continue;
@@ -54,7 +59,7 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
       }
       carriers.set(wanted, { form, sql: carrierSql(form, column) });
       if (wanted.type.kind === 'timestamp' && isZoneless(column.type)) {
-        notes.push(`"${wanted.column}" of ${name} is ${column.type}, without a zone: it is read as UTC`);
+        notes.push({ kind: 'zoneless', subject: `"${wanted.column}" is ${column.type}` });
       }
     }
     return await opened(connection, [path], options, { carriers, arrival, notes });
@@ -75,7 +80,7 @@ async function opened(
   columns: {
     readonly carriers: ReadonlyMap<WantedColumn, Carrier>;
     readonly arrival: WantedColumn | undefined;
-    readonly notes: readonly string[];
+    readonly notes: readonly FileNote[];
   },
 ): Promise<ForeignFile> {
   const { carriers, arrival, notes } = columns;

@@ -54,6 +54,53 @@ export class Reasons {
   }
 }
 
+/** What to know of how a file was read. */
+export interface FileNote {
+  readonly kind: keyof typeof SENTENCES;
+  /** The column, as it is said. */
+  readonly subject: string;
+}
+
+const SENTENCES = {
+  unread: (columns: string[], files: string) => `columns not read: ${limited(columns)} (${files})`,
+  lacking: (columns: string[], files: string) =>
+    `no column ${columns.join(', ')} (optional): ${columns.length === 1 ? 'it is' : 'they are'} missing in all events of ${files}`,
+  zoneless: (columns: string[], files: string) => `${columns.join(', ')}, without a zone: it is read as UTC (${files})`,
+  empty: (_columns: string[], files: string) => `no row in ${files}`,
+};
+
+const NAMES_MAX = 20;
+
+const limited = (names: readonly string[]) =>
+  [...names.slice(0, NAMES_MAX), ...(names.length > NAMES_MAX ? ['…'] : [])].join(', ');
+
+/** The notes of all files: one for those that are alike. */
+export class FileNotes {
+  readonly #files = new Map<string, { readonly note: FileNote; readonly files: string[] }>();
+
+  add(file: string, notes: readonly FileNote[]): void {
+    for (const note of notes) {
+      const key = `${note.kind} ${note.subject}`;
+      const known = this.#files.get(key) ?? { note, files: [] };
+      this.#files.set(key, known);
+      known.files.push(file);
+    }
+  }
+
+  texts(): string[] {
+    const alike = Map.groupBy(this.#files.values(), ({ note, files }) => [note.kind, ...files].join('\n'));
+    return [...alike.values()].flatMap((group) => {
+      const [{ note, files } = { note: undefined, files: [] }] = group;
+      if (note === undefined) return [];
+      const others = files.length === 1 ? '' : ` and ${countText(files.length - 1, 'other file')}`;
+      return SENTENCES[note.kind](
+        group.map((one) => one.note.subject),
+        `${files[0]}${others}`,
+      );
+    });
+  }
+}
+
 const ROUNDED_NUMBER = /^\d+\.0+$|^\d(?:\.\d+)?E\+\d+$/i;
 const EXAMPLES_MAX = 3;
 
@@ -61,10 +108,18 @@ const EXAMPLES_MAX = 3;
 export class Suspicions {
   readonly #missing = new Map<string, Suspicion>();
   readonly #rounded = new Map<string, Suspicion>();
+  readonly #blank = new Map<string, Suspicion>();
+  /** Fields by which events are found. */
+  readonly #keys: ReadonlySet<string>;
+
+  constructor(keys: ReadonlySet<string>) {
+    this.#keys = keys;
+  }
 
   look(field: string, text: string): void {
     if (text !== '' && looksMissing(text)) noteIn(this.#missing, field, text);
     else if (ROUNDED_NUMBER.test(text)) noteIn(this.#rounded, field, text);
+    else if (this.#keys.has(field) && text !== text.trim()) noteIn(this.#blank, field, text);
   }
 
   notes(): string[] {
@@ -75,7 +130,11 @@ export class Suspicions {
       }),
       ...[...this.#rounded].map(
         ([field, { count, examples }]) =>
-          `${countText(count, 'value')} of ${field} ${said(examples)}, which look like rounded numbers, and were read as they are; write ids as text or whole numbers`,
+          `${countText(count, 'value')} of ${field} ${said(examples)}, which look like rounded numbers, and were read as they are: they will not match ${wholeOf(examples)}; write ids as text or whole numbers`,
+      ),
+      ...[...this.#blank].map(
+        ([field, { count, examples }]) =>
+          `${countText(count, 'value')} of ${field} ${said(examples)}, with blanks at an end, and were read as they are: they will not match "${[...examples][0]?.trim()}"`,
       ),
     ];
   }
@@ -92,6 +151,9 @@ function noteIn(suspicions: Map<string, Suspicion>, field: string, text: string)
   known.count++;
   if (known.examples.size < EXAMPLES_MAX) known.examples.add(text);
 }
+
+/** The number that the first of them was. */
+const wholeOf = ([text = '']: Iterable<string>) => (/e/i.test(text) ? String(Number(text)) : text.replace(/\.0+$/, ''));
 
 const said = (examples: ReadonlySet<string>) => `say ${[...examples].map((text) => `"${text}"`).join(', ')}`;
 
@@ -131,7 +193,12 @@ function listed(what: string, paths: readonly string[]): string[] {
 /** Events as a table, with instants that a person can read. */
 export function previewText({ source: { fieldList }, events }: ImportSummary['preview']): string {
   const head = [...fieldList.map(({ name }) => name), ARRIVED_AT];
-  const table = new Table({ head: head.map((name) => styleText('bold', name)), style: { head: [], border: [] } });
+  const table = new Table({
+    head: head.map((name) => styleText('bold', name)),
+    style: { head: [], border: [] },
+    // No lines between rows.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
   const instant = (millis: number) => new Date(millis).toISOString();
   for (const { values, arrivedAtMillis } of events) {
     const cells = fieldList.map(({ name, type }) => {

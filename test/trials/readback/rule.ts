@@ -44,7 +44,7 @@ const TAKEN: Readonly<Record<'text' | 'boolean' | 'integer' | 'decimal' | 'doubl
   integer: 'text whole decimal double float',
   decimal: 'text whole decimal double float',
   double: 'text whole decimal double float',
-  timestamp: 'text whole decimal double float date instant zoned',
+  timestamp: 'text whole decimal double date instant zoned',
 };
 
 const ofKind = (kind: FieldPlan['kind']) =>
@@ -81,6 +81,8 @@ export function meaningOf(
     case 'boolean':
       return booleanOf(form === 'text' ? text.trim() : text);
     case 'integer':
+      // Floats of 32 bits do not tell larger whole numbers apart.
+      if (form === 'float' && Math.abs(Number(text)) > 2 ** 24) return REFUSED;
       return integerOf(isFloat ? value[1] : text, form);
     case 'decimal':
       // A float that is whole is meant; of others the shortest text is.

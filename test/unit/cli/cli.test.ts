@@ -164,7 +164,7 @@ it('an import without an arrival, a column or a known kind of file is refused wi
   });
   expect(await importTransactions('data.xml')).toMatchObject({
     code: 2,
-    errors: expect.stringContaining('must be .parquet, .csv, .jsonl'),
+    errors: expect.stringContaining('must be .parquet, .csv, .tsv, .txt, .jsonl'),
   });
   expect(await importTransactions('nowhere.csv')).toMatchObject({
     code: 2,

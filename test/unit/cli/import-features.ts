@@ -34,6 +34,18 @@ const payments = eventSource({
   fields: { card: { from: 'cardNumber' } },
 });
 
+/** Two fields whose names producers use otherwise. */
+const swaps = eventSource({
+  ...about,
+  name: 'swaps',
+  schema: z.strictObject({ id: identifier(), card: identifier(), at: eventTime() }),
+  eventId: 'id',
+  eventTime: 'at',
+  partitionKey: 'card',
+  allowedLateness: '10s',
+  fields: { id: { from: 'uuid' }, card: { from: 'id' } },
+});
+
 const cards = windowedView({
   ...about,
   name: 'cards',
@@ -45,7 +57,18 @@ const cards = windowedView({
   ttl: '30d',
 });
 
+const swapped = windowedView({
+  ...about,
+  name: 'swapped',
+  version: 1,
+  entity: entity({ name: 'swapper', description: 'of a test', joinKeys: ['card'] }),
+  source: swaps,
+  windows: { '1d': '1d' },
+  features: { n: count() },
+  ttl: '30d',
+});
+
 export const repository = featureRepository({
-  views: [cards],
+  views: [cards, swapped],
   services: [featureService({ ...about, name: 'paying', version: 1, views: [cards] })],
 });

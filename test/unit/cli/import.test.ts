@@ -110,11 +110,13 @@ describe('CSV as it is written by', () => {
       row({ note: '5" pipe' }),
     ],
     ['producers, by their names of fields', `id,cardNumber,at\na,c,${T}\n`, [], row()],
+    ['a program for texts', `id,card,at\na,c,${T}\n`, [], row(), 'x.txt'],
+    ['a program for tabs', `id\tcard\tat\na\tc\t${T}\n`, [], row(), 'x.tsv'],
     ['somebody with names of his own', `nr,card,at\na,c,${T}\n`, ['--map', 'id=nr'], row()],
     ['somebody without an offset', `id,card,at\na,c,2026-01-01T01:00\n`, ['--time-zone', '+01:00'], row()],
     ['a program in C', `id,card,at,note\na,c,${T},x\0y\n`, [], row({ note: 'x\0y' })],
-  ])('%s', async (_tool, content, options, expected) => {
-    const { errors, rows } = await imported('x.csv', content, ...options);
+  ])('%s', async (_tool, content, options, expected, name = 'x.csv') => {
+    const { errors, rows } = await imported(name, content, ...options);
     expect({ errors, rows }).toEqual({ errors: '', rows: [expected] });
   });
 
@@ -169,9 +171,21 @@ describe('lines of CSV that cannot be read', () => {
   });
 });
 
+it('many bad lines take time in proportion to them', async () => {
+  const lines = Array.from(
+    { length: 100_000 },
+    (_, index) => `r${index},c,${T},${index % 10 === 0 ? '5" tv' : 'tv'}\n`,
+  );
+  const before = process.cpuUsage();
+  const { output } = await imported('x.csv', `id,card,at,note\n${lines.join('')}`);
+  expect(output).toContain('90,000 events imported');
+  await imported('x.json', `[{"id":"${'\\"'.repeat(300_000)}`);
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(10);
+}, 60_000);
+
 describe('a file is refused in one sentence', () => {
   it.each([
-    ['other delimiters', 'x.csv', 'id;card;at\na;c;1\n', [], `has one column, "id;card;at": say --delimiter ';'`],
+    ['other delimiters', 'x.csv', 'id;card;at\na;c;1\n', [], `has one column: say --delimiter ';'`],
     [
       "Excel's line for another delimiter",
       'x.csv',
@@ -186,13 +200,27 @@ describe('a file is refused in one sentence', () => {
       [],
       'has two columns "card"; give one of them another name',
     ],
+    [
+      'no header',
+      'x.csv',
+      `4111,Jo,${T}\n`,
+      [],
+      'has 3 columns, and none that is wanted in its first line; if that is a row, say --header a,b,c',
+    ],
+    [
+      'a line without end',
+      'x.csv.gz',
+      gzipSync(Buffer.alloc(20 << 20, 'x')),
+      [],
+      '/x.csv.gz must have lines of at most 16 MB; line 1 is longer',
+    ],
     ['no row', 'x.csv', 'id,card,at\n', [], 'there is no row; nothing was imported'],
     ['nothing', 'x.csv', '', [], 'there is no row; nothing was imported'],
     ['no event', 'x.csv', `id,card,at\n,,\n`, [], 'no row of /x.csv is an event'],
     ['gzip by another name', 'x.csv', gzipSync('id,card,at\n'), [], 'is compressed by gzip; name it so'],
     ['another thing named gzip', 'x.csv.gz', 'id,card,at\n', [], '/x.csv.gz cannot be read: incorrect header check'],
     ['a workbook', 'x.csv', Buffer.from('504b03041400', 'hex'), [], 'is a workbook or a ZIP archive'],
-    ['another suffix', 'x.xlsx', 'x', [], 'must be .parquet, .csv, .jsonl, .ndjson or .json'],
+    ['another suffix', 'x.xlsx', 'x', [], 'must be .parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json'],
     [
       'a pretty-printed object',
       'x.json',
@@ -242,6 +270,8 @@ describe('JSON', () => {
       event(),
       event(',"id":"b"'),
       '{"id":',
+      event(',"ratio":NaN'),
+      '2026-01-01 INFO started',
       event(',"note":["x"]'),
       event(',"amount":1.500000000000000001'),
       event(',"at":"2026-01-01"').replace(`"at":${T},`, ''),
@@ -254,13 +284,15 @@ describe('JSON', () => {
     expect(rows).toEqual([read]);
     expect(aside.map(({ line, problems: [{ field, problem }] }) => `${line} ${field} ${problem}`)).toEqual([
       expect.stringContaining('2  has "id" twice'),
-      expect.stringContaining('3  must be a JSON object'),
-      expect.stringContaining('4 note must be a text'),
-      expect.stringContaining('5 amount must have at most 2 digits'),
+      expect.stringContaining('3  must be one JSON object in UTF-8; got JSON that breaks off'),
+      expect.stringContaining('4  must be one JSON object in UTF-8; got a bare NaN or Infinity'),
+      expect.stringContaining('5  must be one JSON object in UTF-8; got text that is not JSON'),
+      expect.stringContaining('6 note must be a text'),
+      expect.stringContaining('7 amount must have at most 2 digits'),
       expect.stringContaining(
-        '6 at must be an instant; got one without an offset from UTC: add Z, or say --time-zone UTC',
+        '8 at must be an instant; got one without an offset from UTC: add Z, or say --time-zone UTC',
       ),
-      expect.stringContaining('7  must be UTF-8 text'),
+      expect.stringContaining('9  must be UTF-8 text'),
     ]);
   });
 });
@@ -356,7 +388,7 @@ describe('Parquet', () => {
 
   it('reads timestamps without a zone as UTC, and says so', async () => {
     const from = await parquet(`'a' AS id, 'c' AS card, TIMESTAMP '2026-01-01' AS "at"`);
-    expect((await runImport('--from', from)).output).toContain('is TIMESTAMP, without a zone: it is read as UTC');
+    expect((await runImport('--from', from)).output).toContain('"at" is TIMESTAMP, without a zone: it is read as UTC');
     expect(await history('x')).toEqual([row()]);
   });
 
@@ -447,12 +479,15 @@ describe('many files', () => {
     await writeFile(first, csv('a2'));
     expect((await runImport('--from', path('a/*.csv'), '--from', second)).code).toBe(0);
     expect([await ids('x'), await ids('x-2')]).toEqual([['a2'], ['b']]);
-    expect((await runImport('--from', path('c/*.csv'))).errors).toContain('there is no file');
+    expect((await runImport('--from', path('c/*.csv'))).errors).toContain(
+      'that is .parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json, the texts perhaps with .gz',
+    );
+    expect((await runImport('--from', path('c.csv'))).errors).toMatch(/there is no file .*c\.csv$/);
   });
 
   it('are imported all or none', async () => {
     const files = [await write('a.csv', csv('a')), await write('b.csv', 'id,card,at\n,,\n')];
-    const { code, output, errors } = await runImport(...files.flatMap((file) => ['--from', file]));
+    const { code, output, errors } = await runImport('--from', ...files);
     expect({ code, output, errors }).toEqual({
       code: 2,
       output: expect.stringContaining('1 event read, none imported'),
@@ -461,12 +496,39 @@ describe('many files', () => {
     expect(await readdir(path('history'))).toEqual(['b.rejects.jsonl']);
   });
 
+  it('become history beside each other, also if they are imported at once', async () => {
+    const files = [await write('a/x.csv', csv('a')), await write('b/x.csv', `${csv('b')},,\n`)];
+    const results = await Promise.all(
+      [...files, ...files].map((file) => runImport('--from', file, '--max-rejects', '1')),
+    );
+    expect(results.map(({ code, errors }) => [code, errors])).toEqual(Array(4).fill([0, '']));
+    expect([...(await ids('x')), ...(await ids('x-2'))].sort()).toEqual(['a', 'b']);
+    expect(await readdir(path('history'))).toHaveLength(3);
+  });
+
+  it('do not take the names of what cannot be read', async () => {
+    await mkdir(path('history/y.parquet'), { recursive: true });
+    await write('history/x.parquet', 'PAR1');
+    expect(await runImport('--from', await write('x.csv', csv('a')), await write('y.csv', csv('b')))).toMatchObject({
+      code: 0,
+      errors: '',
+    });
+    expect([await ids('x-2'), await ids('y-2')]).toEqual([['a'], ['b']]);
+  });
+
+  it('of a folder are those that import did not make', async () => {
+    const from = await write('history/in.csv', `${csv('a')},,\n`);
+    await runImport('--from', from, '--max-rejects', '1');
+    expect((await readdir(path('history'))).sort()).toEqual(['in.csv', 'in.parquet', 'in.rejects.jsonl']);
+    expect((await runImport('--from', path('history'), '--max-rejects', '1')).output).toContain('1 event imported');
+  });
+
   it('may be empty, if not all are', async () => {
     await write('a/one.csv', csv('a'));
     await write('a/none.csv', 'id,card,at\n');
     expect(await runImport('--from', path('a'))).toMatchObject({
       code: 0,
-      output: expect.stringContaining('none.csv has no row'),
+      output: expect.stringMatching(/note: no row in .*none.csv/),
     });
   });
 });
@@ -489,7 +551,10 @@ describe('rows that are put aside', () => {
     expect(output).toMatch(
       /^ {2}2 {2}amount must be a number .* \(first in line 10\)\n {2}1 {2}id is missing \(null\); it is required/m,
     );
-    expect(await readdir(path('history'))).toEqual(['x.rejects.jsonl']);
+    expect(errors).toContain('Mend the file, or say --max-rejects 2');
+    const most = await write('most.csv', `id,card,at\na,c,${T}\n,,\n`);
+    expect((await runImport('--from', most)).errors).toMatch(/nothing was imported. Look at the reasons$/);
+    await rm(path('history/most.rejects.jsonl'));
     expect((await rejects('x'))[0]).toMatchObject({ file: from, line: 10, content: { id: '9', amount: 'x' } });
     expect((await runImport('--from', from, '--max-rejects', '2')).code).toBe(0);
     expect(await history('x')).toHaveLength(8);
@@ -512,6 +577,7 @@ it('a dry run shows the first events, and writes nothing', async () => {
   const { code, output } = await runImport('--from', from, '--dry-run');
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('30 events read, none imported') });
   expect(output.match(/id-\d+/g)).toHaveLength(20);
+  expect(output).not.toContain('├');
   expect(output).toContain('2026-01-01T00:00:00.000Z');
   expect(existsSync(path('history'))).toBe(false);
 });
@@ -523,8 +589,69 @@ it('texts that were hardly meant are imported, and told', async () => {
   expect(output).toContain(
     `2 values of cardNumber say "NULL", "nan" and were read as text; where they mean that it is missing, say --null 'NULL' --null 'nan'`,
   );
-  expect(output).toContain('2 values of cardNumber say "4000.0", "6.01E+15", which look like rounded numbers');
+  expect(output).toContain(
+    '2 values of cardNumber say "4000.0", "6.01E+15", which look like rounded numbers, and were read as they are: they will not match 4000;',
+  );
   expect((await imported('x.csv', content, '--null', 'NULL', '--null', 'nan')).rows).toHaveLength(2);
+});
+
+describe('a field is read from one column', () => {
+  const both = 'has both "cardNumber" and "card"; say which with --map card=COLUMN';
+
+  it.each([
+    ['x.csv', `uuid,id,at\nu1,card1,${T}\n`],
+    ['x.jsonl', `{"uuid":"u1","id":"card1","at":${T}}`],
+  ])('its own, where another field is called so by producers: %s', async (name, content) => {
+    const { rows } = await imported(name, content, '--source', 'swaps');
+    expect(rows).toEqual([{ id: 'u1', card: 'card1', at: String(T) }]);
+  });
+
+  it.each([
+    ['x.csv', `id,cardNumber,card,at\na,c,other,${T}\n`],
+    ['x.jsonl', `{"id":"a","card":"other","cardNumber":"c","at":${T}}`],
+    ['x.json', `{"id":"a","cardNumber":"c","at":${T}}\n{"id":"b","card":"other","at":${T}}`],
+  ])('the one that is mapped, where there are two: %s, line %#', async (name, content) => {
+    expect(await imported(name, content)).toMatchObject({ code: 2, errors: expect.stringContaining(both) });
+    expect((await imported(name, content, '--map', 'card=cardNumber')).rows[0]).toEqual(row());
+  });
+});
+
+it('keys with blanks at an end are told, and other texts are not', async () => {
+  const { output } = await imported('x.csv', `id,card,at,note\na,c1 ,${T},n \n`);
+  expect(output).toContain(
+    '1 value of cardNumber say "c1 ", with blanks at an end, and were read as they are: they will not match "c1"',
+  );
+  expect(output).not.toContain('of note');
+});
+
+it('what is not read and what is not there is told once, also in a dry run', async () => {
+  const rest = 'amount,ratio,units,chip';
+  for (const name of ['x', 'y', 'z']) await write(`a/${name}.csv`, `id,card,at,${rest},b 1,\n${name},c,${T},,,,,,\n`);
+  await write(
+    'a/z.jsonl',
+    `{"id":"a","card":"c","at":${T},"more":1}\n{"id":"b","card":"c","at":${T},"note":"n","odd":1}`,
+  );
+  const { output } = await runImport('--from', path('a'), '--dry-run');
+  expect(
+    output
+      .replaceAll(folder, '')
+      .split('\n')
+      .filter((line) => line.startsWith('note: ')),
+  ).toEqual([
+    'note: columns not read: b 1, "" (/a/x.csv and 2 other files)',
+    'note: no column "note" (optional): it is missing in all events of /a/x.csv and 2 other files',
+    'note: columns not read: more, odd (/a/z.jsonl)',
+    'note: no column "amount", "ratio", "units", "chip" (optional): they are missing in all events of /a/z.jsonl',
+  ]);
+});
+
+it.each([
+  ['1E+15', '1000000000000000'],
+  ['1.5E+0', '1.5'],
+  [`${'9'.repeat(400)}.0`, '9'.repeat(400)],
+])('says what %s will not match', async (text, whole) => {
+  const { output } = await imported('x.csv', `id,card,at\na,${text},${T}\n`);
+  expect(output).toContain(`they will not match ${whole};`);
 });
 
 describe('arrivals', () => {
