@@ -61,7 +61,7 @@ export interface Reading {
 const JSON_READING: Reading = {};
 
 /** What to do where the values of a file lack an offset. */
-export const FILE_OFFSET_FIX = 'add Z, or say --time-zone UTC for all of the file';
+export const FILE_OFFSET_FIX = 'add Z, or say --time-zone UTC for all texts of the file';
 
 type Decoders = { readonly [F in Form]?: (value: FormValues[F], type: FieldType, reading: Reading) => Decoded };
 
