@@ -286,7 +286,7 @@ class Checking {
     const reading = new Reading(file, columns, {
       isCell,
       textOffset: offset,
-      typedOffset: isCell ? offset : (offset ?? 0),
+      typedOffset: isCell ? offset : 0,
     });
     const outcomes = eventsOf(reading, rowCountOf(file), this.#case);
     const accepted = outcomes.flatMap((outcome) => ('event' in outcome ? [outcome.event] : []));
