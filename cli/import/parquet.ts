@@ -1,16 +1,13 @@
 /** Parquet: each needed column is selected in the form of its type, and nothing becomes text on the way. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { expectedOf, type Form, takesForm } from '../../shared/definitions/forms.ts';
+import { type FileColumn, formOfColumn, isZoneless } from '../../shared/offline/embedded/column-types.ts';
 import {
-  countOfValues,
-  type FileColumn,
-  formOfColumn,
-  isZoneless,
-} from '../../shared/offline/embedded/column-types.ts';
-import {
+  hasValues,
   literalGlob,
   PARQUET_FILES,
   parquetColumns,
+  parquetFiles,
   queryRows,
   streamChunks,
 } from '../../shared/offline/embedded/duckdb.ts';
@@ -53,8 +50,8 @@ export async function openParquet(connection: DuckDBConnection, options: FileOpt
       if (column === undefined) continue;
       const form = formOfColumn(column.type);
       if (form === undefined || !takesForm(wanted.type, form)) {
-        // Of a column without values its type says nothing.
-        if (await hasValues(connection, path, column)) throw refusedType(name, wanted, column.type);
+        if (await hasValues(connection, column, `${parquetFiles(path)} f`))
+          throw refusedType(name, wanted, column.type);
         continue;
       }
       carriers.set(wanted, { form, sql: carrierSql(form, column) });
@@ -113,11 +110,6 @@ async function opened(
     done: () => done / Math.max(1, Number(rowCount)),
     notes,
   };
-}
-
-async function hasValues(connection: DuckDBConnection, path: string, column: FileColumn): Promise<boolean> {
-  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${PARQUET_FILES} f`, [path]);
-  return Number(count) > 0;
 }
 
 function carrierSql(form: Form, { type, sql }: FileColumn): string {

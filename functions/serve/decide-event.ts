@@ -1,6 +1,6 @@
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
-import { withPlainNumbers } from '../../shared/definitions/json.ts';
+import { plainNumber } from '../../shared/definitions/json.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { featureValues } from '../../shared/online/read-features.ts';
@@ -14,8 +14,8 @@ import type { ActivePolicy } from './decision-policies.ts';
 import { describeError } from './describe-error.ts';
 import { ageSecondsOf, freshnessByView, isoOf } from './freshness.ts';
 import type { ServePorts } from './ports.ts';
-import { invalid } from './problems.ts';
-import { type Degradation, fieldProblemsOf, type PredictAnswer, parseRequest, predictOptions } from './schemas.ts';
+import { invalid, parseRequest } from './problems.ts';
+import { type Degradation, type PredictAnswer, predictOptions } from './schemas.ts';
 
 /**
  * `POST /services/{name}/decide`: decides over one event, with everything known up to and including it.
@@ -105,10 +105,13 @@ function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): P
     const problem = 'is said by the path, POST /services/{name}/decide; remove it';
     throw invalid([{ field: 'service', problem }]);
   }
-  const options = parseRequest(predictOptions, withPlainNumbers(body));
-  if (!options.success) throw invalid(fieldProblemsOf(options.error));
-  const { mode, explain } = options.data;
-  const fields = Object.entries(body).filter(([name]) => !Object.hasOwn(predictOptions.shape, name));
+  const options: Record<string, unknown> = {};
+  const fields: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(body)) {
+    if (Object.hasOwn(predictOptions.shape, name)) options[name] = plainNumber(value);
+    else fields.push([name, value]);
+  }
+  const { mode, explain } = parseRequest(predictOptions, options);
   const decoded = decodeEvent(source, Object.fromEntries(fields), clock());
   if (!decoded.ok) throw invalid(decoded.problems);
   return { mode, explain, event: decoded.event };

@@ -1,3 +1,5 @@
+import type * as z from 'zod';
+import { sentenceOfIssue } from '../../shared/definitions/decode-event.ts';
 import { EntityKeyError } from '../../shared/definitions/entity.ts';
 import { OnlineStoreError } from '../../shared/online/store.ts';
 import type { HttpAnswer } from './http.ts';
@@ -71,6 +73,28 @@ export function invalid(fields: readonly FieldProblem[]): ProblemError {
   const rest = fields.length > 1 ? ` (and ${fields.length - 1} more)` : '';
   const detail = first === undefined ? 'The request is not valid.' : `${sentenceOf(first)}${rest}`;
   return new ProblemError('validation', detail, { fields });
+}
+
+/** A body by its schema. @throws ProblemError with its faults, in the words that faults of events have. */
+export function parseRequest<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body, { error: sentenceOfIssue });
+  if (parsed.success) return parsed.data;
+  throw invalid(fieldProblemsOf(parsed.error));
+}
+
+/** The faults that zod found, each at its path: `entities[3].user_id`. */
+function fieldProblemsOf(error: z.ZodError): FieldProblem[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [{ field: pathOf(issue.path), problem: issue.message }];
+    return issue.keys.map((key) => ({ field: pathOf([...issue.path, key]), problem: 'is not known here; remove it' }));
+  });
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    return text === '' ? String(step) : `${text}.${String(step)}`;
+  }, '');
 }
 
 function sentenceOf({ field, problem }: FieldProblem): string {

@@ -18,15 +18,8 @@ import { SERVE_DEADLINES } from './constants.ts';
 import { findFeature, findService } from './find.ts';
 import { ageSecondsOf, freshnessByView } from './freshness.ts';
 import type { ServePorts } from './ports.ts';
-import { invalid } from './problems.ts';
-import {
-  type EntityFeatures,
-  type FeaturesAnswer,
-  type FieldProblem,
-  featuresRequest,
-  fieldProblemsOf,
-  parseRequest,
-} from './schemas.ts';
+import { invalid, parseRequest } from './problems.ts';
+import { type EntityFeatures, type FeaturesAnswer, type FieldProblem, featuresRequest } from './schemas.ts';
 
 /** What to read: window features, and the service whose derived features come after them. */
 interface Selection {
@@ -41,11 +34,10 @@ interface Selection {
  */
 export async function readFeatures(ports: ServePorts, body: unknown, kept?: RequestRows): Promise<FeaturesAnswer> {
   const request = parseRequest(featuresRequest, body);
-  if (!request.success) throw invalid(fieldProblemsOf(request.error));
   const nowMillis = ports.clock();
-  const { at: instantMillis = nowMillis, entities } = request.data;
+  const { at: instantMillis = nowMillis, entities } = request;
   requireNearInstant(instantMillis, nowMillis);
-  const { features, service } = selectionOf(ports, request.data);
+  const { features, service } = selectionOf(ports, request);
   const views = viewsOf(features);
   const rows = entityRowsOf(views, entities);
   const store = ports.store.within(ports.deadlines?.features ?? SERVE_DEADLINES.features);

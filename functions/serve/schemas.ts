@@ -1,6 +1,5 @@
 /** What requests and answers look like. Every type is inferred from its schema, and the OpenAPI document is made of them. */
 import * as z from 'zod';
-import { sentenceOfIssue } from '../../shared/definitions/decode-event.ts';
 import { DefinitionError } from '../../shared/definitions/error.ts';
 import type { FieldType } from '../../shared/definitions/fields.ts';
 import { decodeJson, jsonSchemaOf, Refusal } from '../../shared/definitions/forms.ts';
@@ -268,29 +267,6 @@ export function entityFeaturesOf(services: readonly ReturnType<typeof serviceFea
 
 export function featuresAnswerOf(entity: ReturnType<typeof entityFeaturesOf>) {
   return featuresAnswer.extend({ results: z.array(entity).describe('In the order of the entities asked for') });
-}
-
-/** A body by its schema, with faults in the words that faults of events have. */
-export function parseRequest<Schema extends z.ZodType>(
-  schema: Schema,
-  body: unknown,
-): z.ZodSafeParseResult<z.output<Schema>> {
-  return schema.safeParse(body, { error: sentenceOfIssue });
-}
-
-/** The faults that zod found, each at its path: `entities[3].user_id`. */
-export function fieldProblemsOf(error: z.ZodError): FieldProblem[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return [{ field: pathOf(issue.path), problem: issue.message }];
-    return issue.keys.map((key) => ({ field: pathOf([...issue.path, key]), problem: 'is not known here; remove it' }));
-  });
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === 'number') return `${text}[${step}]`;
-    return text === '' ? String(step) : `${text}.${String(step)}`;
-  }, '');
 }
 
 /**

@@ -7,8 +7,7 @@ import { checkedSpine, leastColumnsOf } from '../../shared/offline/athena/spine.
 import { type HistoryMode, SpineError } from '../../shared/offline/offline-store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { findService } from '../serve/find.ts';
-import { invalid, ProblemError } from '../serve/problems.ts';
-import { fieldProblemsOf, parseRequest } from '../serve/schemas.ts';
+import { invalid, ProblemError, parseRequest } from '../serve/problems.ts';
 import { QUEUED_MILLIS_MAX, SPINES_PREFIX } from './constants.ts';
 import { type queuedAnswer, type TrainingSetAnswer, type TrainingSetState, trainingSetRequest } from './schemas.ts';
 import { keysOf, readState, type States, writeState } from './states.ts';
@@ -31,10 +30,8 @@ export interface TrainingSetPorts {
 
 /** @throws ProblemError naming what cannot be used. */
 export async function createTrainingSet(ports: TrainingSetPorts, body: unknown): Promise<z.infer<typeof queuedAnswer>> {
-  const parsed = parseRequest(trainingSetRequest, body);
-  if (!parsed.success) throw invalid(fieldProblemsOf(parsed.error));
-  const { mode, spine } = parsed.data;
-  const service = findService(ports.repository, parsed.data.service);
+  const { service: reference, mode, spine } = parseRequest(trainingSetRequest, body);
+  const service = findService(ports.repository, reference);
   const id = ports.newId();
   const location = Array.isArray(spine)
     ? await keepRows(ports, { id, rows: spine, service, mode })

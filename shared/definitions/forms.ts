@@ -11,7 +11,7 @@
  */
 import { LIMITS } from '../limits.ts';
 import type { FieldType } from './fields.ts';
-import type { RawJson } from './json.ts';
+import { type RawJson, sourceOf } from './json.ts';
 
 /** What each form hands over. */
 interface FormValues {
@@ -108,12 +108,6 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
 };
 
 const LARGEST = Number.MAX_SAFE_INTEGER;
-
-/** The text of a JSON number. */
-function sourceOf(value: number | RawJson): string {
-  if (typeof value === 'object') return value.rawJSON;
-  return Object.is(value, -0) ? '-0' : String(value);
-}
 
 const WHOLE_DIGITS = /^-?\d+$/;
 

@@ -36,12 +36,15 @@ export function parseJson(text: string): unknown {
   );
 }
 
-/** The same value with doubles for all numbers, where digits beyond them do not matter. */
-export function withPlainNumbers(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (JSON.isRawJSON(value)) return Number(value.rawJSON);
-  if (Array.isArray(value)) return value.map(withPlainNumbers);
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withPlainNumbers(member)]));
+/** The text of a number of JSON. */
+export function sourceOf(value: number | RawJson): string {
+  if (typeof value === 'object') return value.rawJSON;
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** A number without its source text, where digits beyond those of a double do not matter; any other value as it is. */
+export function plainNumber(value: unknown): unknown {
+  return JSON.isRawJSON(value) ? Number(value.rawJSON) : value;
 }
 
 const CHARACTER = {

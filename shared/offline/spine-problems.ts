@@ -2,6 +2,7 @@
 import type { FieldType } from '../definitions/fields.ts';
 import { expectedOf } from '../definitions/forms.ts';
 import type { FeatureService } from '../definitions/service.ts';
+import type { EventSource } from '../definitions/source.ts';
 import type { WindowedView } from '../definitions/view.ts';
 import { columnsOf } from '../expressions/index.ts';
 import type { DecidedEvents } from './decided-events.ts';
@@ -13,6 +14,11 @@ import { SPINE, SpineError } from './offline-store.ts';
  */
 export function keyMayBeAbsent({ decides }: FeatureService, { source }: WindowedView, joinKey: string): boolean {
   return [decides, source].some((one) => one?.fields[joinKey]?.optional);
+}
+
+/** What a join key, or the id of a decided event, is. */
+export function keyTypeOf({ fields }: EventSource, name: string): FieldType {
+  return fields[name]?.type ?? { kind: 'text' };
 }
 
 export function noTimestamp(columns: readonly string[]): SpineError {

@@ -3,7 +3,7 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FieldType } from '../../shared/definitions/fields.ts';
-import { type Decoded, decodeValue, Refusal } from '../../shared/definitions/forms.ts';
+import { type Decoded, decodeValue, FILE_OFFSET_FIX, Refusal } from '../../shared/definitions/forms.ts';
 import { formOfColumn, readColumn } from '../../shared/offline/embedded/column-types.ts';
 import { queryRows, withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
 
@@ -124,7 +124,7 @@ function plain(value: DuckDBValue | undefined): unknown {
 describe('a column', () => {
   it.each(COLUMNS)('of $type is read as the decoder reads its values', async ({ type, values }) => {
     const form = formOfColumn(type) ?? 'text';
-    await withDuckDb({ reading: {} }, async (connect) => {
+    await withDuckDb({}, async (connect) => {
       const connection = await connect();
       await fc.assert(
         fc.asyncProperty(
@@ -137,7 +137,9 @@ describe('a column', () => {
               type,
               given.map(([sql]) => sql),
             );
-            const decoded = given.map(([, value]) => told(decodeValue(field, form, value)));
+            const decoded = given.map(([, value]) =>
+              told(decodeValue(field, form, value, { offsetFix: FILE_OFFSET_FIX })),
+            );
             if (read === undefined) expect(decoded.every((one) => Object.hasOwn(Object(one), 'refused'))).toBe(true);
             else expect(read).toEqual(decoded);
           },

@@ -1,4 +1,5 @@
 import { sameNumber } from '../../definitions/forms.ts';
+import { type RawJson, sourceOf } from '../../definitions/json.ts';
 import { SpineError } from '../offline-store.ts';
 import type { Cell, Column, ColumnKind } from './columns.ts';
 
@@ -37,9 +38,14 @@ function columnOf(name: string, values: readonly unknown[]): Column {
   return { name, kind, cells: values.map((value) => cellOf(kind, value)), given: values };
 }
 
-/** Of a number with its source text, that of a number. */
+type JsonNumber = number | RawJson;
+
+function isNumber(value: unknown): value is JsonNumber {
+  return typeof value === 'number' || JSON.isRawJSON(value);
+}
+
 function typeOf(value: unknown): string {
-  return JSON.isRawJSON(value) ? 'number' : typeof value;
+  return isNumber(value) ? 'number' : typeof value;
 }
 
 function kindOfValue(value: unknown): string {
@@ -50,36 +56,32 @@ function kindOfValue(value: unknown): string {
 function kindOf(type: string, values: readonly unknown[]): ColumnKind {
   if (type === 'boolean') return 'boolean';
   if (type !== 'number') return 'text';
-  const present = values.filter((value) => value !== null);
-  if (present.every((value) => wholeOf(value) !== undefined)) return 'integer';
+  const numbers = values.filter(isNumber);
+  if (numbers.every((value) => wholeOf(value) !== undefined)) return 'integer';
   // A column holds whole numbers of 64 bits and doubles. What is more is handed through as it was written.
-  return present.every(isDouble) ? 'double' : 'text';
-}
-
-function textOf(value: unknown): string {
-  return JSON.isRawJSON(value) ? value.rawJSON : Object.is(value, -0) ? '-0' : String(value);
+  return numbers.every(isDouble) ? 'double' : 'text';
 }
 
 const LARGEST = 2n ** 63n - 1n;
 
 /** A number that is written as a whole one, and fits a column. */
-function wholeOf(value: unknown): bigint | undefined {
-  const text = textOf(value);
+function wholeOf(value: JsonNumber): bigint | undefined {
+  const text = sourceOf(value);
   if (!/^-?\d+$/.test(text) || text === '-0') return undefined;
   const whole = BigInt(text);
   return whole <= LARGEST && whole >= -LARGEST ? whole : undefined;
 }
 
 /** A number that its double says completely. */
-function isDouble(value: unknown): boolean {
-  const text = textOf(value);
+function isDouble(value: JsonNumber): boolean {
+  const text = sourceOf(value);
   return text !== '-0' && sameNumber(text, String(Number(text)));
 }
 
 function cellOf(kind: ColumnKind, value: unknown): Cell {
-  if (typeOf(value) === 'number') {
+  if (isNumber(value)) {
     if (kind === 'integer') return wholeOf(value) ?? null;
-    return kind === 'double' ? Number(textOf(value)) : textOf(value);
+    return kind === 'double' ? Number(sourceOf(value)) : sourceOf(value);
   }
   return typeof value === 'string' || typeof value === 'boolean' ? value : null;
 }

@@ -12,6 +12,7 @@ import { reasonOfLibrary } from '../library-reason.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   keyMayBeAbsent,
+  keyTypeOf,
   namedLikeFeature,
   noDecidedEvent,
   noJoinKey,
@@ -199,10 +200,6 @@ function decodedColumn(
 function instants(columns: readonly Column[], name: string, presence: Presence): (number | null)[] | undefined {
   const cells = decodedColumn(columns, name, { kind: 'timestamp' }, presence);
   return cells?.map((cell) => (typeof cell === 'number' ? cell : null));
-}
-
-function keyTypeOf({ fields }: EventSource, name: string): FieldType {
-  return fields[name]?.type ?? { kind: 'text' };
 }
 
 function keyKindOf(source: EventSource, name: string): ColumnKind {

@@ -56,11 +56,6 @@ export function formOfColumn(type: string): Form | undefined {
   return /^(?:VARCHAR|UUID|ENUM\(.*)$/s.test(type) ? 'text' : undefined;
 }
 
-/** SQL of how many values a column has. NaN is how libraries for tables write that a number is missing. */
-export function countOfValues({ type, sql }: FileColumn): string {
-  return type === 'DOUBLE' || type === 'FLOAT' ? `count(*) FILTER (WHERE NOT isnan(${sql}))` : `count(${sql})`;
-}
-
 /** Whether a column of instants does not say of which zone they are; they are UTC then. */
 export function isZoneless(type: string): boolean {
   return type === 'DATE' || (type.startsWith('TIMESTAMP') && !type.endsWith('WITH TIME ZONE'));

@@ -37,7 +37,7 @@ export async function withDuckDb<Result>(
       const connection = await instance.connect();
       connections.push(connection);
       await connection.run("SET TimeZone = 'UTC'");
-      if (connections.length === 1) registerDecoder(connection, options.reading ?? { offsetFix: FILE_OFFSET_FIX });
+      if (connections.length === 1) registerDecoder(connection, { offsetFix: FILE_OFFSET_FIX, ...options.reading });
       return connection;
     });
   } finally {
@@ -149,6 +149,22 @@ export async function queryRows(
   parameters: DuckDBValue[] = [],
 ): Promise<DuckDBValue[][]> {
   return (await connection.runAndReadAll(sql, parameters)).getRows();
+}
+
+/**
+ * Whether a column has any value: of one without, its type says nothing. NaN is how libraries for tables write that a number is
+ * missing.
+ * @param relation what follows FROM.
+ */
+export async function hasValues(
+  connection: DuckDBConnection,
+  { type, sql }: FileColumn,
+  relation: string,
+): Promise<boolean> {
+  const isFloating = type === 'DOUBLE' || type === 'FLOAT';
+  const count = isFloating ? `count(*) FILTER (WHERE NOT isnan(${sql}))` : `count(${sql})`;
+  const [[found] = []] = await queryRows(connection, `SELECT ${count} FROM ${relation}`);
+  return Number(found) > 0;
 }
 
 /** The chunks of a large result, as DuckDB makes them. */

@@ -1,7 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { FieldValue } from '../../definitions/fields.ts';
-import { FILE_OFFSET_FIX } from '../../definitions/forms.ts';
 import type { FeatureService, ServiceFeature } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
@@ -57,10 +56,7 @@ export class EmbeddedOfflineStore implements OfflineStore {
   /** @throws SpineError, HistoryError saying what cannot be used. */
   async getHistoricalFeatures(request: HistoricalRequest): Promise<Omit<TrainingSetManifest, 'registryVersion'>> {
     refuseUnknownHistory(request);
-    const reading = {
-      offsetFix: FILE_OFFSET_FIX,
-      ...(request.offsetMinutes !== undefined && { offsetMinutes: request.offsetMinutes }),
-    };
+    const reading = request.offsetMinutes === undefined ? {} : { offsetMinutes: request.offsetMinutes };
     return withDuckDb({ ...this.#options, reading }, async (connect) => {
       const connection = await connect();
       const spine = await loadSpine(connection, request);

@@ -4,8 +4,8 @@ import { expectedOf, sqlTypeOf } from '../../definitions/forms.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import { reasonOfLibrary } from '../library-reason.ts';
 import { ARRIVED_AT, type HistoryMode } from '../offline-store.ts';
-import { countOfValues, type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
-import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
+import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
+import { hasValues, parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 import { HistoryError } from './errors.ts';
 
 /** How the values of a field come out of DuckDB. */
@@ -117,9 +117,7 @@ async function historyColumn(
   }
   const read = readColumn(field.type, column);
   if (read !== undefined) return read;
-  // Of a column without values its type says nothing.
-  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${parquetFiles(path)} h`);
-  if (Number(count) === 0) return nothing(field.type);
+  if (!(await hasValues(connection, column, `${parquetFiles(path)} h`))) return nothing(field.type);
   throw new HistoryError(
     `column "${name}" of the history of ${source.name} is ${column.type}; it must be ${expectedOf(field.type)}`,
   );

@@ -2,13 +2,13 @@ import { hash } from 'node:crypto';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FieldType } from '../../definitions/fields.ts';
 import type { FeatureService } from '../../definitions/service.ts';
-import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';
 import { type DecidedEvents, decidedEventsOf } from '../decided-events.ts';
 import { reasonOfLibrary } from '../library-reason.ts';
 import { type HistoryMode, SPINE, SpineError } from '../offline-store.ts';
 import {
   keyMayBeAbsent,
+  keyTypeOf,
   namedLikeFeature,
   noDecidedEvent,
   noJoinKey,
@@ -17,8 +17,8 @@ import {
   unusableRows,
   wrongType,
 } from '../spine-problems.ts';
-import { countOfValues, type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
-import { parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
+import { type FileColumn, type ReadColumn, readColumn } from './column-types.ts';
+import { hasValues, parquetColumns, parquetFiles, queryRows, quoted } from './duckdb.ts';
 
 /**
  * The table that holds the spine's rows; their order is that of `rowid`. Its columns have names of ours, so that none of a
@@ -117,10 +117,10 @@ export async function checkedColumn(
   return read.value;
 }
 
-/** A column without values, of which its type says nothing; `undefined` for one that has some. */
+/** A column without values; `undefined` for one that has some. */
 async function nothingIn(connection: DuckDBConnection, column: FileColumn): Promise<ReadColumn | undefined> {
-  const [[count] = []] = await queryRows(connection, `SELECT ${countOfValues(column)} FROM ${SPINE_TABLE} s`);
-  return Number(count) > 0 ? undefined : { value: 'NULL', isRefused: undefined, refusal: 'NULL' };
+  if (await hasValues(connection, column, `${SPINE_TABLE} s`)) return undefined;
+  return { value: 'NULL', isRefused: undefined, refusal: 'NULL' };
 }
 
 async function refuseRows(
@@ -155,10 +155,6 @@ export function spineKeysOf(view: WindowedView, columns: readonly FileColumn[]):
     if (read === undefined) throw wrongType(joinKey, column.type, type);
     return type.kind === 'text' ? `nullif(${read.value}, '')` : read.value;
   });
-}
-
-function keyTypeOf({ fields }: EventSource, name: string): FieldType {
-  return fields[name]?.type ?? { kind: 'text' };
 }
 
 async function checkKeys(
