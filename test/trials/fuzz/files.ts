@@ -11,7 +11,7 @@ import { SpineError } from '../../../shared/offline/offline-store.ts';
 import type { Random } from '../../simulation/random.ts';
 import { differenceOf, type Family, faultOf, type Input, type Judgement } from './family.ts';
 import { cards } from './features.ts';
-import { CLOCK_MILLIS, jsonOf, mangledBytes, mangledMembers } from './mangle.ts';
+import { CLOCK_MILLIS, FIELDS, jsonOf, mangledBytes, mangledMembers } from './mangle.ts';
 import { type EventMeaning, readCsv, readJson, readUtf8, rowOfCells, rowOfNode } from './reading.ts';
 
 const FEATURES = join(import.meta.dirname, 'features.ts');
@@ -33,20 +33,7 @@ const cellOf = (json: string, random: Random) => {
 };
 
 function anyCsv(random: Random): string {
-  const names = [
-    'id',
-    'card',
-    'number',
-    'at',
-    'comment',
-    'choice',
-    'flag',
-    'whole',
-    'money',
-    'rounded',
-    'double',
-    'seen',
-  ];
+  const names: string[] = [...FIELDS];
   while (random.chance(0.15)) names.splice(random.integer(0, names.length - 1), 1);
   if (random.chance(0.1)) names.push(random.pick(['note', 'ID', 'id', '', 'extra', 'arrived_at', '__proto__']));
   if (random.chance(0.1)) names.reverse();

@@ -176,7 +176,8 @@ const NAMES = [
   'service',
 ];
 
-const FIELDS = [
+/** What producers call the fields of the source that is mangled. */
+export const FIELDS = [
   'id',
   'card',
   'number',
