@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { offsetMinutesOf } from '../shared/definitions/forms.ts';
+import { offsetMinutesOf } from '../shared/definitions/instants.ts';
 import {
   EmbeddedOfflineStore,
   type TrainingSetProgress,

@@ -1,7 +1,8 @@
 /** What the readers of all formats have in common. */
 
+import type { Decoded, Reading } from '../../shared/definitions/decoded.ts';
 import type { FieldType } from '../../shared/definitions/fields.ts';
-import { type Decoded, decodeValue, type Form, type Reading } from '../../shared/definitions/forms.ts';
+import { decodeValue, type Form } from '../../shared/definitions/forms.ts';
 import type { EventSource, SourceField } from '../../shared/definitions/source.ts';
 import { reasonOfLibrary } from '../../shared/offline/library-reason.ts';
 import { ARRIVED_AT } from '../../shared/offline/offline-store.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { decodeEvent, decodeFieldValue } from '../../shared/definitions/decode-event.ts';
+import { Refusal } from '../../shared/definitions/decoded.ts';
 import type { Field, FieldValue } from '../../shared/definitions/fields.ts';
-import { Refusal } from '../../shared/definitions/forms.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource, SourceField } from '../../shared/definitions/source.ts';
 

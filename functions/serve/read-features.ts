@@ -1,7 +1,7 @@
 import { decodeFieldValue } from '../../shared/definitions/decode-event.ts';
+import { Refusal } from '../../shared/definitions/decoded.ts';
 import { EntityKeyError, entityKeyOf, namesEntity } from '../../shared/definitions/entity.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
-import { Refusal } from '../../shared/definitions/forms.ts';
 import type { FeatureService, ServiceFeature } from '../../shared/definitions/service.ts';
 import { featureReference, type WindowedView } from '../../shared/definitions/view.ts';
 import { LIMITS } from '../../shared/limits.ts';

@@ -1,8 +1,9 @@
 /** What requests and answers look like. Every type is inferred from its schema, and the OpenAPI document is made of them. */
 import * as z from 'zod';
+import { Refusal } from '../../shared/definitions/decoded.ts';
 import { DefinitionError } from '../../shared/definitions/error.ts';
 import type { FieldType } from '../../shared/definitions/fields.ts';
-import { decodeJson, jsonSchemaOf, Refusal } from '../../shared/definitions/forms.ts';
+import { decodeJson, jsonSchemaOf } from '../../shared/definitions/forms.ts';
 import type { DecisionOption, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';

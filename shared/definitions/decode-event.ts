@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { LIMITS } from '../limits.ts';
 import { idHashOf, type WindowEvent } from '../windows/event.ts';
+import { type Decoded, Refusal } from './decoded.ts';
 import type { FieldType, FieldValue } from './fields.ts';
-import { type Decoded, decodeJson, expectedOf, Refusal } from './forms.ts';
+import { decodeJson, expectedOf } from './forms.ts';
 import { parseJson, repeatedKeyOf } from './json.ts';
 import type { EventSource, SourceField } from './source.ts';
 import { whyTooLarge, whyUnreadable, whyWrapped } from './unreadable.ts';

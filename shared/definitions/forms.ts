@@ -10,8 +10,34 @@
  * 3. A refusal says what the value must be, what it was, and the fix. It never quotes the value.
  */
 import { LIMITS } from '../limits.ts';
+import { type Decoded, type Reading, Refusal, refused } from './decoded.ts';
 import type { FieldType } from './fields.ts';
+import {
+  instantOfDigits,
+  instantOfDouble,
+  instantOfMillis,
+  instantOfNumber,
+  instantOfText,
+  instantOfWhole,
+  UNITS,
+} from './instants.ts';
 import { type RawJson, sourceOf } from './json.ts';
+import {
+  decimalExpected,
+  decimalOf,
+  decimalOfFloat,
+  decimalOfNumber,
+  decimalTypeOf,
+  doubleOfNumber,
+  doubleOfText,
+  doubleWithin,
+  LARGEST,
+  unlessMissing,
+  wholeOf,
+  wholeOfDouble,
+  wholeOfFloat,
+  wholeOfNumber,
+} from './numbers.ts';
 
 /** What each form hands over. */
 interface FormValues {
@@ -37,26 +63,6 @@ interface FormValues {
 }
 
 export type Form = keyof FormValues;
-
-/** What a value means; null for one that is missing. */
-export type Decoded = string | number | boolean | null | Refusal;
-
-/** Why a value means nothing: what it must be, what it was, and the fix. */
-export class Refusal {
-  readonly problem: string;
-
-  constructor(problem: string) {
-    this.problem = problem;
-  }
-}
-
-/** How the values of a file are read. */
-export interface Reading {
-  /** How far ahead of UTC instants are that do not say it. Without it, they are refused. */
-  readonly offsetMinutes?: number;
-  /** What to do about instants without an offset. */
-  readonly offsetFix?: string;
-}
 
 const JSON_READING: Reading = {};
 
@@ -107,167 +113,7 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
   instant: 'a timestamp',
 };
 
-const LARGEST = Number.MAX_SAFE_INTEGER;
-
 const WHOLE_DIGITS = /^-?\d+$/;
-
-// --- Numbers -----------------------------------------------------------------------------------------------------
-
-const NUMBER = /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,5}))?$/i;
-/** No column has decimals so wide. */
-const NUMBER_CHARACTERS = 400;
-/** Whole numbers may identify: what is padded is another text. */
-const PLAIN_WHOLE = /^-?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d{1,5})?$/i;
-
-/** `digits · 10^exponent` with its sign; no zeros at either end of `digits`, which is empty for 0. */
-interface Written {
-  readonly isNegative: boolean;
-  readonly digits: string;
-  readonly exponent: number;
-}
-
-function written(text: string): Written | undefined {
-  const parts = text.length > NUMBER_CHARACTERS ? null : NUMBER.exec(text);
-  if (parts === null) return undefined;
-  const [, sign, whole = '', fraction = '', exponent = '0'] = parts;
-  const all = (whole + fraction).replace(/^0+/, '');
-  const digits = all.replace(/0+$/, '');
-  return {
-    isNegative: sign === '-',
-    digits,
-    exponent: digits === '' ? 0 : Number(exponent) - fraction.length + all.length - digits.length,
-  };
-}
-
-/** Whether two texts are digits of one number. */
-export function sameNumber(left: string, right: string): boolean {
-  const [one, other] = [written(left), written(right)];
-  return one !== undefined && JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** The nearest double that says no more: how a value with these digits is told. */
-function doubleOf({ isNegative, digits, exponent }: Written): number {
-  return Number(`${isNegative ? '-' : ''}${digits || '0'}e${exponent}`) + 0;
-}
-
-function wholeOf(text: string): Decoded {
-  if (text.length > NUMBER_CHARACTERS) return bounded(Number.POSITIVE_INFINITY);
-  const number = PLAIN_WHOLE.test(text) ? written(text) : undefined;
-  if (number === undefined) {
-    return NUMBER.test(text.trim())
-      ? refused(
-          'a whole number in digits',
-          'padded ones',
-          'send it without signs, zeros and blanks before it, or declare the field as identifier()',
-        )
-      : refused('a whole number in digits', 'another text', 'send digits alone, such as 42');
-  }
-  return number.exponent < 0 ? FRACTION : bounded(doubleOf(number));
-}
-
-const FRACTION = refused('a whole number', 'digits after the point', 'round it, or declare the field as decimal()');
-
-function bounded(value: number): Decoded {
-  if (Math.abs(value) <= LARGEST) return value + 0;
-  return refused(`a whole number of at most ${LARGEST} in size`, 'a larger one', 'declare longer ids as identifier()');
-}
-
-function wholeOfNumber(value: number | RawJson): Decoded {
-  return Number.isSafeInteger(value) ? Number(value) + 0 : wholeOf(sourceOf(value));
-}
-
-/** A decimal's value: what is written, or what is rounded as declared. */
-function decimalOf(text: string, type: FieldType): Decoded {
-  const number = written(text);
-  if (number === undefined) return refused(expectedOf(type), 'text', 'send digits with a point, such as 12.50');
-  const { scale, rounding } = decimalTypeOf(type);
-  if (number.digits.length + number.exponent > LIMITS.decimalDigits - scale) return tooLarge(scale);
-  if (-number.exponent <= scale) return doubleOf(number);
-  if (rounding === undefined) return tooPrecise(scale);
-  const value = doubleOf(roundedHalfEven(number, scale));
-  return Math.abs(value) < 10 ** (LIMITS.decimalDigits - scale) ? value : tooLarge(scale);
-}
-
-function decimalTypeOf(type: FieldType) {
-  if (type.kind !== 'decimal') throw new TypeError(`a field of kind ${type.kind} has no scale`);
-  return type;
-}
-
-const tooLarge = (scale: number) =>
-  new Refusal(
-    `must have at most ${LIMITS.decimalDigits - scale} digits before the point; declare a smaller scale for more`,
-  );
-const tooPrecise = (scale: number) =>
-  new Refusal(
-    `must have at most ${scale} digits after the point; round it, or declare a larger scale or decimal({ scale: ${scale}, rounding: 'half-even' })`,
-  );
-
-function roundedHalfEven({ isNegative, digits, exponent }: Written, scale: number): Written {
-  const cut = -exponent - scale;
-  const kept = cut >= digits.length ? 0n : BigInt(digits.slice(0, digits.length - cut) || '0');
-  const dropped = digits.padStart(cut, '0').slice(-cut);
-  const half = `5${'0'.repeat(cut - 1)}`;
-  const isUp = dropped > half || (dropped === half && kept % 2n === 1n);
-  const units = kept + (isUp ? 1n : 0n);
-  return { isNegative, digits: String(units), exponent: -scale };
-}
-
-function decimalOfNumber(value: number | RawJson, type: FieldType): Decoded {
-  const { scale } = decimalTypeOf(type);
-  // A double of at most 15 digits is the one nearest to the decimal that it is written as.
-  if (typeof value === 'number' && Math.abs(value) < 10 ** (LIMITS.decimalDigits - scale)) {
-    const unit = 10 ** scale;
-    if (Math.round(value * unit) / unit === value) return value + 0;
-  }
-  return decimalOf(sourceOf(value), type);
-}
-
-/** Whole numbers up to here are floats of 32 bits; of larger ones, some. */
-const FLOAT_EXACT = 2 ** 24;
-const ROUNDED_FLOAT = refused(
-  `a whole number of at most ${FLOAT_EXACT} in size, in a column of floats`,
-  'a rounded one',
-  'write whole numbers',
-);
-
-/** The double with the fewest digits that is this float of 32 bits: 0.1 for the one nearest to it. */
-function shortestOfFloat(value: number): number {
-  if (Number.isInteger(value)) return value;
-  const shorter = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
-  return shorter.find((short) => Math.fround(short) === value) ?? value;
-}
-
-const MAGNITUDE = { least: 1e-120, most: 1e120 };
-
-/** Of a text that is a number. What a double has no room for is not 0, though its double is. */
-function doubleNearest(text: string): Decoded {
-  const isZero = !/[1-9]/.test(text.split(/e/i)[0] ?? '');
-  return doubleWithin(isZero ? 0 : Number(text) || Number.MIN_VALUE);
-}
-
-function doubleWithin(value: number): Decoded {
-  const size = Math.abs(value);
-  if (size === 0 || (size >= MAGNITUDE.least && size <= MAGNITUDE.most)) return value + 0;
-  return new Refusal(
-    `must be 0 or between ${MAGNITUDE.least} and ${MAGNITUDE.most} in size, which is what the store can hold; send 0 or leave it out`,
-  );
-}
-
-function doubleOfText(text: string, type: FieldType): Decoded {
-  return NUMBER.test(text)
-    ? doubleNearest(text)
-    : refused(expectedOf(type), 'text', 'send digits, such as 0.5 or 5e-7');
-}
-
-/** NaN is how libraries for tables write that a number is missing. */
-const unlessMissing =
-  (decode: (value: number, type: FieldType, reading: Reading) => Decoded) =>
-  (value: number, type: FieldType, reading: Reading): Decoded => {
-    if (Number.isNaN(value)) return null;
-    return Number.isFinite(value) ? decode(value, type, reading) : refused('finite', 'an infinity', 'leave it out');
-  };
-
-// --- Booleans ----------------------------------------------------------------------------------------------------
 
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, t: true, 1: true, false: false, f: false, 0: false };
 
@@ -284,107 +130,6 @@ function booleanOfNumber(value: number | bigint | RawJson, type: FieldType): Dec
     ? text === '1'
     : refused(expectedOf(type), 'another number', 'send true or false');
 }
-
-// --- Instants ----------------------------------------------------------------------------------------------------
-
-const { earliestInstantMillis: EARLIEST, latestInstantMillis: LATEST } = LIMITS;
-
-/** Whole numbers by their size: the years 2000 to 9999 in one unit do not meet those in another. */
-const UNITS = [
-  { perMilli: 1n, from: BigInt(EARLIEST), to: BigInt(LATEST) },
-  { perMilli: 1_000n, from: BigInt(EARLIEST) * 1_000n, to: BigInt(LATEST) * 1_000n },
-  { perMilli: 1_000_000n, from: BigInt(EARLIEST) * 1_000_000n, to: BigInt(LATEST) * 1_000_000n },
-];
-
-function instantOfWhole(value: bigint): Decoded {
-  const unit = UNITS.find(({ from, to }) => value >= from && value <= to);
-  if (unit !== undefined) return Number(value / unit.perMilli);
-  return isSeconds(Number(value)) ? SECONDS : outOfRange();
-}
-
-const SECONDS = refused(
-  'an instant in whole milliseconds, microseconds or nanoseconds since 1970',
-  'seconds',
-  'multiply by 1,000 and round',
-);
-
-function isSeconds(value: number): boolean {
-  return value >= EARLIEST / 1_000 && value <= LATEST / 1_000;
-}
-
-const outOfRange = () =>
-  refused('an instant of the years 2000 to 9999', 'another', 'send ISO 8601 text, or milliseconds since 1970 UTC');
-
-function instantOfNumber(value: number | RawJson): Decoded {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= EARLIEST && value <= LATEST) return value;
-  return instantOfDigits(sourceOf(value));
-}
-
-function instantOfDigits(text: string): Decoded {
-  if (/e/i.test(text))
-    return refused('an instant in all its digits', 'an exponent', 'write it without one, it may have been rounded');
-  const [whole = '', fraction = ''] = text.split('.');
-  if (/[1-9]/.test(fraction)) return refused('a whole number', 'a fraction', 'send whole milliseconds');
-  return whole.length > 40 ? outOfRange() : instantOfWhole(BigInt(whole));
-}
-
-const DIGITS = /^[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i;
-
-const ISO_8601 =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d+))?)?(?: ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)(?:(?<=\d) [A-Z]{2,5})?(?:\[[\w/+:.-]+\])?)?)?$/;
-
-function instantOfText(text: string, _type: FieldType, reading: Reading): Decoded {
-  if (DIGITS.test(text)) return instantOfDigits(text.replace(/^\+/, ''));
-  const parts = ISO_8601.exec(text);
-  if (parts === null) {
-    return refused(
-      'ISO 8601 text with an offset, or milliseconds since 1970',
-      'another text',
-      'write it as 2026-01-31T12:00:00Z',
-    );
-  }
-  const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = '', offset] = parts;
-  const offsetMinutes = offset === undefined ? reading.offsetMinutes : minutesOf(offset);
-  if (offsetMinutes === undefined) {
-    return refused(
-      'an instant',
-      'one without an offset from UTC',
-      reading.offsetFix ?? 'add Z for UTC, or the offset, such as +01:00',
-    );
-  }
-  const millis = Number(fraction.slice(0, 3).padEnd(3, '0'));
-  const local = Date.UTC(
-    Number(year),
-    Number(month) - 1,
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-    millis,
-  );
-  // What is 30 February there is 2 March here.
-  const isReal = new Date(local).getUTCDate() === Number(day) && new Date(local).getUTCMonth() === Number(month) - 1;
-  if (!isReal || Number.isNaN(offsetMinutes))
-    return refused('an instant that exists', 'none', 'look at its day, its time and its offset');
-  const instant = local - offsetMinutes * 60_000;
-  return instant >= EARLIEST && instant <= LATEST ? instant : outOfRange();
-}
-
-/** `+01`, `+0100` and `+01:00`; NaN beyond a day. */
-function minutesOf(offset: string): number {
-  if (/^(?:z|utc)$/i.test(offset)) return 0;
-  const [hours, minutes] = [Number(offset.slice(1, 3)), Number(offset.slice(3).replace(':', '') || 0)];
-  if (hours > 23 || minutes > 59) return Number.NaN;
-  return (offset.startsWith('-') ? -1 : 1) * (60 * hours + minutes);
-}
-
-/** The minutes that `UTC`, `Z` or `+01:00` is ahead of UTC; `undefined` for what is no such offset. */
-export function offsetMinutesOf(text: string): number | undefined {
-  const minutes = /^(?:z|utc|[+-]\d\d(?::?\d\d)?)$/i.test(text) ? minutesOf(text) : Number.NaN;
-  return Number.isNaN(minutes) ? undefined : minutes;
-}
-
-// --- The table ---------------------------------------------------------------------------------------------------
 
 /** How R, SQL and libraries for tables write that something is missing, where it could not be a value. */
 const MISSING: ReadonlySet<string> = new Set([
@@ -491,19 +236,16 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
     sqlType: () => 'BIGINT',
     forms: {
       number: wholeOfNumber,
-      whole: (value) => bounded(Number(value)),
+      whole: (value) => wholeOfDouble(Number(value)),
       decimal: wholeOf,
-      double: unlessMissing((value) => (Number.isInteger(value) ? bounded(value) : FRACTION)),
-      float: unlessMissing((value) => {
-        if (Math.abs(value) > FLOAT_EXACT) return ROUNDED_FLOAT;
-        return Number.isInteger(value) ? value + 0 : FRACTION;
-      }),
+      double: unlessMissing(wholeOfDouble),
+      float: unlessMissing(wholeOfFloat),
       text: wholeOf,
       cell: unlessAbsent(wholeOf),
     },
   },
   decimal: {
-    expected: (type) => `a number with at most ${decimalTypeOf(type).scale} digits after the point`,
+    expected: decimalExpected,
     alternatives: (schema, type) => {
       const { scale } = decimalTypeOf(type);
       return numberText(schema, { before: LIMITS.decimalDigits - scale, after: scale });
@@ -515,7 +257,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       whole: (value, type) => decimalOf(String(value), type),
       decimal: decimalOf,
       double: unlessMissing(decimalOfNumber),
-      float: unlessMissing((value, type) => decimalOf(sourceOf(shortestOfFloat(value)), type)),
+      float: unlessMissing(decimalOfFloat),
       text: trimmed(decimalOf),
       cell: unlessAbsent(trimmed(decimalOf)),
     },
@@ -526,7 +268,7 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
     hiveType: () => 'double',
     sqlType: () => 'DOUBLE',
     forms: {
-      number: (value) => (typeof value === 'number' ? doubleWithin(value) : doubleNearest(value.rawJSON)),
+      number: doubleOfNumber,
       whole: (value) => doubleWithin(Number(value)),
       decimal: doubleOfText,
       double: unlessMissing(doubleWithin),
@@ -547,17 +289,11 @@ const KINDS: Readonly<Record<FieldType['kind'], Kind>> = {
       number: instantOfNumber,
       whole: instantOfWhole,
       decimal: instantOfDigits,
-      double: unlessMissing((value) =>
-        isSeconds(value)
-          ? SECONDS
-          : Number.isSafeInteger(value)
-            ? instantOfWhole(BigInt(value))
-            : refused('whole milliseconds', 'a rounded number', 'write whole numbers or timestamps'),
-      ),
+      double: unlessMissing(instantOfDouble),
       text: trimmed(instantOfText),
       cell: unlessAbsent(trimmed(instantOfText)),
       date: (value, type) => instantOfText(`${value}T00:00Z`, type, {}),
-      instant: (value) => (value >= EARLIEST && value <= LATEST ? Math.floor(value) : outOfRange()),
+      instant: instantOfMillis,
     },
   },
 };
@@ -596,10 +332,6 @@ export function jsonSchemaOf(type: FieldType, schema: JsonHints, mayBeNull = fal
     ...(description !== undefined && { description }),
     ...(examples !== undefined && { examples }),
   };
-}
-
-function refused(expected: string, got: string, fix: string): Refusal {
-  return new Refusal(`must be ${expected}; got ${got}: ${fix}`);
 }
 
 /** Whether any value of a form can be one of a kind. */

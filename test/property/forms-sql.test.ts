@@ -2,8 +2,9 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Decoded, Refusal } from '../../shared/definitions/decoded.ts';
 import type { FieldType } from '../../shared/definitions/fields.ts';
-import { type Decoded, decodeValue, FILE_OFFSET_FIX, Refusal } from '../../shared/definitions/forms.ts';
+import { decodeValue, FILE_OFFSET_FIX } from '../../shared/definitions/forms.ts';
 import { formOfColumn, readColumn } from '../../shared/offline/embedded/column-types.ts';
 import { queryRows, withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
 

@@ -1,5 +1,5 @@
-import { sameNumber } from '../../definitions/forms.ts';
 import { type RawJson, sourceOf } from '../../definitions/json.ts';
+import { sameNumber } from '../../definitions/numbers.ts';
 import { SpineError } from '../offline-store.ts';
 import type { Cell, Column, ColumnKind } from './columns.ts';
 

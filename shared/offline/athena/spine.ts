@@ -1,8 +1,9 @@
 /** The spine in memory: found to be usable, and what of it a query needs. */
 import { createHash } from 'node:crypto';
 import type { AsyncBuffer } from 'hyparquet';
+import { type Decoded, Refusal } from '../../definitions/decoded.ts';
 import type { FieldType } from '../../definitions/fields.ts';
-import { type Decoded, decodeJson, decodeValue, type Form, Refusal, takesForm } from '../../definitions/forms.ts';
+import { decodeJson, decodeValue, type Form, takesForm } from '../../definitions/forms.ts';
 import type { FeatureService } from '../../definitions/service.ts';
 import type { EventSource } from '../../definitions/source.ts';
 import type { WindowedView } from '../../definitions/view.ts';

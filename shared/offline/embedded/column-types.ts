@@ -14,8 +14,9 @@ import {
   type DuckDBType,
   VARCHAR,
 } from '@duckdb/node-api';
+import { type Decoded, type Reading, Refusal } from '../../definitions/decoded.ts';
 import type { FieldType } from '../../definitions/fields.ts';
-import { type Decoded, decodeValue, type Form, type Reading, Refusal, takesForm } from '../../definitions/forms.ts';
+import { decodeValue, type Form, takesForm } from '../../definitions/forms.ts';
 import { LIMITS } from '../../limits.ts';
 import { textLiteral } from '../sql/dialect.ts';
 
