@@ -110,7 +110,7 @@ export const fuzz: Trial = {
       complain('the prototype of all objects was changed');
     if (memoryMegabytes() > MEGABYTES_MAX) complain(`the process has ${memoryMegabytes()} MB`);
     return {
-      ok: violations === 0,
+      ok: violations === 0 && accepted > 0 && refused > 0,
       json: { seed, inputs: trials, byFamily, accepted, refused, violations, megabytes: memoryMegabytes() },
     };
   },
