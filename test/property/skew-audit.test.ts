@@ -225,11 +225,13 @@ describe('an audit', { timeout: 120_000 }, () => {
   it('says "late arrival", and nothing else, of an event that was late by the order of counting alone', async () => {
     let found = 0;
     await fc.assert(
-      fc.asyncProperty(runArbitrary, async ({ choice, pick, ...run }) => {
-        const held = pick % run.rawEvents.length;
+      fc.asyncProperty(runArbitrary, async ({ choice, pick, rawEvents, steps }) => {
+        const held = pick % rawEvents.length;
         let waiting: WindowEvent | undefined;
         const view = everyAggregateView({ ...choice, lanes: 1, lateness: '2s' });
-        const world = await play(view, run, async (played) => {
+        // Of none but the held one the order of counting says whether it is late: several at once cannot always be told.
+        const near = rawEvents.map((raw) => ({ ...raw, jitter: Math.max(-900, Math.min(900, raw.jitter)) }));
+        const world = await play(view, { rawEvents: near, steps }, async (played) => {
           const { world: product, event, index } = played;
           if (index === held) {
             product.arrive(event);
