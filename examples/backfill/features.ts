@@ -1,7 +1,6 @@
 /** A second version of a view: its windows of 30 and 90 days need history, which the stream did not count. */
-import { count, distinct, featureService, mean, windowedView } from '../../shared/definitions/index.ts';
+import { count, distinct, featureRepository, featureService, mean, windowedView } from 'fraud-feature-store';
 import { transactions, user } from '../../shared/features/fraud.ts';
-import { featureRepository } from '../../shared/registry/manifest.ts';
 
 const userTransactions = windowedView({
   name: 'user_transactions',

@@ -2,8 +2,8 @@
  * The features of the Fraud Detection Handbook, declared as a user would declare them. Windows of 1, 7 and 30 days at
  * the one-second resolution of the data are exactly `(t − W, t]`; labels are known a week later, hence the offset.
  */
-import * as z from 'zod';
 import {
+  coalesce,
   count,
   type Duration,
   decimal,
@@ -13,8 +13,8 @@ import {
   featureService,
   mean,
   windowedView,
-} from '../../shared/definitions/index.ts';
-import { coalesce } from '../../shared/expressions/index.ts';
+  z,
+} from 'fraud-feature-store';
 
 const customer = entity({ name: 'customer', description: 'A card holder.', joinKeys: ['customer_id'] });
 const terminal = entity({ name: 'terminal', description: 'A payment terminal.', joinKeys: ['terminal_id'] });

@@ -1,15 +1,15 @@
 /** Logins from another country than the one before: a feature that compares an event with what came before it. */
-import * as z from 'zod';
 import {
   entity,
   eventSource,
   eventTime,
+  featureRepository,
   featureService,
   identifier,
   last,
   windowedView,
-} from '../../shared/definitions/index.ts';
-import { featureRepository } from '../../shared/registry/manifest.ts';
+  z,
+} from 'fraud-feature-store';
 
 const account = entity({ name: 'account', description: 'Who logs in.', joinKeys: ['account_id'] });
 

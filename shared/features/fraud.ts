@@ -5,7 +5,6 @@
  * This file is the whole definition. The stream computation, the online items, the answers of the API, the OpenAPI
  * document, the infrastructure and its alarms follow from it.
  */
-import * as z from 'zod';
 import {
   count,
   decimal,
@@ -17,10 +16,11 @@ import {
   identifier,
   max,
   mean,
+  type NumberExpression,
   sum,
   windowedView,
-} from '../definitions/index.ts';
-import type { NumberExpression } from '../expressions/index.ts';
+  z,
+} from 'fraud-feature-store';
 
 export const user = entity({
   name: 'user',

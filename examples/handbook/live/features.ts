@@ -2,7 +2,7 @@
  * The handbook's features as they are deployed for its transactions to come live again: those before the training week are
  * left to `backfill`. An entity is forgotten a hundred years after its last event, or the store would expire those of 2018.
  */
-import { featureRepository } from '../../../shared/registry/manifest.ts';
+import { featureRepository } from 'fraud-feature-store';
 import { handbookFeatures } from '../declarations.ts';
 
 /** The first day whose features the handbook publishes. */

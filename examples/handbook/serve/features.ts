@@ -1,5 +1,5 @@
 /** The handbook's features as they are deployed for its test week: what came before is left to `backfill`. */
-import { featureRepository } from '../../../shared/registry/manifest.ts';
+import { featureRepository } from 'fraud-feature-store';
 import { handbookFeatures } from '../declarations.ts';
 import { LIVE_VARIANT } from '../live/features.ts';
 

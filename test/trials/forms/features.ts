@@ -1,18 +1,18 @@
 /** A source with one field of each kind, and the services that read it. Commands load this module by its path. */
-import * as z from 'zod';
 import {
+  coalesce,
   count,
   decimal,
   entity,
   eventSource,
   eventTime,
+  featureRepository,
   featureService,
   identifier,
   last,
   windowedView,
-} from '../../../shared/definitions/index.ts';
-import { coalesce } from '../../../shared/expressions/index.ts';
-import { featureRepository } from '../../../shared/registry/manifest.ts';
+  z,
+} from 'fraud-feature-store';
 
 const described = { description: 'Of the trial of forms.', owner: 'trials' } as const;
 const common = { ...described, version: 1 } as const;

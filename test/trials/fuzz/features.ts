@@ -1,5 +1,4 @@
 /** Two sources with one field of each kind, of which one ignores what it does not declare. Commands load this module by its path. */
-import * as z from 'zod';
 import {
   count,
   decimal,
@@ -7,12 +6,13 @@ import {
   entity,
   eventSource,
   eventTime,
+  featureRepository,
   featureService,
   identifier,
   last,
   windowedView,
-} from '../../../shared/definitions/index.ts';
-import { featureRepository } from '../../../shared/registry/manifest.ts';
+  z,
+} from 'fraud-feature-store';
 
 const described = { description: 'Of the trial of mangled inputs.', owner: 'trials' } as const;
 const common = { ...described, version: 1 } as const;

@@ -1,4 +1,4 @@
-import { count, distinct, max, mean, sum, windowedView } from '../../../shared/definitions/index.ts';
+import { count, distinct, max, mean, sum, windowedView } from 'fraud-feature-store';
 import { transactions, user } from '../../../shared/features/fraud.ts';
 
 /** A view that counts what arrives from an instant on; what arrived before it comes from history. */

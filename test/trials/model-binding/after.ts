@@ -1,6 +1,5 @@
 /** The same with an aggregation, a window and a field more, none of which the model uses. */
-import * as z from 'zod';
-import { distinct } from '../../../shared/definitions/index.ts';
+import { distinct, z } from 'fraud-feature-store';
 import { paymentsOf } from '../../support/payments.ts';
 
 export const { repository, service } = paymentsOf({
