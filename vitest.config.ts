@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
+    // Deployed functions have the name of their store and stage there.
+    env: { POWERTOOLS_METRICS_NAMESPACE: 'FeatureStore' },
   },
 });

@@ -1,8 +1,22 @@
 import type { FeatureService } from '../shared/definitions/service.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { WindowedView } from '../shared/definitions/view.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
+import { loadStoreConfig } from '../shared/registry/store-config.ts';
 import { UserError } from './user-error.ts';
+
+/**
+ * The declarations that a verb works with.
+ * @param options.features their module; by default what `feature-store.config.ts` names, in the working directory or above it.
+ */
+export async function repositoryOf({
+  features,
+}: {
+  readonly features?: string | undefined;
+}): Promise<FeatureRepository> {
+  return loadRepository(features ?? (await loadStoreConfig(process.cwd())).features);
+}
 
 /** A service by `name` (its newest version) or `name@version`. */
 export function findService({ services }: FeatureRepository, wanted: string): FeatureService {

@@ -3,6 +3,7 @@ import { AuditSourceError } from '../shared/offline/audit/audit-source.ts';
 import { HistoryError } from '../shared/offline/embedded/errors.ts';
 import { SpineError } from '../shared/offline/offline-store.ts';
 import { FeaturesModuleError } from '../shared/registry/load-repository.ts';
+import { StoreConfigError } from '../shared/registry/store-config.ts';
 import { ConfigurationError } from '../shared/scoring/configuration.ts';
 import { ObjectTooLargeError } from '../shared/scoring/decision-store.ts';
 import { ModelPackageError } from '../shared/scoring/package.ts';
@@ -20,6 +21,7 @@ export function isForUser(error: unknown): error is Error {
     HistoryError,
     DefinitionError,
     FeaturesModuleError,
+    StoreConfigError,
     AuditSourceError,
     ConfigurationError,
     ModelPackageError,

@@ -3,7 +3,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { FirehoseClient } from '@aws-sdk/client-firehose';
 import * as z from 'zod';
 import { clientConfiguration } from './aws-clients.ts';
-import { ENV, METRICS_NAMESPACE, ROW_METRICS } from './constants.ts';
+import { ENV, ROW_METRICS } from './constants.ts';
 import { FirehoseRowSink, type RowReport, type RowSink } from './row-sink.ts';
 
 /**
@@ -35,7 +35,7 @@ export function rowReport({
   readonly logger: Pick<Logger, 'warn'>;
 }): RowReport {
   // Its own, so that the function's other metrics keep their dimensions.
-  const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName });
+  const metrics = new Metrics({ serviceName });
   const count = (name: keyof typeof ROW_METRICS, table: string, rows: number) => {
     metrics.addDimension('table', table).addMetric(ROW_METRICS[name], MetricUnit.Count, rows);
     metrics.publishStoredMetrics();

@@ -1,23 +1,58 @@
 /** Entry of `cdk`: the only place that reads context and environment. */
+import { resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { checkTypes } from '../shared/registry/check-types.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
-import { configOf } from './config.ts';
+import { LOCAL_STAGE, loadStoreConfig, stageNamed } from '../shared/registry/store-config.ts';
+import { deployedConfig, localConfig, type StageConfig } from './config.ts';
 import { defineFeatureStore } from './feature-store.ts';
 
 const app = new App();
-const stage: string = app.node.tryGetContext('stage') ?? 'dev';
-/** A module that exports `repository`, in place of the declarations that ship: `-c features=examples/handbook/features.ts`. */
-const featuresModule: string | undefined = app.node.tryGetContext('features');
-const config = configOf(stage, {
-  // The endpoint that `cdk` deploys to is the one that functions of a local deployment call back.
-  endpointUrl: stage === 'local' ? (process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566') : undefined,
-  alarmEmail: app.node.tryGetContext('alarmEmail'),
-  landsHistory: flagOf('landsHistory'),
-  landerUrl: app.node.tryGetContext('landerUrl'),
-  featuresModule,
-  authorization: authorizationOf(app.node.tryGetContext('authorization')),
-});
-defineFeatureStore(app, { config, repository: await loadRepository(featuresModule) });
+/** npm runs its scripts in the folder of the package: the configuration is that of where it was called. */
+const ONLY_LOCAL = ['features', 'landsHistory', 'landerUrl', 'authorization', 'alarmEmail'];
+const configFolder: string = app.node.tryGetContext('config') ?? process.env.INIT_CWD ?? process.cwd();
+
+try {
+  const config = await configOf(app.node.tryGetContext('stage'));
+  // Whoever deploys to an emulator again and again has checked them.
+  if (flagOf('checksTypes') !== false) await checkTypes([config.featuresModule]);
+  defineFeatureStore(app, { config, repository: await loadRepository(config.featuresModule) });
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  // One sentence that says what to do; a stack above it would only hide it.
+  const isForUser = ['StoreConfigError', 'FeaturesModuleError', 'DefinitionError', 'ContextError'].includes(error.name);
+  console.error(isForUser ? `${error.message}` : error);
+  process.exit(1);
+}
+
+async function configOf(stage: string | undefined): Promise<StageConfig> {
+  if (stage === undefined) throw contextError('say which stage is meant: -c stage=dev');
+  if (stage === LOCAL_STAGE) return localStage();
+  const flags = ONLY_LOCAL.filter((flag) => app.node.tryGetContext(flag) !== undefined);
+  if (flags.length > 0)
+    throw contextError(
+      `-c ${flags[0]} is for -c stage=local; stage ${stage} has its settings in feature-store.config.ts`,
+    );
+  const store = await loadStoreConfig(configFolder);
+  const named = { store: store.name, stage, featuresModule: store.features };
+  return deployedConfig(named, stageNamed(store, stage));
+}
+
+/** The features of an emulator's store may be named: nothing that lasts is replaced there. */
+async function localStage(): Promise<StageConfig> {
+  const features: string | undefined = app.node.tryGetContext('features');
+  const named =
+    features === undefined
+      ? await loadStoreConfig(configFolder).then(({ name, features }) => ({ store: name, featuresModule: features }))
+      : { store: 'feature-store', featuresModule: resolve(features) };
+  return localConfig(named, {
+    // The endpoint that `cdk` deploys to is the one that functions of a local deployment call back.
+    endpointUrl: process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566',
+    landsHistory: flagOf('landsHistory'),
+    landerUrl: app.node.tryGetContext('landerUrl'),
+    authorization: authorizationOf(app.node.tryGetContext('authorization')),
+  });
+}
 
 /** A flag of the context: from the command line it is text. Not given, it is `undefined`. */
 function flagOf(name: string): boolean | undefined {
@@ -25,10 +60,14 @@ function flagOf(name: string): boolean | undefined {
   if (value === undefined) return undefined;
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
-  throw new Error(`The context "${name}" is a flag: say -c ${name}=true or -c ${name}=false`);
+  throw contextError(`the context "${name}" is a flag: say -c ${name}=true or -c ${name}=false`);
 }
 
 function authorizationOf(value: unknown): 'iam' | undefined {
   if (value === undefined || value === 'iam') return value;
-  throw new Error('The context "authorization" has one value: say -c authorization=iam');
+  throw contextError('the context "authorization" has one value: say -c authorization=iam');
+}
+
+function contextError(message: string): Error {
+  return Object.assign(new Error(message), { name: 'ContextError' });
 }

@@ -1,10 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-
-export const STAGES = ['local', 'dev', 'prod'] as const;
-
-/** `local` is an emulator on this machine, `dev` may be torn down at any time, `prod` must not lose anything. */
-export type Stage = (typeof STAGES)[number];
+import { LOCAL_STAGE, type StageDeclaration } from '../shared/registry/store-config.ts';
 
 /** Requests a second that a route takes in the long run, and at once. More are answered with 429. */
 export interface Throttle {
@@ -26,7 +22,13 @@ export type Landing =
 
 /** Everything in which stages differ. What is the same in all of them is written where it is used. */
 export interface StageConfig {
-  readonly stage: Stage;
+  readonly store: string;
+  readonly stage: string;
+  /** `<store>-<stage>`, with which all names begin. */
+  readonly prefix: string;
+  /** Default: where credentials and environment of the shell say. */
+  readonly account?: string;
+  readonly region?: string;
   /** Data and the means to bring it back outlive a mistaken `cdk destroy`; deletion is refused. */
   readonly retainData: boolean;
   readonly logRetention: RetentionDays;
@@ -72,16 +74,19 @@ export interface StageConfig {
   readonly monitored: boolean;
   /** Where clients inside functions find AWS; unset, they find AWS itself. */
   readonly endpointUrl?: string;
-  /** Module whose `repository` the functions are bundled with; unset, the declarations that ship. */
-  readonly featuresModule?: string;
+  /** The module whose `repository` the functions are bundled with, absolute. */
+  readonly featuresModule: string;
   /** Who is told about alarms by email, beside other subscribers of the alarm topic. */
   readonly alarmEmail?: string;
 }
 
 const GIGABYTE = 1024 ** 3;
 
-const LOCAL: StageConfig = {
-  stage: 'local',
+/** What does not follow from the kind of a stage. */
+type Named = 'store' | 'stage' | 'prefix' | 'featuresModule';
+type StageKind = Omit<StageConfig, Named>;
+
+const LOCAL: StageKind = {
   retainData: false,
   logRetention: RetentionDays.ONE_DAY,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -99,8 +104,8 @@ const LOCAL: StageConfig = {
   monitored: false,
 };
 
-const DEV: StageConfig = {
-  stage: 'dev',
+/** May be torn down at any time. */
+const DEVELOPMENT: StageKind = {
   retainData: false,
   logRetention: RetentionDays.ONE_WEEK,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -112,8 +117,8 @@ const DEV: StageConfig = {
   monitored: true,
 };
 
-const PROD: StageConfig = {
-  stage: 'prod',
+/** Must not lose anything. */
+const PRODUCTION: StageKind = {
   retainData: true,
   logRetention: RetentionDays.THREE_MONTHS,
   stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },
@@ -130,50 +135,90 @@ const PROD: StageConfig = {
   monitored: true,
 };
 
-const BY_STAGE: Readonly<Record<Stage, StageConfig>> = { local: LOCAL, dev: DEV, prod: PROD };
+/** A stage of a store. */
+export interface StageOfStore {
+  readonly store: string;
+  readonly stage: string;
+  /** The module of its declarations, absolute. */
+  readonly featuresModule: string;
+}
 
-/** The configuration of a stage. @throws Error naming the stages when there is no such stage, or the options that clash. */
-export function configOf(
-  stage: string,
-  options: {
-    readonly endpointUrl?: string | undefined;
-    readonly alarmEmail?: string | undefined;
-    /** Instead of what the stage says. */
-    readonly landsHistory?: boolean | undefined;
-    /** Of a lander on this machine: stage `local` alone. */
-    readonly landerUrl?: string | undefined;
-    readonly featuresModule?: string | undefined;
-    /** Instead of what the stage says: for an emulator that verifies signatures. */
-    readonly authorization?: 'iam' | undefined;
-  } = {},
-): StageConfig {
-  const known = STAGES.find((candidate) => candidate === stage);
-  if (known === undefined)
-    throw new Error(`There is no stage "${stage}"; choose one with -c stage=${STAGES.join('|')}`);
-  const { endpointUrl, alarmEmail, featuresModule, authorization } = options;
-  const config = BY_STAGE[known];
-  const landing = landingOf(known, options);
+/** The configuration of a stage on AWS, as `feature-store.config.ts` declares it. */
+export function deployedConfig(named: StageOfStore, declared: StageDeclaration): StageConfig {
+  const kind = declared.production ? PRODUCTION : DEVELOPMENT;
+  const { account, region, alarmEmail, landsHistory, limits } = declared;
+  const { serving, consumer, stream, trainingSets } = kind;
+  const { rate, burst } = serving.throttles.routes;
+  const routes = { rate: limits.requestsPerSecond ?? rate, burst: limits.requestBurst ?? burst };
   return {
-    ...config,
-    ...(authorization !== undefined && { serving: { ...config.serving, authorization } }),
-    ...(endpointUrl !== undefined && { endpointUrl }),
+    ...kind,
+    ...namesOf(named),
+    ...(account !== undefined && { account }),
+    ...(region !== undefined && { region }),
     ...(alarmEmail !== undefined && { alarmEmail }),
-    ...(landing !== undefined && { landing }),
-    ...(featuresModule !== undefined && { featuresModule }),
+    landing: { by: landsHistory ? 'firehose' : 'nobody' },
+    stream: {
+      capacity: capacityOf(limits.streamShards) ?? stream.capacity,
+      retention: limits.streamHours === undefined ? stream.retention : Duration.hours(limits.streamHours),
+    },
+    consumer: {
+      ...consumer,
+      parallelizationFactor: limits.batchesPerShard ?? consumer.parallelizationFactor,
+      memoryMegabytes: limits.consumerMemoryMegabytes ?? consumer.memoryMegabytes,
+    },
+    serving: {
+      ...serving,
+      memoryMegabytes: limits.servingMemoryMegabytes ?? serving.memoryMegabytes,
+      throttles: { ...serving.throttles, routes },
+    },
+    trainingSets: {
+      bytesScannedMax: limits.trainingSetBytes ?? trainingSets.bytesScannedMax,
+      memoryMegabytes: limits.trainingSetMemoryMegabytes ?? trainingSets.memoryMegabytes,
+    },
   };
 }
 
-/** Instead of what the stage says. */
-function landingOf(
-  stage: Stage,
-  { landsHistory, landerUrl }: { readonly landsHistory?: boolean | undefined; readonly landerUrl?: string | undefined },
-): Landing | undefined {
-  if (landerUrl === undefined)
-    return landsHistory === undefined ? undefined : { by: landsHistory ? 'firehose' : 'nobody' };
-  if (stage !== 'local')
-    throw new Error(`-c landerUrl is for -c stage=local; stage ${stage} lands by delivery streams`);
-  if (landsHistory !== undefined)
-    throw new Error('-c landerUrl and -c landsHistory exclude each other; give one of them');
+function capacityOf(shards: number | 'on-demand' | undefined): StageConfig['stream']['capacity'] | undefined {
+  if (shards === undefined) return undefined;
+  return shards === 'on-demand' ? { mode: 'on-demand' } : { mode: 'provisioned', shardCount: shards };
+}
+
+/** The configuration of the stage `local`: an emulator on this machine. @throws Error naming options that clash. */
+export function localConfig(
+  named: Omit<StageOfStore, 'stage'>,
+  options: {
+    readonly endpointUrl?: string | undefined;
+    /** Whether delivery streams land history. */
+    readonly landsHistory?: boolean | undefined;
+    /** Of a lander on this machine, in their place. */
+    readonly landerUrl?: string | undefined;
+    /** For an emulator that verifies signatures. */
+    readonly authorization?: 'iam' | undefined;
+  } = {},
+): StageConfig {
+  const { endpointUrl, authorization } = options;
+  return {
+    ...LOCAL,
+    ...namesOf({ ...named, stage: LOCAL_STAGE }),
+    ...(authorization !== undefined && { serving: { ...LOCAL.serving, authorization } }),
+    ...(endpointUrl !== undefined && { endpointUrl }),
+    landing: localLandingOf(options),
+  };
+}
+
+function namesOf({ store, stage, featuresModule }: StageOfStore): Pick<StageConfig, Named> {
+  return { store, stage, prefix: `${store}-${stage}`, featuresModule };
+}
+
+function localLandingOf({
+  landsHistory = false,
+  landerUrl,
+}: {
+  readonly landsHistory?: boolean | undefined;
+  readonly landerUrl?: string | undefined;
+}): Landing {
+  if (landerUrl === undefined) return { by: landsHistory ? 'firehose' : 'nobody' };
+  if (landsHistory) throw new Error('-c landerUrl and -c landsHistory exclude each other; give one of them');
   if (!URL.canParse(landerUrl)) throw new Error(`-c landerUrl=${landerUrl}: write a URL such as http://127.0.0.1:4567`);
   return { by: 'lander', url: landerUrl };
 }

@@ -10,16 +10,18 @@ export function defineFeatureStore(
   app: App,
   { config, repository }: { readonly config: StageConfig; readonly repository: FeatureRepository },
 ): { readonly stateful: StatefulStack; readonly stateless: StatelessStack } {
-  const tags = { application: 'feature-store', stage: config.stage };
-  const stackProps = () => ({ tags, ...(config.endpointUrl !== undefined && { synthesizer: withOwnCredentials() }) });
-  const stateful = new StatefulStack(app, `FeatureStore-${config.stage}-Stateful`, {
+  const { store, stage, account, region, endpointUrl } = config;
+  const tags = { application: 'feature-store', store, stage };
+  const env = { ...(account !== undefined && { account }), ...(region !== undefined && { region }) };
+  const stackProps = () => ({ tags, env, ...(endpointUrl !== undefined && { synthesizer: withOwnCredentials() }) });
+  const stateful = new StatefulStack(app, stackNameOf(config, 'Stateful'), {
     description: 'Feature store: online table, event streams, quarantine, history and decisions.',
     ...stackProps(),
     terminationProtection: config.retainData,
     config,
     repository,
   });
-  const stateless = new StatelessStack(app, `FeatureStore-${config.stage}-Stateless`, {
+  const stateless = new StatelessStack(app, stackNameOf(config, 'Stateless'), {
     description: 'Feature store: stream consumers, landing, serving API and monitoring.',
     ...stackProps(),
     config,
@@ -32,6 +34,12 @@ export function defineFeatureStore(
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { stateful, stateless };
+}
+
+/** `feature-store` in `dev` → `FeatureStore-dev-Stateful`. */
+function stackNameOf({ store, stage }: StageConfig, kind: string): string {
+  const words = store.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return `${words.join('')}-${stage}-${kind}`;
 }
 
 /** An emulator that checks permissions does not let `cdk` take the roles of its bootstrap. */

@@ -7,7 +7,7 @@ import { MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { Construct } from 'constructs';
 import { AUDIT_METRICS, AUDIT_SERVICE } from '../functions/audit/constants.ts';
-import { METRICS_NAMESPACE, ROW_METRICS } from '../functions/constants.ts';
+import { ROW_METRICS } from '../functions/constants.ts';
 import { LAND_EVENTS_METRICS, LAND_EVENTS_SERVICE } from '../functions/land-events/constants.ts';
 import { MAKE_TRAINING_SET_SERVICE, TRAINING_SET_METRICS } from '../functions/make-training-set/constants.ts';
 import type { Route } from '../functions/routes.ts';
@@ -46,151 +46,161 @@ interface Sampling {
   readonly label?: string;
 }
 
-/** A metric of the stream consumer of one source. */
-export function consumerMetric(
-  name: Exclude<keyof typeof UPDATE_WINDOWS_METRICS, 'freshness'>,
-  source: EventSource,
-  sampling: Sampling,
-): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: UPDATE_WINDOWS_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
-    ...sampling,
-  });
-}
+/** The metrics of one stage of one store. */
+export class StoreMetrics {
+  readonly #namespace: string;
 
-/** A metric of the function that makes rows of history out of the events of one source. */
-export function landingMetric(name: keyof typeof LAND_EVENTS_METRICS, source: EventSource, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: LAND_EVENTS_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
-    ...sampling,
-  });
-}
+  /** @param prefix of the names of the stage: its functions write into the namespace of that name. */
+  constructor(prefix: string) {
+    this.#namespace = prefix;
+  }
 
-/** What became of rows of a table in the function that writes them. */
-export function rowMetric(
-  name: keyof typeof ROW_METRICS,
-  { service, tableName }: { readonly service: string; readonly tableName: string },
-  sampling: Sampling,
-): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: ROW_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: service, [DIMENSION.table]: tableName },
-    ...sampling,
-  });
-}
+  /** A metric of the stream consumer of one source. */
+  consumer(
+    name: Exclude<keyof typeof UPDATE_WINDOWS_METRICS, 'freshness'>,
+    source: EventSource,
+    sampling: Sampling,
+  ): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: UPDATE_WINDOWS_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
+      ...sampling,
+    });
+  }
 
-/** A metric of the audits of a day. */
-export function auditMetric(name: Exclude<keyof typeof AUDIT_METRICS, 'matchRate'>, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: AUDIT_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE },
-    ...sampling,
-  });
-}
+  /** A metric of the function that makes rows of history out of the events of one source. */
+  landing(name: keyof typeof LAND_EVENTS_METRICS, source: EventSource, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: LAND_EVENTS_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
+      ...sampling,
+    });
+  }
 
-/** What became of training sets that were asked for. */
-export function trainingSetMetric(name: keyof typeof TRAINING_SET_METRICS, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: TRAINING_SET_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: MAKE_TRAINING_SET_SERVICE },
-    ...sampling,
-  });
-}
+  /** What became of rows of a table in the function that writes them. */
+  row(
+    name: keyof typeof ROW_METRICS,
+    { service, tableName }: { readonly service: string; readonly tableName: string },
+    sampling: Sampling,
+  ): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: ROW_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: service, [DIMENSION.table]: tableName },
+      ...sampling,
+    });
+  }
 
-/** Percent of the values of a view, or of a service's derived features, that an audit found equal. */
-export function matchRateMetric(declaredBy: string, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: AUDIT_METRICS.matchRate,
-    dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE, [DIMENSION.view]: declaredBy },
-    ...sampling,
-  });
+  /** A metric of the audits of a day. */
+  audit(name: Exclude<keyof typeof AUDIT_METRICS, 'matchRate'>, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: AUDIT_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE },
+      ...sampling,
+    });
+  }
+
+  /** What became of training sets that were asked for. */
+  trainingSet(name: keyof typeof TRAINING_SET_METRICS, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: TRAINING_SET_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: MAKE_TRAINING_SET_SERVICE },
+      ...sampling,
+    });
+  }
+
+  /** Percent of the values of a view, or of a service's derived features, that an audit found equal. */
+  matchRate(declaredBy: string, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: AUDIT_METRICS.matchRate,
+      dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE, [DIMENSION.view]: declaredBy },
+      ...sampling,
+    });
+  }
+
+  /** Seconds from the arrival of an event to its visibility in the features of a view. */
+  freshness(view: WindowedView, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: UPDATE_WINDOWS_METRICS.freshness,
+      dimensionsMap: {
+        [DIMENSION.service]: SERVICE.updateWindows,
+        [DIMENSION.source]: view.source.name,
+        [DIMENSION.view]: view.key,
+      },
+      ...sampling,
+    });
+  }
+
+  /** A metric of one route of the serving function. */
+  route(name: 'servingLatency' | 'availability', route: Route, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: SERVE_METRICS[name],
+      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route.name },
+      ...sampling,
+    });
+  }
+
+  /** Decisions that had to do without a view, the configuration or the model. */
+  degradedDecisions(period: Duration): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: SERVE_METRICS.degradedDecisions,
+      dimensionsMap: { [DIMENSION.service]: SERVICE.serve },
+      statistic: Stats.SUM,
+      period,
+    });
+  }
+
+  /** Decided events that were not simply counted, by what became of them. */
+  doubtfulEvents(status: EventStatus, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: SERVE_METRICS.doubtfulEvents,
+      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.eventStatus]: status },
+      ...sampling,
+    });
+  }
+
+  /** Seconds between the evaluation instant and the last update of the items that answered, per view. */
+  featureAge(view: WindowedView, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: SERVE_METRICS.featureAge,
+      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
+      ...sampling,
+    });
+  }
+
+  /** Seconds since S3 last said which configuration of a service is active, at its decisions. */
+  configurationAge(service: FeatureService, sampling: Sampling): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: SERVE_METRICS.configurationAge,
+      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.featureService]: service.key },
+      ...sampling,
+    });
+  }
+
+  /** Null answers of every feature, found by search: only features that were null are drawn. For dashboards alone. */
+  nullFeatures(scope: Construct, period: Duration): MathExpression {
+    const dimensions = [this.#namespace, DIMENSION.service, DIMENSION.feature].join(',');
+    return new MathExpression({
+      expression: `SEARCH('{${dimensions}} MetricName="${SERVE_METRICS.nullFeatures}"', 'Sum', ${period.toSeconds()})`,
+      label: '',
+      period,
+      searchRegion: Stack.of(scope).region,
+    });
+  }
 }
 
 /** Seconds since the oldest event was taken in that Firehose has not yet written to history. */
 export function landingAgeMetric(deliveryStream: DeliveryStream, period: Duration): Metric {
   return deliveryStream.metric('DeliveryToS3.DataFreshness', { statistic: Stats.MAXIMUM, period });
-}
-
-/** Seconds from the arrival of an event to its visibility in the features of a view. */
-export function freshnessMetric(view: WindowedView, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: UPDATE_WINDOWS_METRICS.freshness,
-    dimensionsMap: {
-      [DIMENSION.service]: SERVICE.updateWindows,
-      [DIMENSION.source]: view.source.name,
-      [DIMENSION.view]: view.key,
-    },
-    ...sampling,
-  });
-}
-
-/** A metric of one route of the serving function. */
-export function routeMetric(name: 'servingLatency' | 'availability', route: Route, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: SERVE_METRICS[name],
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route.name },
-    ...sampling,
-  });
-}
-
-/** Decisions that had to do without a view, the configuration or the model. */
-export function degradedDecisionsMetric(period: Duration): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: SERVE_METRICS.degradedDecisions,
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve },
-    statistic: Stats.SUM,
-    period,
-  });
-}
-
-/** Decided events that were not simply counted, by what became of them. */
-export function doubtfulEventsMetric(status: EventStatus, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: SERVE_METRICS.doubtfulEvents,
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.eventStatus]: status },
-    ...sampling,
-  });
-}
-
-/** Seconds between the evaluation instant and the last update of the items that answered, per view. */
-export function featureAgeMetric(view: WindowedView, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: SERVE_METRICS.featureAge,
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
-    ...sampling,
-  });
-}
-
-/** Seconds since S3 last said which configuration of a service is active, at its decisions. */
-export function configurationAgeMetric(service: FeatureService, sampling: Sampling): Metric {
-  return new Metric({
-    namespace: METRICS_NAMESPACE,
-    metricName: SERVE_METRICS.configurationAge,
-    dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.featureService]: service.key },
-    ...sampling,
-  });
-}
-
-/** Null answers of every feature, found by search: only features that were null are drawn. For dashboards alone. */
-export function nullFeaturesSearch(scope: Construct, period: Duration): MathExpression {
-  const dimensions = [METRICS_NAMESPACE, DIMENSION.service, DIMENSION.feature].join(',');
-  return new MathExpression({
-    expression: `SEARCH('{${dimensions}} MetricName="${SERVE_METRICS.nullFeatures}"', 'Sum', ${period.toSeconds()})`,
-    label: '',
-    period,
-    searchRegion: Stack.of(scope).region,
-  });
 }

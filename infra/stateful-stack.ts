@@ -41,7 +41,11 @@ export class StatefulStack extends Stack {
     }));
     this.quarantineBucket = new QuarantineBucket(this, 'Quarantine', { retainData }).bucket;
     // In every stage: where landing is switched off, what was landed before stays.
-    this.history = new HistoryStore(this, 'History', { stage: config.stage, retainData, sources: repository.sources });
+    this.history = new HistoryStore(this, 'History', {
+      prefix: config.prefix,
+      retainData,
+      sources: repository.sources,
+    });
     this.decisionsBucket = new DecisionsBucket(this, 'Decisions', { retainData }).bucket;
 
     new CfnOutput(this, 'OnlineTableName', { value: this.onlineTable.tableName });

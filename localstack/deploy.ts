@@ -5,6 +5,8 @@ import * as z from 'zod';
 import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from './child-process.ts';
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 
+/** Whatever else a user of this repository declares and configures. */
+const EXAMPLE = join(PROJECT_ROOT, 'shared/features/index.ts');
 const CDK = join(PROJECT_ROOT, 'node_modules', '.bin', 'cdk');
 
 const jsonText = z.string().transform((text, context): unknown => {
@@ -66,7 +68,7 @@ export interface LocalDeploymentOptions {
   readonly authorization?: 'iam';
   /** Of the lander of this run, in place of delivery streams. */
   readonly landerUrl?: string;
-  /** Module that exports the `repository` to deploy. Default: the declarations that ship. */
+  /** Module that exports the `repository` to deploy. Default: the example of this repository. */
   readonly features?: string;
 }
 
@@ -93,7 +95,14 @@ function logFileIn(directory: string): string {
 }
 
 async function cdk(
-  { endpoint, directory = LOCAL_DIRECTORY, landsHistory, landerUrl, authorization, features }: LocalDeploymentOptions,
+  {
+    endpoint,
+    directory = LOCAL_DIRECTORY,
+    landsHistory,
+    landerUrl,
+    authorization,
+    features = EXAMPLE,
+  }: LocalDeploymentOptions,
   argumentList: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {
@@ -104,10 +113,13 @@ async function cdk(
       ...argumentList,
       '-c',
       'stage=local',
+      '-c',
+      'checksTypes=false',
       ...(landsHistory === undefined ? [] : ['-c', `landsHistory=${landsHistory}`]),
       ...(authorization === undefined ? [] : ['-c', `authorization=${authorization}`]),
       ...(landerUrl === undefined ? [] : ['-c', `landerUrl=${landerUrl}`]),
-      ...(features === undefined ? [] : ['-c', `features=${resolve(features)}`]),
+      '-c',
+      `features=${resolve(features)}`,
       '--output',
       join(directory, 'cdk.out'),
       '--no-notices',

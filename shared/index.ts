@@ -10,3 +10,4 @@ export {
   TextExpression,
 } from './expressions/index.ts';
 export { type FeatureRepository, featureRepository } from './registry/manifest.ts';
+export type { StoreConfig } from './registry/store-config.ts';

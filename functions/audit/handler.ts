@@ -9,7 +9,7 @@ import { athenaAuditSource } from '../../shared/offline/athena/athena-audit-sour
 import { AthenaQueries } from '../../shared/offline/athena/athena-queries.ts';
 import { DUCKDB, TRINO } from '../../shared/offline/sql/dialect.ts';
 import { clientConfiguration } from '../aws-clients.ts';
-import { ENV, METRICS_NAMESPACE } from '../constants.ts';
+import { ENV } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
 import { AUDIT_ENV, AUDIT_SERVICE, AWS_REQUEST_TIMEOUT_MILLIS } from './constants.ts';
 import { type AuditSummary, runAudit } from './run-audit.ts';
@@ -30,7 +30,7 @@ const s3 = new S3Client({ ...configuration, forcePathStyle: process.env[ENV.endp
 const Bucket = requireEnvironment(AUDIT_ENV.historyBucket);
 const rowsMax = Number(requireEnvironment(AUDIT_ENV.rowsMax));
 const dialect = process.env[AUDIT_ENV.sqlEngine] === DUCKDB.name ? DUCKDB : TRINO;
-const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: AUDIT_SERVICE });
+const metrics = new Metrics({ serviceName: AUDIT_SERVICE });
 const logger = new Logger({ serviceName: AUDIT_SERVICE });
 
 /** Audits what was served yesterday, or on the `date` that it is called with. */

@@ -4,14 +4,12 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { FirehoseTransformationEvent, FirehoseTransformationResult } from 'aws-lambda';
 import { repository } from '#features';
-import { METRICS_NAMESPACE } from '../constants.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from './constants.ts';
 import { transformationHandler } from './transformation-handler.ts';
 
 const source = sourceNamedBy(LAND_EVENTS_ENV.sourceName, repository.sources);
 const metrics = new Metrics({
-  namespace: METRICS_NAMESPACE,
   serviceName: LAND_EVENTS_SERVICE,
   defaultDimensions: { source: source.name },
 });

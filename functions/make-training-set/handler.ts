@@ -11,7 +11,7 @@ import { repository } from '#features';
 import { AthenaOfflineStore } from '../../shared/offline/athena/athena-offline-store.ts';
 import { AthenaQueries } from '../../shared/offline/athena/athena-queries.ts';
 import { clientConfiguration } from '../aws-clients.ts';
-import { ENV, METRICS_NAMESPACE } from '../constants.ts';
+import { ENV } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
 import { S3ObjectStore } from '../s3-object-store.ts';
 import { describeError } from '../serve/describe-error.ts';
@@ -40,7 +40,7 @@ const queries = new AthenaQueries({
   // No two spines have the same table.
   reuseMinutes: 0,
 });
-const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: MAKE_TRAINING_SET_SERVICE });
+const metrics = new Metrics({ serviceName: MAKE_TRAINING_SET_SERVICE });
 const logger = new Logger({ serviceName: MAKE_TRAINING_SET_SERVICE });
 const request = z.object({ id: z.uuid() });
 

@@ -1,6 +1,5 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { EventStatus } from '../../shared/definitions/service.ts';
-import { METRICS_NAMESPACE } from '../constants.ts';
 import { SERVE_METRICS, SERVE_SERVICE } from './constants.ts';
 
 /** What the serving function measures. */
@@ -53,7 +52,7 @@ interface RouteValues {
  */
 export class EmfServingMetrics implements ServingMetrics {
   readonly #clock: () => number;
-  readonly #metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: SERVE_SERVICE });
+  readonly #metrics = new Metrics({ serviceName: SERVE_SERVICE });
   readonly #routes = new Map<string, RouteValues>();
   readonly #nullCounts = new Map<string, number>();
   readonly #doubtfulCounts = new Map<EventStatus, number>();

@@ -8,7 +8,7 @@ import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda'
 import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { clientConfiguration } from '../aws-clients.ts';
-import { ENV, METRICS_NAMESPACE } from '../constants.ts';
+import { ENV } from '../constants.ts';
 import { requireEnvironment } from '../environment.ts';
 import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { sourceNamedBy } from '../source-named.ts';
@@ -27,7 +27,6 @@ const s3 = new S3Client({
 const logger = new Logger({ serviceName: SERVICE_NAME, persistentKeys: { source: source.name } });
 const sink = rowSinkFromEnvironment({ serviceName: SERVICE_NAME, logger });
 const metrics = new Metrics({
-  namespace: METRICS_NAMESPACE,
   serviceName: SERVICE_NAME,
   defaultDimensions: { source: source.name },
 });

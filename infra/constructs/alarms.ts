@@ -19,20 +19,7 @@ import type { Route } from '../../functions/routes.ts';
 import type { EventStatus, FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
-import type { Stage } from '../config.ts';
-import {
-  auditMetric,
-  configurationAgeMetric,
-  consumerMetric,
-  degradedDecisionsMetric,
-  doubtfulEventsMetric,
-  freshnessMetric,
-  landingAgeMetric,
-  landingMetric,
-  routeMetric,
-  rowMetric,
-  trainingSetMetric,
-} from '../metrics.ts';
+import { landingAgeMetric, StoreMetrics } from '../metrics.ts';
 
 const RUNBOOK = 'docs/runbook.md';
 const MINUTE = Duration.minutes(1);
@@ -90,12 +77,14 @@ interface AlarmProps {
 
 /** Everything someone is told about. Each alarm names the section of the runbook that belongs to it. */
 export class Alarms extends Construct {
-  readonly #stage: Stage;
+  readonly #prefix: string;
+  readonly #metrics: StoreMetrics;
   readonly #action: SnsAction;
 
-  constructor(scope: Construct, id: string, props: { readonly stage: Stage; readonly topic: ITopic }) {
+  constructor(scope: Construct, id: string, props: { readonly prefix: string; readonly topic: ITopic }) {
     super(scope, id);
-    this.#stage = props.stage;
+    this.#prefix = props.prefix;
+    this.#metrics = new StoreMetrics(props.prefix);
     this.#action = new SnsAction(props.topic);
   }
 
@@ -106,7 +95,7 @@ export class Alarms extends Construct {
         section: 'serving-latency',
         subject: route.name,
         sentence: `${titleOf(route)} answers one request in twenty slower than ${THRESHOLDS.servingLatencyMillis} ms.`,
-        metric: routeMetric('servingLatency', route, { statistic: Stats.p(95), period: MINUTE }),
+        metric: this.#metrics.route('servingLatency', route, { statistic: Stats.p(95), period: MINUTE }),
         threshold: THRESHOLDS.servingLatencyMillis,
         evaluationPeriods: 5,
       });
@@ -116,7 +105,7 @@ export class Alarms extends Construct {
         section: 'availability',
         subject: route.name,
         sentence: `${titleOf(route)} fails for more than one request in a thousand.`,
-        metric: routeMetric('availability', route, { statistic: Stats.AVERAGE, period: FIVE_MINUTES }),
+        metric: this.#metrics.route('availability', route, { statistic: Stats.AVERAGE, period: FIVE_MINUTES }),
         threshold: THRESHOLDS.availabilityRatio,
         comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
         evaluationPeriods: 1,
@@ -129,7 +118,7 @@ export class Alarms extends Construct {
     this.#add({
       section: 'decisions-degraded',
       sentence: 'Decisions are made without a view, the configuration or the model.',
-      metric: degradedDecisionsMetric(MINUTE),
+      metric: this.#metrics.degradedDecisions(MINUTE),
       threshold: 0,
       evaluationPeriods: 2,
     });
@@ -138,7 +127,10 @@ export class Alarms extends Construct {
         section: 'decisions-doubtful',
         subject: status,
         sentence: `More than ${THRESHOLDS.doubtfulEvents} events in five minutes were decided ${sentence}.`,
-        metric: doubtfulEventsMetric(status as keyof typeof DOUBTFUL, { statistic: Stats.SUM, period: FIVE_MINUTES }),
+        metric: this.#metrics.doubtfulEvents(status as keyof typeof DOUBTFUL, {
+          statistic: Stats.SUM,
+          period: FIVE_MINUTES,
+        }),
         threshold: THRESHOLDS.doubtfulEvents,
         evaluationPeriods: 1,
       });
@@ -151,7 +143,7 @@ export class Alarms extends Construct {
       section: 'configuration-stale',
       subject: service.key.replace('@', '-'),
       sentence: `Decisions of ${service.key} follow a configuration that S3 has not confirmed for more than ${THRESHOLDS.configurationAgeSeconds} s.`,
-      metric: configurationAgeMetric(service, { statistic: Stats.MAXIMUM, period: MINUTE }),
+      metric: this.#metrics.configurationAge(service, { statistic: Stats.MAXIMUM, period: MINUTE }),
       threshold: THRESHOLDS.configurationAgeSeconds,
       evaluationPeriods: 2,
     });
@@ -162,7 +154,7 @@ export class Alarms extends Construct {
       section: 'features-stale',
       subject: view.key.replace('@', '-'),
       sentence: `Features of ${view.key} show events more than ${THRESHOLDS.featuresStaleSeconds} s after they arrived.`,
-      metric: freshnessMetric(view, { statistic: Stats.MAXIMUM, period: MINUTE }),
+      metric: this.#metrics.freshness(view, { statistic: Stats.MAXIMUM, period: MINUTE }),
       threshold: THRESHOLDS.featuresStaleSeconds,
       evaluationPeriods: 2,
     });
@@ -172,7 +164,7 @@ export class Alarms extends Construct {
     this.#add({
       section: 'training-sets-failed',
       sentence: 'A training set could not be made, through no fault of its spine.',
-      metric: trainingSetMetric('failed', { statistic: Stats.SUM, period: FIVE_MINUTES }),
+      metric: this.#metrics.trainingSet('failed', { statistic: Stats.SUM, period: FIVE_MINUTES }),
       threshold: 0,
       evaluationPeriods: 1,
     });
@@ -185,8 +177,8 @@ export class Alarms extends Construct {
       sentence: 'What was served yesterday differs from what history says, and nothing explains it.',
       metric: sumOf(
         {
-          unexplained: auditMetric('unexplained', { statistic: Stats.MAXIMUM, period: HOUR }),
-          unreadable: auditMetric('rowsUnreadable', { statistic: Stats.MAXIMUM, period: HOUR }),
+          unexplained: this.#metrics.audit('unexplained', { statistic: Stats.MAXIMUM, period: HOUR }),
+          unreadable: this.#metrics.audit('rowsUnreadable', { statistic: Stats.MAXIMUM, period: HOUR }),
         },
         HOUR,
       ),
@@ -231,7 +223,7 @@ export class Alarms extends Construct {
         expression:
           'FILL(refused, 0) + FILL(unconverted, 0) + FILL(unpartitioned, 0) + IF(FILL(transformed, 1) < 1, 1, 0) + IF(FILL(written, 1) < 1, 1, 0)',
         usingMetrics: {
-          refused: landingMetric('eventsRefused', source, sum),
+          refused: this.#metrics.landing('eventsRefused', source, sum),
           unconverted: deliveryStream.metric('FailedConversion.Records', sum),
           unpartitioned: deliveryStream.metric('PartitionCountExceeded', sum),
           transformed: deliveryStream.metric('ExecuteProcessing.Success', least),
@@ -277,7 +269,7 @@ export class Alarms extends Construct {
       section: 'rows-lost',
       subject: tableName,
       sentence: `The function ${kept.service} gave up rows of ${tableName}; they will never be in the history.`,
-      metric: rowMetric('rowsLost', kept, sum),
+      metric: this.#metrics.row('rowsLost', kept, sum),
       threshold: 0,
       evaluationPeriods: 1,
     });
@@ -321,7 +313,7 @@ export class Alarms extends Construct {
       section: 'computation-latency',
       subject: source.name,
       sentence: `One batch of ${source.name} in a hundred takes longer than ${THRESHOLDS.computationLatencyMillis / 1_000} s.`,
-      metric: consumerMetric('computationLatency', source, { statistic: Stats.p(99), period: FIVE_MINUTES }),
+      metric: this.#metrics.consumer('computationLatency', source, { statistic: Stats.p(99), period: FIVE_MINUTES }),
       threshold: THRESHOLDS.computationLatencyMillis,
       evaluationPeriods: 1,
     });
@@ -329,7 +321,7 @@ export class Alarms extends Construct {
       section: 'write-failures',
       subject: source.name,
       sentence: `Records of ${source.name} are handed back to the stream minute after minute.`,
-      metric: consumerMetric('writeFailures', source, sum),
+      metric: this.#metrics.consumer('writeFailures', source, sum),
       threshold: 0,
       evaluationPeriods: 3,
     });
@@ -341,8 +333,8 @@ export class Alarms extends Construct {
       metric: new MathExpression({
         expression: 'IF(FILL(received, 0) > 0, FILL(late, 0) / FILL(received, 1), 0)',
         usingMetrics: {
-          late: consumerMetric('eventsLate', source, quarterSum),
-          received: consumerMetric('eventsReceived', source, quarterSum),
+          late: this.#metrics.consumer('eventsLate', source, quarterSum),
+          received: this.#metrics.consumer('eventsReceived', source, quarterSum),
         },
         period: FIVE_MINUTES,
         label: 'share of late events',
@@ -354,7 +346,7 @@ export class Alarms extends Construct {
       section: 'events-quarantined',
       subject: source.name,
       sentence: `Records of ${source.name} could not be counted and lie in quarantine.`,
-      metric: consumerMetric('eventsQuarantined', source, sum),
+      metric: this.#metrics.consumer('eventsQuarantined', source, sum),
       threshold: 0,
       evaluationPeriods: 1,
     });
@@ -416,7 +408,7 @@ export class Alarms extends Construct {
   #add({ section, subject, sentence, metric, threshold, comparison, evaluationPeriods }: AlarmProps): void {
     const name = subject === undefined ? section : `${section}-${subject}`;
     const alarm = new Alarm(this, name, {
-      alarmName: `feature-store-${this.#stage}-${name}`,
+      alarmName: `${this.#prefix}-${name}`,
       alarmDescription: `${sentence} What to do: ${RUNBOOK}#${section}`,
       metric,
       threshold,

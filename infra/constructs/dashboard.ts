@@ -8,23 +8,7 @@ import { Construct } from 'constructs';
 import type { Route } from '../../functions/routes.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
-import type { Stage } from '../config.ts';
-import {
-  auditMetric,
-  configurationAgeMetric,
-  consumerMetric,
-  degradedDecisionsMetric,
-  doubtfulEventsMetric,
-  featureAgeMetric,
-  freshnessMetric,
-  landingAgeMetric,
-  landingMetric,
-  matchRateMetric,
-  nullFeaturesSearch,
-  routeMetric,
-  rowMetric,
-  trainingSetMetric,
-} from '../metrics.ts';
+import { landingAgeMetric, StoreMetrics } from '../metrics.ts';
 import { type KeptRows, promisesLatency, THRESHOLDS } from './alarms.ts';
 
 const MINUTE = Duration.minutes(1);
@@ -33,7 +17,7 @@ const MINUTE = Duration.minutes(1);
 const LATENCY_BUCKETS_MILLIS = [1, 5, 10, 25, 50, 100] as const;
 
 export interface FeatureStoreDashboardProps {
-  readonly stage: Stage;
+  readonly prefix: string;
   readonly repository: FeatureRepository;
   readonly apiStage: HttpStage;
   /** Without aliases. */
@@ -50,25 +34,26 @@ export interface FeatureStoreDashboardProps {
 export class FeatureStoreDashboard extends Construct {
   constructor(scope: Construct, id: string, props: FeatureStoreDashboardProps) {
     super(scope, id);
+    const metrics = new StoreMetrics(props.prefix);
     new Dashboard(this, 'Dashboard', {
-      dashboardName: `feature-store-${props.stage}`,
+      dashboardName: props.prefix,
       defaultInterval: Duration.hours(3),
       widgets: [
-        servingWidgets(props.routes),
-        [availabilityWidget(props.routes), ...apiWidgets(props)],
-        freshnessWidgets(this, props),
-        [configurationWidget(props.repository)],
-        ...props.consumers.map(consumerWidgets),
-        ...props.landings.map(landingWidgets),
-        ...props.keptRows.map(rowWidgets),
-        ...(props.isAudited ? [auditWidgets(props.repository)] : []),
-        ...(props.makesTrainingSets ? [[trainingSetsWidget()]] : []),
+        servingWidgets(metrics, props.routes),
+        [availabilityWidget(metrics, props.routes), ...apiWidgets(props)],
+        freshnessWidgets(metrics, this, props),
+        [configurationWidget(metrics, props.repository)],
+        ...props.consumers.map((consumer) => consumerWidgets(metrics, consumer)),
+        ...props.landings.map((landing) => landingWidgets(metrics, landing)),
+        ...props.keptRows.map((kept) => rowWidgets(metrics, kept)),
+        ...(props.isAudited ? [auditWidgets(metrics, props.repository)] : []),
+        ...(props.makesTrainingSets ? [[trainingSetsWidget(metrics)]] : []),
       ],
     });
   }
 }
 
-function servingWidgets(routes: readonly Route[]): IWidget[] {
+function servingWidgets(metrics: StoreMetrics, routes: readonly Route[]): IWidget[] {
   const promised = routes.filter(promisesLatency);
   return [
     ...promised.map(
@@ -79,7 +64,7 @@ function servingWidgets(routes: readonly Route[]): IWidget[] {
           view: GraphWidgetView.BAR,
           setPeriodToTimeRange: true,
           leftYAxis: { min: 0, max: 100, label: '%', showUnits: false },
-          left: latencyHistogram(route),
+          left: latencyHistogram(metrics, route),
         }),
     ),
     new GraphWidget({
@@ -89,7 +74,7 @@ function servingWidgets(routes: readonly Route[]): IWidget[] {
       leftAnnotations: [{ value: THRESHOLDS.servingLatencyMillis, label: 'promised for p95' }],
       left: promised.flatMap((route) =>
         [50, 95, 99].map((percentile) =>
-          routeMetric('servingLatency', route, {
+          metrics.route('servingLatency', route, {
             statistic: Stats.p(percentile),
             period: MINUTE,
             label: `${route.path} p${percentile}`,
@@ -101,11 +86,11 @@ function servingWidgets(routes: readonly Route[]): IWidget[] {
 }
 
 /** Percent of requests in each bucket. A percentile rank excludes its lower edge, so no request is in two buckets. */
-function latencyHistogram(route: Route): IMetric[] {
+function latencyHistogram(metrics: StoreMetrics, route: Route): IMetric[] {
   const edges: (number | undefined)[] = [undefined, ...LATENCY_BUCKETS_MILLIS, undefined];
   return edges.slice(1).map((upper, index) => {
     const lower = edges[index];
-    return routeMetric('servingLatency', route, {
+    return metrics.route('servingLatency', route, {
       statistic: `PR(${lower ?? ''}:${upper ?? ''})`,
       period: MINUTE,
       label:
@@ -114,21 +99,21 @@ function latencyHistogram(route: Route): IMetric[] {
   });
 }
 
-function availabilityWidget(routes: readonly Route[]): IWidget {
+function availabilityWidget(metrics: StoreMetrics, routes: readonly Route[]): IWidget {
   return new GraphWidget({
     title: 'Availability: share of answers below 500; degraded decisions, and doubtful events',
     width: 8,
     right: [
-      degradedDecisionsMetric(MINUTE),
+      metrics.degradedDecisions(MINUTE),
       ...(['late', 'skewed', 'duplicate', 'unknown'] as const).map((status) =>
-        doubtfulEventsMetric(status, { statistic: Stats.SUM, period: MINUTE, label: status }),
+        metrics.doubtfulEvents(status, { statistic: Stats.SUM, period: MINUTE, label: status }),
       ),
     ],
     rightYAxis: { min: 0, showUnits: false },
     leftYAxis: { max: 1, showUnits: false },
     leftAnnotations: [{ value: THRESHOLDS.availabilityRatio, label: 'promised' }],
     left: routes.map((route) =>
-      routeMetric('availability', route, { statistic: Stats.AVERAGE, period: MINUTE, label: route.path }),
+      metrics.route('availability', route, { statistic: Stats.AVERAGE, period: MINUTE, label: route.path }),
     ),
   });
 }
@@ -150,7 +135,11 @@ function apiWidgets({ apiStage, onlineTable }: FeatureStoreDashboardProps): IWid
   ];
 }
 
-function freshnessWidgets(scope: Construct, { repository }: FeatureStoreDashboardProps): IWidget[] {
+function freshnessWidgets(
+  metrics: StoreMetrics,
+  scope: Construct,
+  { repository }: FeatureStoreDashboardProps,
+): IWidget[] {
   const maximum = { statistic: Stats.MAXIMUM, period: MINUTE };
   return [
     new GraphWidget({
@@ -158,21 +147,21 @@ function freshnessWidgets(scope: Construct, { repository }: FeatureStoreDashboar
       width: 8,
       leftYAxis: { min: 0, showUnits: false },
       leftAnnotations: [{ value: THRESHOLDS.featuresStaleSeconds, label: 'stale' }],
-      left: repository.views.map((view) => freshnessMetric(view, { ...maximum, label: view.key })),
+      left: repository.views.map((view) => metrics.freshness(view, { ...maximum, label: view.key })),
     }),
     new GraphWidget({
       title: 'Age of the features served, median seconds',
       width: 8,
       leftYAxis: { min: 0, showUnits: false },
       left: repository.views.map((view) =>
-        featureAgeMetric(view, { statistic: Stats.p(50), period: MINUTE, label: view.key }),
+        metrics.featureAge(view, { statistic: Stats.p(50), period: MINUTE, label: view.key }),
       ),
     }),
-    new GraphWidget({ title: 'Null answers per feature', width: 8, left: [nullFeaturesSearch(scope, MINUTE)] }),
+    new GraphWidget({ title: 'Null answers per feature', width: 8, left: [metrics.nullFeatures(scope, MINUTE)] }),
   ];
 }
 
-function configurationWidget({ services }: FeatureRepository): IWidget {
+function configurationWidget(metrics: StoreMetrics, { services }: FeatureRepository): IWidget {
   const sampling = { statistic: Stats.MAXIMUM, period: MINUTE };
   return new GraphWidget({
     title: 'Age of the configuration that decides, seconds',
@@ -181,24 +170,24 @@ function configurationWidget({ services }: FeatureRepository): IWidget {
     leftAnnotations: [{ value: THRESHOLDS.configurationAgeSeconds, label: 'alarm' }],
     left: services
       .filter(({ decides }) => decides !== undefined)
-      .map((service) => configurationAgeMetric(service, { ...sampling, label: service.key })),
+      .map((service) => metrics.configurationAge(service, { ...sampling, label: service.key })),
   });
 }
 
-function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][number]): IWidget[] {
+function consumerWidgets(metrics: StoreMetrics, consumer: FeatureStoreDashboardProps['consumers'][number]): IWidget[] {
   const { source } = consumer;
   const sum = { statistic: Stats.SUM, period: MINUTE };
   return [
     new GraphWidget({
       title: `Events of ${source.name}`,
       width: 8,
-      left: [consumerMetric('eventsReceived', source, sum), consumerMetric('eventsApplied', source, sum)],
+      left: [metrics.consumer('eventsReceived', source, sum), metrics.consumer('eventsApplied', source, sum)],
       right: [
-        consumerMetric('eventsDuplicate', source, sum),
-        consumerMetric('eventsLate', source, sum),
-        consumerMetric('eventsQuarantined', source, sum),
-        consumerMetric('fieldsIgnored', source, sum),
-        consumerMetric('writeFailures', source, sum),
+        metrics.consumer('eventsDuplicate', source, sum),
+        metrics.consumer('eventsLate', source, sum),
+        metrics.consumer('eventsQuarantined', source, sum),
+        metrics.consumer('fieldsIgnored', source, sum),
+        metrics.consumer('writeFailures', source, sum),
       ],
     }),
     new GraphWidget({
@@ -206,7 +195,7 @@ function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][numbe
       width: 8,
       leftYAxis: { min: 0, showUnits: false },
       left: [50, 99].map((percentile) =>
-        consumerMetric('computationLatency', source, {
+        metrics.consumer('computationLatency', source, {
           statistic: Stats.p(percentile),
           period: MINUTE,
           label: `p${percentile}`,
@@ -223,7 +212,7 @@ function consumerWidgets(consumer: FeatureStoreDashboardProps['consumers'][numbe
   ];
 }
 
-function auditWidgets({ views, services }: FeatureRepository): IWidget[] {
+function auditWidgets(metrics: StoreMetrics, { views, services }: FeatureRepository): IWidget[] {
   const period = Duration.hours(1);
   const declaredBy = [...views, ...services.filter(({ derived }) => derived.length > 0)].map(({ key }) => key);
   return [
@@ -231,39 +220,42 @@ function auditWidgets({ views, services }: FeatureRepository): IWidget[] {
       title: 'Is training what is served? Percent of sampled values that history gives again',
       width: 12,
       leftYAxis: { max: 100, showUnits: false },
-      left: declaredBy.map((key) => matchRateMetric(key, { statistic: Stats.MINIMUM, period, label: key })),
+      left: declaredBy.map((key) => metrics.matchRate(key, { statistic: Stats.MINIMUM, period, label: key })),
     }),
     new GraphWidget({
       title: 'Skew audit: rows compared, and differences without an explanation',
       width: 12,
-      left: [auditMetric('rowsCompared', { statistic: Stats.MAXIMUM, period })],
+      left: [metrics.audit('rowsCompared', { statistic: Stats.MAXIMUM, period })],
       right: [
-        auditMetric('unexplained', { statistic: Stats.MAXIMUM, period }),
-        auditMetric('rowsUnreadable', { statistic: Stats.MAXIMUM, period }),
+        metrics.audit('unexplained', { statistic: Stats.MAXIMUM, period }),
+        metrics.audit('rowsUnreadable', { statistic: Stats.MAXIMUM, period }),
       ],
     }),
   ];
 }
 
-function trainingSetsWidget(): IWidget {
+function trainingSetsWidget(metrics: StoreMetrics): IWidget {
   const sum = { statistic: Stats.SUM, period: Duration.minutes(5) };
   return new GraphWidget({
     title: 'Training sets by Athena, and the bytes read for them',
     width: 24,
-    left: [trainingSetMetric('made', sum), trainingSetMetric('failed', sum)],
-    right: [trainingSetMetric('bytesScanned', sum)],
+    left: [metrics.trainingSet('made', sum), metrics.trainingSet('failed', sum)],
+    right: [metrics.trainingSet('bytesScanned', sum)],
   });
 }
 
-function landingWidgets({ source, deliveryStream }: FeatureStoreDashboardProps['landings'][number]): IWidget[] {
+function landingWidgets(
+  metrics: StoreMetrics,
+  { source, deliveryStream }: FeatureStoreDashboardProps['landings'][number],
+): IWidget[] {
   const sum = { statistic: Stats.SUM, period: MINUTE };
   return [
     new GraphWidget({
       title: `Events of ${source.name} that become history`,
       width: 8,
-      left: [landingMetric('eventsLanded', source, sum)],
+      left: [metrics.landing('eventsLanded', source, sum)],
       right: [
-        landingMetric('eventsRefused', source, sum),
+        metrics.landing('eventsRefused', source, sum),
         deliveryStream.metric('FailedConversion.Records', sum),
         deliveryStream.metric('PartitionCountExceeded', sum),
       ],
@@ -278,7 +270,7 @@ function landingWidgets({ source, deliveryStream }: FeatureStoreDashboardProps['
   ];
 }
 
-function rowWidgets(kept: KeptRows): IWidget[] {
+function rowWidgets(metrics: StoreMetrics, kept: KeptRows): IWidget[] {
   const { tableName, deliveryStream } = kept;
   const sum = { statistic: Stats.SUM, period: MINUTE };
   return [
@@ -287,8 +279,8 @@ function rowWidgets(kept: KeptRows): IWidget[] {
       width: 8,
       left: [deliveryStream.metric('IncomingRecords', sum)],
       right: [
-        rowMetric('rowsRefused', kept, sum),
-        rowMetric('rowsLost', kept, sum),
+        metrics.row('rowsRefused', kept, sum),
+        metrics.row('rowsLost', kept, sum),
         deliveryStream.metric('FailedConversion.Records', sum),
       ],
     }),

@@ -15,7 +15,6 @@ import {
   PARTITION,
 } from '../../shared/offline/history-schema.ts';
 import { ROW_LOGS, type RowLogName } from '../../shared/offline/row-logs.ts';
-import type { Stage } from '../config.ts';
 import { accessLogsBucket, privateBucketProps } from './private-bucket.ts';
 import { removalPolicyOf } from './removal.ts';
 
@@ -35,7 +34,7 @@ export interface HistoryTable {
 }
 
 export interface HistoryStoreProps {
-  readonly stage: Stage;
+  readonly prefix: string;
   readonly retainData: boolean;
   readonly sources: readonly EventSource[];
 }
@@ -48,7 +47,7 @@ export class HistoryStore extends Construct {
   /** Of what the product says. */
   readonly rowTables: Readonly<Record<RowLogName, CfnTable>>;
 
-  constructor(scope: Construct, id: string, { stage, sources, ...props }: HistoryStoreProps) {
+  constructor(scope: Construct, id: string, { prefix, sources, ...props }: HistoryStoreProps) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Bucket', {
       ...privateBucketProps(props),
@@ -71,7 +70,7 @@ export class HistoryStore extends Construct {
     this.database = new CfnDatabase(this, 'Database', {
       catalogId: Aws.ACCOUNT_ID,
       databaseInput: {
-        name: `feature_store_${stage}`,
+        name: prefix.replaceAll('-', '_'),
         description: 'History: one table per source of events, and tables of what was said of them.',
       },
     });

@@ -36,7 +36,7 @@ export class Monitoring extends Construct {
     const { config, repository, onlineTable, serving, consumers, landings, rows, audit, trainingSets } = props;
     const keptRows = rows ? keptRowsOf(rows) : [];
     const { topic } = new AlarmTopic(this, 'AlarmTopic', { email: config.alarmEmail });
-    const alarms = new Alarms(this, 'Alarms', { stage: config.stage, topic });
+    const alarms = new Alarms(this, 'Alarms', { prefix: config.prefix, topic });
     alarms.watchServing(serving.measuredRoutes);
     alarms.watchDecisions();
     const deciding = repository.services.filter(({ decides }) => decides !== undefined);
@@ -64,7 +64,7 @@ export class Monitoring extends Construct {
     }
     for (const view of repository.views) alarms.watchView(view);
     new FeatureStoreDashboard(this, 'Dashboard', {
-      stage: config.stage,
+      prefix: config.prefix,
       repository,
       apiStage: serving.stage,
       routes: serving.measuredRoutes,

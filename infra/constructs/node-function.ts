@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -6,7 +6,8 @@ import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lam
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
-import { SHIPPED_FEATURES } from '../../shared/registry/load-repository.ts';
+import { BUNDLED_FEATURES } from '../../shared/registry/load-repository.ts';
+import { IMPORTABLE } from '../../shared/registry/own-modules.ts';
 import type { StageConfig } from '../config.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
@@ -50,7 +51,7 @@ export class NodeFunction extends Construct {
       awsSdkConnectionReuse: false,
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
-        [ENV.stage]: config.stage,
+        [ENV.metricsNamespace]: config.prefix,
         ...(config.endpointUrl !== undefined && { [ENV.endpoint]: config.endpointUrl }),
         ...(config.landing.by === 'lander' && { [ENV.rowEndpoint]: config.landing.url }),
         ...props.environment,
@@ -67,9 +68,7 @@ export class NodeFunction extends Construct {
         sourcesContent: false,
         // The copy of the SDK in the runtime loads slower than the part of it that we use, and changes unasked.
         bundleAwsSDK: true,
-        ...(config.featuresModule !== undefined && {
-          esbuildArgs: { '--alias': [`${SHIPPED_FEATURES}=${resolve(config.featuresModule)}`] },
-        }),
+        esbuildArgs: { '--alias': Object.entries(aliasesOf(config)).map(([name, file]) => `${name}=${file}`) },
       },
     });
     this.grant(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
@@ -79,4 +78,9 @@ export class NodeFunction extends Construct {
   grant(actions: readonly string[], resources: readonly string[]): void {
     this.function.addToRolePolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
   }
+}
+
+/** What is imported by name: the declarations to deploy, and by them what ships, wherever their folder is. */
+function aliasesOf({ featuresModule }: StageConfig): Readonly<Record<string, string>> {
+  return { ...IMPORTABLE, [BUNDLED_FEATURES]: featuresModule };
 }

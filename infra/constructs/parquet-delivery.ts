@@ -14,7 +14,7 @@ import {
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { HistoryStore } from './history-store.ts';
-import { importedArnOf } from './imported-arn.ts';
+import { importedArnOf } from './shown-arn.ts';
 
 /** Queries want few large files, training wants yesterday at the latest: the largest buffer, and the usual five minutes. */
 const DELIVERED_AT_ONCE = Size.mebibytes(128);

@@ -29,9 +29,9 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { StageConfig, Throttle } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
 import { DECISION_PREFIXES } from './decisions-bucket.ts';
-import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 import { grantRows, type RowIntake, rowEnvironment } from './row-delivery.ts';
+import { importedArnOf, shownArn } from './shown-arn.ts';
 
 /** One line per request: who, what, how long, how it ended. Bodies hold payments of people and are never logged. */
 const ACCESS_LOG_FORMAT = AccessLogFormat.custom(
@@ -85,7 +85,7 @@ export class ServingApi extends Construct {
     this.#isSigned = authorization === 'iam';
     this.#authorizer = this.#isSigned ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
     this.api = new HttpApi(this, 'Api', {
-      apiName: `feature-store-${config.stage}`,
+      apiName: config.prefix,
       description: 'Online features and fraud decisions.',
       createDefaultStage: false,
     });
@@ -133,7 +133,7 @@ export class ServingApi extends Construct {
     this.#admit(others, '$default', throttles.others);
   }
 
-  #addStage({ stage, logRetention }: StageConfig): HttpStage {
+  #addStage({ prefix, logRetention }: StageConfig): HttpStage {
     const { rate, burst } = this.#throttles.routes;
     return new HttpStage(this, 'DefaultStage', {
       httpApi: this.api,
@@ -144,7 +144,7 @@ export class ServingApi extends Construct {
         destination: new LogGroupLogDestination(
           new LogGroup(this, 'AccessLog', {
             // Under this prefix AWS needs no entry of its own in the resource policy of all logs, which has a size limit.
-            logGroupName: `/aws/vendedlogs/feature-store-${stage}-api`,
+            logGroupName: `/aws/vendedlogs/${prefix}-api`,
             retention: logRetention,
             removalPolicy: RemovalPolicy.DESTROY,
           }),
@@ -190,8 +190,10 @@ export class ServingApi extends Construct {
         resources: [this.api.arnForExecuteApi(method, asked, '*')],
       }),
     );
+    const stack = Stack.of(this);
+    const apiId = stack.getLogicalId(this.api.node.defaultChild as CfnApi);
     Validations.of(policy).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Stack.of(this).getLogicalId(this.api.node.defaultChild as CfnApi)}>/*/${method}${asked}]`,
+      id: `AwsSolutions-IAM5[Resource::${shownArn(stack, 'execute-api', `<${apiId}>/*/${method}${asked}`)}]`,
       reason: 'The API has one stage, so any stage is this one; an id of a training set is known to nobody else.',
     });
   }

@@ -11,8 +11,8 @@ import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { DUCKDB } from '../../shared/offline/sql/dialect.ts';
 import type { StageConfig } from '../config.ts';
 import type { HistoryStore } from './history-store.ts';
-import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
+import { importedArnOf } from './shown-arn.ts';
 
 /** Rows of a day that are recomputed: what touches one row in a hundred is missed once in 23,000 days. */
 const ROWS_MAX = 1_000;
@@ -35,7 +35,7 @@ export class SkewAudit extends Construct {
   constructor(scope: Construct, id: string, { history, config }: SkewAuditProps) {
     super(scope, id);
     const { bucket, database } = history;
-    const workgroupName = `feature-store-${config.stage}-audit`;
+    const workgroupName = `${config.prefix}-audit`;
     const workgroup = auditWorkgroup(this, workgroupName, { history, config });
     const audit = new NodeFunction(this, 'Audit', {
       folder: 'audit',

@@ -16,9 +16,9 @@ import {
 import { historyPrefixOf } from '../../shared/offline/history-schema.ts';
 import type { StageConfig } from '../config.ts';
 import type { HistoryStore } from './history-store.ts';
-import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 import type { ServingApi } from './serving-api.ts';
+import { importedArnOf, shownArn } from './shown-arn.ts';
 
 export interface TrainingSetsProps {
   readonly history: HistoryStore;
@@ -34,7 +34,7 @@ export class TrainingSets extends Construct {
   constructor(scope: Construct, id: string, { history, serving, config }: TrainingSetsProps) {
     super(scope, id);
     const { bucket, database } = history;
-    const workgroupName = `feature-store-${config.stage}-training-sets`;
+    const workgroupName = `${config.prefix}-training-sets`;
     const workgroup = trainingWorkgroup(this, workgroupName, { history, config });
     const make = new NodeFunction(this, 'Make', {
       folder: 'make-training-set',
@@ -129,7 +129,7 @@ function grantQueries(make: NodeFunction, { bucket, database, tables }: HistoryS
   make.grant(['glue:CreateTable', 'glue:DeleteTable'], [...catalog, spines]);
   const importedDatabase = database.stack.resolve(database.stack.exportValue(database.ref))['Fn::ImportValue'];
   Validations.of(make).acknowledge({
-    id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:glue:<AWS::Region>:<AWS::AccountId>:table/${importedDatabase}/spine_*]`,
+    id: `AwsSolutions-IAM5[Resource::${shownArn(Stack.of(make), 'glue', `table/${importedDatabase}/spine_*`)}]`,
     reason: 'Each spine is a table of its own for as long as its query runs.',
   });
   make.grant(['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'], [bucket.bucketArn]);

@@ -9,9 +9,9 @@ import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts'
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { StageConfig } from '../config.ts';
 import type { SourceStream } from '../stateful-stack.ts';
-import { importedArnOf } from './imported-arn.ts';
 import { NodeFunction } from './node-function.ts';
 import { grantRows, type RowIntake, rowEnvironment } from './row-delivery.ts';
+import { importedArnOf } from './shown-arn.ts';
 
 /** Events of one entity that meet in a batch cost one write together, so a busy shard gains from large batches. */
 const BATCH_RECORDS_MAX = 500;

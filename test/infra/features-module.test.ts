@@ -1,13 +1,13 @@
-/** Declarations of a module of one's own, deployed without touching those that ship. */
+/** Declarations of a folder of one's own, deployed by its own configuration. */
 import { execFile } from 'node:child_process';
-import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configOf } from '../../infra/config.ts';
 import { NodeFunction } from '../../infra/constructs/node-function.ts';
+import { configOf } from './synthesize.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const HANDBOOK = 'examples/handbook/features.ts';
@@ -31,7 +31,7 @@ describe('a module of declarations', () => {
       memoryMegabytes: 512,
       timeout: Duration.seconds(10),
       environment: {},
-      config: configOf('prod', { featuresModule }),
+      config: configOf('prod', { featuresModule: join(PROJECT_ROOT, featuresModule) }),
     });
     const [file = ''] = await Array.fromAsync(glob('asset.*/index.js', { cwd: app.synth().directory }));
     const code = await readFile(join(app.outdir, file), 'utf8');
@@ -45,30 +45,106 @@ describe('a module of declarations', () => {
     },
   );
 
-  /** The app as `cdk` runs it, without bundling. */
-  async function runApp(features: string): Promise<string> {
+  /** The app as `cdk` runs it, without bundling. @returns the names of the stacks and the templates. */
+  async function runApp(given: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, string>>> {
     const { context } = JSON.parse(await readFile(join(PROJECT_ROOT, 'cdk.json'), 'utf8'));
-    await promisify(execFile)(process.execPath, ['infra/app.ts'], {
-      cwd: PROJECT_ROOT,
-      env: {
-        ...process.env,
-        CDK_OUTDIR: join(directory, 'app'),
-        CDK_CONTEXT_JSON: JSON.stringify({ ...context, features, 'aws:cdk:bundling-stacks': [] }),
-      },
-    });
-    return readFile(join(directory, 'app/FeatureStore-dev-Stateful.template.json'), 'utf8');
+    const output = await mkdtemp(join(directory, 'app-'));
+    const env = {
+      ...process.env,
+      CDK_OUTDIR: output,
+      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...given, 'aws:cdk:bundling-stacks': [] }),
+    };
+    await promisify(execFile)(process.execPath, ['infra/app.ts'], { cwd: PROJECT_ROOT, env });
+    const files = await Array.fromAsync(glob('*.template.json', { cwd: output }));
+    const templates = files.map(async (file) => [
+      file.replace('.template.json', ''),
+      await readFile(join(output, file), 'utf8'),
+    ]);
+    return Object.fromEntries(await Promise.all(templates));
   }
 
-  it('is what the stacks are derived from', async () => {
-    const template = await runApp(HANDBOOK);
-    expect(template).toContain('raw_handbook_transactions');
-    expect(template).not.toContain('raw_transactions');
+  /** A folder outside this repository, with features and what it says of its store. */
+  async function ownFolder(config: string | undefined): Promise<string> {
+    const folder = await mkdtemp(join(directory, 'own-'));
+    await writeFile(join(folder, 'features.ts'), OWN_FEATURES);
+    if (config !== undefined) await writeFile(join(folder, 'feature-store.config.ts'), `export default ${config};`);
+    return folder;
+  }
+
+  it('outside this repository is what the stacks of its stages are derived from, named by store and stage', async () => {
+    const config = await ownFolder(`{ name: 'login-risk', features: './features.ts', stages: {
+      staging: { region: 'eu-central-1', account: '123456789012', limits: { streamShards: 3 } }, live: { production: true } } }`);
+
+    const [staging, live] = await Promise.all([
+      runApp({ config, stage: 'staging' }),
+      runApp({ config, stage: 'live' }),
+    ]);
+
+    expect(Object.keys(staging).sort()).toEqual(['LoginRisk-staging-Stateful', 'LoginRisk-staging-Stateless']);
+    expect(staging['LoginRisk-staging-Stateful']).toContain('raw_logins');
+    expect(staging['LoginRisk-staging-Stateful']).toContain('"ShardCount": 3');
+    expect(staging['LoginRisk-staging-Stateless']).toContain(':eu-central-1:123456789012:');
+    expect(Object.keys(live).sort()).toEqual(['LoginRisk-live-Stateful', 'LoginRisk-live-Stateless']);
+    expect(live['LoginRisk-live-Stateful']).toContain('"DeletionPolicy": "Retain"');
+    // Neither metrics nor names are shared with another stage or store.
+    expect(JSON.stringify(live)).not.toMatch(/feature-store-|"FeatureStore"|staging/);
   });
 
   it.each([
-    ['is not there', 'nowhere/features.ts', 'there is no file nowhere/features.ts'],
-    ['exports no repository', 'shared/features/fraud.ts', 'add: export const repository = featureRepository('],
-  ])('that %s is refused with the fix', async (_, features, message) => {
-    await expect(runApp(features)).rejects.toThrow(message);
+    ['without a stage', {}, 'say which stage is meant'],
+    [
+      'of a stage that is not declared',
+      { stage: 'production' },
+      /there is no stage "production" in .*; there is local, dev/,
+    ],
+    ['with a flag that only an emulator has', { stage: 'dev', features: 'f.ts' }, '-c features is for -c stage=local'],
+  ])('is not deployed %s', async (_, context, message) => {
+    const config = await ownFolder("{ name: 'login-risk', features: './features.ts', stages: { dev: {} } }");
+    await expect(runApp({ config, ...context })).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['no configuration', undefined, /there is no feature-store\.config\.ts in .* write one there/],
+    ['no name', "{ features: './features.ts' }", /feature-store\.config\.ts: name: /],
+    [
+      'a misspelt setting',
+      "{ name: 'a', features: './features.ts', stages: { dev: { regoin: 'x' } } }",
+      /stages\.dev: .*regoin/,
+    ],
+    ['a stage named local', "{ name: 'a', features: './features.ts', stages: { local: {} } }", /must not be local/],
+    [
+      'another path',
+      "{ name: 'a', features: './feature.ts', stages: { dev: {} } }",
+      /cannot be found|there is no file/,
+    ],
+  ])('is not deployed by %s', async (_, config, message) => {
+    await expect(runApp({ config: await ownFolder(config), stage: 'dev' })).rejects.toThrow(message);
+  });
+
+  it('is not deployed with a fault of types', async () => {
+    const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
+    await writeFile(join(config, 'features.ts'), OWN_FEATURES.replace("count('country')", "count('contry')"));
+    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(/features\.ts:\d+:\d+ .*"contry"/);
+  });
+
+  it('that exports no repository is refused with the fix', async () => {
+    const context = { stage: 'local', features: 'shared/features/fraud.ts' };
+    await expect(runApp(context)).rejects.toThrow('add: export const repository = featureRepository(');
   });
 });
+
+const OWN_FEATURES = `
+import { count, entity, eventSource, eventTime, featureRepository, featureService, identifier, windowedView, z } from 'fraud-feature-store';
+const prose = { description: 'Logins.', owner: 'identity' };
+const logins = eventSource({
+  name: 'logins', ...prose, eventId: 'login_id', eventTime: 'at', partitionKey: 'account_id', allowedLateness: '5s',
+  schema: z.strictObject({ login_id: identifier(), account_id: identifier(), country: z.string(), at: eventTime() }),
+});
+const account = entity({ name: 'account', description: 'Who logs in.', joinKeys: ['account_id'] });
+const view = windowedView({
+  name: 'account_logins', version: 1, ...prose, entity: account, source: logins, windows: { '1h': '1h' },
+  features: { logins: count('country') }, ttl: '7d',
+});
+const takeover = featureService({ name: 'takeover', version: 1, ...prose, views: [view], decides: logins });
+export const repository = featureRepository({ views: [view], services: [takeover] });
+`;

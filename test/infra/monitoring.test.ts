@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { expect, describe as group, it } from 'vitest';
-import { METRICS_NAMESPACE, ROW_METRICS } from '../../functions/constants.ts';
+import { ROW_METRICS } from '../../functions/constants.ts';
 import { LAND_EVENTS_METRICS } from '../../functions/land-events/constants.ts';
 import { TRAINING_SET_METRICS } from '../../functions/make-training-set/constants.ts';
 import { servingRoutes } from '../../functions/routes.ts';
@@ -43,7 +43,7 @@ group('promises', () => {
     'serving is slow when p95 of %s exceeds 50 ms for 5 minutes',
     (route) => {
       expect(alarm(`serving-latency-${route}`)).toMatchObject({
-        Namespace: METRICS_NAMESPACE,
+        Namespace: 'feature-store-prod',
         MetricName: SERVE_METRICS.servingLatency,
         Dimensions: dimensions({ service: 'serve', route }),
         ExtendedStatistic: 'p95',

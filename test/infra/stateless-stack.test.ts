@@ -9,7 +9,6 @@ import type { ApiDescription } from '../../functions/serve/ports.ts';
 import { TRAINING_SETS_ENV } from '../../functions/training-sets/constants.ts';
 import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts';
 import { quarantineObject } from '../../functions/update-windows/quarantine.ts';
-import { STAGES } from '../../infra/config.ts';
 import { DECISION_PREFIXES } from '../../infra/constructs/decisions-bucket.ts';
 import { quarantinePrefixOf } from '../../infra/constructs/window-updater.ts';
 import { repository } from '../../shared/features/index.ts';
@@ -17,7 +16,7 @@ import { DEFAULT_CONFIGURATION } from '../../shared/scoring/configuration.ts';
 import { activate, modelObjectName } from '../../shared/scoring/decision-store.ts';
 import { API } from '../support/api-description.ts';
 import { MemoryObjectStore } from '../support/memory-object-store.ts';
-import { onlyResourceOf, type Resource, resourcesOf, statementsOf, synthesize } from './synthesize.ts';
+import { onlyResourceOf, type Resource, resourcesOf, STAGES, statementsOf, synthesize } from './synthesize.ts';
 
 const prod = synthesize('prod').stateless;
 const dev = synthesize('dev').stateless;
@@ -46,7 +45,7 @@ group('functions', () => {
   });
 
   it('get the environment variables that their constants name, and no others', () => {
-    const common = ['NODE_OPTIONS', ENV.stage];
+    const common = ['NODE_OPTIONS', ENV.metricsNamespace];
     const online = [...common, ENV.tableName, ENV.rowStreamNames];
     // In front of people, no answer waits for its rows, and none takes as long as an emulator does.
     const { waitsForRows: _waits, deadlineMillis: _deadline, ...inFrontOfPeople } = SERVE_ENV;

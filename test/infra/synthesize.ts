@@ -2,13 +2,28 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { configOf, type Stage, type StageConfig } from '../../infra/config.ts';
+import { deployedConfig, localConfig, type StageConfig } from '../../infra/config.ts';
 import { defineFeatureStore } from '../../infra/feature-store.ts';
 import { repository as shippedRepository } from '../../shared/features/index.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const FEATURE_FLAGS: Record<string, unknown> = JSON.parse(readFileSync(join(PROJECT_ROOT, 'cdk.json'), 'utf8')).context;
+
+export const STAGES = ['local', 'dev', 'prod'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** A store of each kind of stage. */
+export function configOf(
+  stage: Stage,
+  options: Parameters<typeof localConfig>[1] & { readonly featuresModule?: string } = {},
+): StageConfig {
+  const { featuresModule = join(PROJECT_ROOT, 'shared/features/index.ts') } = options;
+  const named = { store: 'feature-store', featuresModule };
+  if (stage === 'local') return localConfig(named, options);
+  const declared = { production: stage === 'prod', landsHistory: options.landsHistory ?? true, limits: {} };
+  return deployedConfig({ ...named, stage }, declared);
+}
 
 export type Properties = Record<string, unknown>;
 

@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
-import { configOf } from '../../../infra/config.ts';
 import { NodeFunction } from '../../../infra/constructs/node-function.ts';
+import { configOf } from '../../infra/synthesize.ts';
 
 export interface Bundle {
   readonly file: string;

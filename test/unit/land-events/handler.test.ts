@@ -4,7 +4,6 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context, FirehoseTransformationEvent, FirehoseTransformationResult } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { METRICS_NAMESPACE } from '../../../functions/constants.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from '../../../functions/land-events/constants.ts';
 import { transformationHandler } from '../../../functions/land-events/transformation-handler.ts';
 import { transactions } from '../../../shared/features/fraud.ts';
@@ -39,7 +38,7 @@ const context = { getRemainingTimeInMillis: () => 60_000 } as Context;
 
 function invoke(event: FirehoseTransformationEvent, source = transactions): Promise<FirehoseTransformationResult> {
   const metrics = new Metrics({
-    namespace: METRICS_NAMESPACE,
+    namespace: 'FeatureStore',
     serviceName: LAND_EVENTS_SERVICE,
     defaultDimensions: { source: source.name },
   });

@@ -8,7 +8,7 @@ import middy from '@middy/core';
 import type { Context, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ENV, METRICS_NAMESPACE } from '../../../functions/constants.ts';
+import { ENV } from '../../../functions/constants.ts';
 import { type BatchHandlerParts, batchHandler } from '../../../functions/update-windows/batch-handler.ts';
 import { SERVICE_NAME, TIME_BUDGET, UPDATE_WINDOWS_ENV } from '../../../functions/update-windows/constants.ts';
 import { spread } from '../../../functions/update-windows/report.ts';
@@ -68,7 +68,7 @@ function lambda(replaced: Partial<BatchHandlerParts> = {}) {
   const store = new InterceptedStore();
   const quarantine = new MemoryQuarantine();
   const metrics = new Metrics({
-    namespace: METRICS_NAMESPACE,
+    namespace: 'FeatureStore',
     serviceName: SERVICE_NAME,
     defaultDimensions: { source: transactions.name },
   });

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { FeaturesModuleError, moduleFile } from './load-repository.ts';
+import { IMPORTABLE } from './own-modules.ts';
+
+const PROJECT_ROOT = join(import.meta.dirname, '../..');
+const TSC = join(PROJECT_ROOT, 'node_modules/.bin/tsc');
+const SHOWN_MAX = 8;
+
+/** People's folders have no configuration of ours: what theirs says is for their editor. */
+const COMPILER_OPTIONS = {
+  module: 'esnext',
+  moduleResolution: 'bundler',
+  verbatimModuleSyntax: false,
+  // It would make every message about an optional property three lines longer.
+  exactOptionalPropertyTypes: false,
+  typeRoots: [join(PROJECT_ROOT, 'node_modules/@types')],
+  paths: Object.fromEntries(Object.entries(IMPORTABLE).map(([name, file]) => [name, [file]])),
+};
+
+/**
+ * Checks the types of modules of declarations, which Node only strips.
+ * @param modules absolute, or below the working directory.
+ * @throws FeaturesModuleError with places and reasons, the first of them if there are many.
+ */
+export async function checkTypes(modules: readonly string[]): Promise<void> {
+  const files = modules.map(moduleFile);
+  const folder = await mkdtemp(join(await realpath(tmpdir()), 'feature-store-types-'));
+  try {
+    const config = join(folder, 'tsconfig.json');
+    const extended = join(PROJECT_ROOT, 'tsconfig.json');
+    await writeFile(
+      config,
+      JSON.stringify({ extends: extended, compilerOptions: COMPILER_OPTIONS, include: [], files }),
+    );
+    const output = await outputOfTsc(config);
+    const faults = output.split('\n').flatMap((line) => faultOf(folder, line) ?? []);
+    if (faults.length === 0 && output === '') return;
+    const left = faults.length - SHOWN_MAX;
+    throw new FeaturesModuleError(
+      ['the declarations have faults of types:', ...(faults.length > 0 ? faults : [output]).slice(0, SHOWN_MAX)]
+        .concat(left > 0 ? [`and ${left} more`] : [])
+        .join('\n  '),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the compiler prints; nothing when it finds no fault. */
+function outputOfTsc(config: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(TSC, ['-p', config, '--pretty', 'false'], (error, stdout, stderr) => {
+      // It exits with 1 or 2 for faults, which it prints.
+      if (error !== null && typeof error.code !== 'number') reject(error);
+      else resolve(error === null ? '' : stdout.trim() || stderr.trim());
+    });
+  });
+}
+
+/** `features.ts:16:58 Cannot find name 'x'.` of a line that begins a fault; its further lines say less. */
+function faultOf(folder: string, line: string): string | undefined {
+  const [, file, row, column, reason] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
+  if (file === undefined) return undefined;
+  return `${relative(process.cwd(), join(folder, file))}:${row}:${column} ${reason}`;
+}
