@@ -53,7 +53,7 @@ export async function untilModelDecides(apiUrl: string, model: string): Promise<
   const untilMillis = Date.now() + READY_WITHIN_MILLIS;
   const nobody = { transaction_id: 'nobody-1', user_id: 'nobody', merchant_id: 'nobody', amount: 1 };
   for (let answers = 1; Date.now() < untilMillis; answers++) {
-    const answer = await decide(apiUrl, { ...nobody, timestamp: Date.now() }, 'read-only');
+    const answer = await decide(apiUrl, { ...nobody, timestamp: Date.now() }, { mode: 'read-only' });
     if (answer.model === model && answer.score !== null) return answers;
     await delay(500);
   }

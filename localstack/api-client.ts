@@ -1,33 +1,37 @@
 /** The product's HTTP API as a caller sees it. Answers are parsed, so that a broken contract is a clear error. */
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { fraudDetection } from '../shared/features/fraud.ts';
+import type { FieldValue } from '../shared/definitions/fields.ts';
+import type { FeatureService } from '../shared/definitions/service.ts';
 import { LocalEnvironmentError } from './child-process.ts';
-import type { Transaction } from './traffic.ts';
 
 const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
+const views = z.record(z.string(), z.object({ as_of: instant }));
+
 const featuresAnswer = z.object({
   results: z.array(
     z.object({
-      entity: z.object({ user_id: z.string(), merchant_id: z.string() }),
+      entity: z.record(z.string(), featureValue),
       status: z.enum(['found', 'unknown']),
       features: z.record(z.string(), featureValue),
-      views: z.record(z.string(), z.object({ as_of: instant })),
+      views,
     }),
   ),
 });
 export type FeaturesResult = z.infer<typeof featuresAnswer>['results'][number];
 
 const decision = z.object({
-  transaction_id: z.string(),
   decision: z.enum(['approve', 'review', 'block']),
   score: z.number().nullable(),
   model: z.string().nullable(),
   rules: z.array(z.object({ name: z.string(), reason: z.string(), outcome: z.enum(['review', 'block']) })),
+  features: z.record(z.string(), featureValue),
+  degraded: z.array(z.object({ what: z.string(), name: z.string() })),
   event_status: z.enum(['applied', 'duplicate', 'late', 'skewed', 'read-only', 'unrelated', 'unknown']),
+  views,
   latency_ms: z.number(),
 });
 export type Decision = z.infer<typeof decision>;
@@ -35,27 +39,37 @@ export type Decision = z.infer<typeof decision>;
 /** The API refuses larger requests. */
 const ENTITY_ROWS_PER_REQUEST = 100;
 
-/** A user at a merchant. */
-export type UserAtMerchant = Pick<Transaction, 'user_id' | 'merchant_id'>;
+/** Join keys of the entities that a service speaks of. */
+export type EntityRow = Readonly<Record<string, FieldValue>>;
 
-/** Features of users at merchants, in the order of `entities`. */
-export async function readFeatures(apiUrl: string, entities: readonly UserAtMerchant[]): Promise<FeaturesResult[]> {
+/** Features of entities, in their order: all of a service, or those named `view@version:feature`. */
+export async function readFeatures(
+  apiUrl: string,
+  asked: { readonly service: string } | { readonly features: readonly string[] },
+  entities: readonly EntityRow[],
+): Promise<FeaturesResult[]> {
   const results: FeaturesResult[] = [];
   for (let start = 0; start < entities.length; start += ENTITY_ROWS_PER_REQUEST) {
-    const body = { service: fraudDetection.name, entities: entities.slice(start, start + ENTITY_ROWS_PER_REQUEST) };
+    const body = { ...asked, entities: entities.slice(start, start + ENTITY_ROWS_PER_REQUEST) };
     const answer = await post(`${apiUrl}/features`, body, featuresAnswer);
     results.push(...answer.results);
   }
   return results;
 }
 
-/** Decides a transaction, in one request; `apply` counts it. */
+/** Path at which a service decides, in this version. */
+export function decidePathOf({ name, version }: Pick<FeatureService, 'name' | 'version'>): string {
+  return `/services/${name}/decide?version=${version}`;
+}
+
+/** Decides an event, in one request; `apply`, the default, counts it. */
 export async function decide(
   apiUrl: string,
-  transaction: Transaction,
-  mode: 'apply' | 'read-only' = 'apply',
+  event: object,
+  options: { readonly path?: string; readonly mode?: 'apply' | 'read-only' } = {},
 ): Promise<Decision> {
-  return post(`${apiUrl}/predict_fraud`, { ...transaction, mode }, decision);
+  const { path = '/predict_fraud', mode = 'apply' } = options;
+  return post(`${apiUrl}${path}`, { ...event, mode }, decision);
 }
 
 const queuedTrainingSet = z.object({ id: z.string() });
@@ -68,9 +82,9 @@ const TRAINING_SET_POLL_MILLIS = 200;
 const TRAINING_SET_MILLIS_MAX = 120_000;
 
 /** Has a training set made. @returns the bytes of its Parquet file. @throws LocalEnvironmentError when it fails. */
-export async function makeTrainingSet(apiUrl: string, spine: readonly object[]): Promise<Uint8Array> {
+export async function makeTrainingSet(apiUrl: string, service: string, spine: readonly object[]): Promise<Uint8Array> {
   const url = `${apiUrl}/training-sets`;
-  const { id } = await post(url, { service: fraudDetection.name, spine }, queuedTrainingSet);
+  const { id } = await post(url, { service, spine }, queuedTrainingSet);
   for (let waited = 0; waited < TRAINING_SET_MILLIS_MAX; waited += TRAINING_SET_POLL_MILLIS) {
     const answer = await parsedAnswer(`GET ${url}/${id}`, await fetch(`${url}/${id}`), trainingSet);
     if (answer.state === 'failed')

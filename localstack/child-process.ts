@@ -46,6 +46,12 @@ const lastWork = new Set<LastWork>();
 let stopsWithParent = false;
 let isEnding = false;
 
+/**
+ * Runs a program, and ends it with all that it has started when the pipe on descriptor 3 closes: when this process is gone,
+ * though it was killed and could do nothing.
+ */
+const UNTIL_PARENT_ENDS = '"$0" "$@" 3<&- & program=$!; { cat <&3 >/dev/null; kill -TERM 0; } & wait "$program"';
+
 /** Each server leads a process group of its own, so that what it has started ends with it. */
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
@@ -128,13 +134,14 @@ export async function startServer(options: {
   stopChildrenWithParent();
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
-  const child = spawn(options.command, options.arguments, {
+  const child = spawn('/bin/sh', ['-c', UNTIL_PARENT_ENDS, options.command, ...options.arguments], {
     cwd: options.workingDirectory ?? PROJECT_ROOT,
     env: localEnvironment(options.environment),
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, 'pipe'],
     detached: true,
   });
   closeSync(log);
+  child.once('exit', () => child.stdio[3]?.destroy());
   running.add(child);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());

@@ -6,7 +6,7 @@ import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from 
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 
 /** Whatever else a user of this repository declares and configures. */
-const EXAMPLE = join(PROJECT_ROOT, 'shared/features/index.ts');
+export const EXAMPLE = join(PROJECT_ROOT, 'shared/features/index.ts');
 const CDK = join(PROJECT_ROOT, 'node_modules', '.bin', 'cdk');
 
 const jsonText = z.string().transform((text, context): unknown => {
@@ -60,6 +60,8 @@ export interface LocalDeploymentOptions {
   readonly endpoint: string;
   /** One short line at a time, such as `Stateless: 12 of 31 resources`. */
   readonly onProgress: (line: string) => void;
+  /** Something was deployed there before. */
+  readonly isBootstrapped?: boolean;
   /** Where `cdk` works; deployments that run at once need one each. Default `.local`. */
   readonly directory?: string;
   /** Default: what the local stage says. */
@@ -79,8 +81,10 @@ export async function deployLocally(options: LocalDeploymentOptions): Promise<De
   await mkdir(directory, { recursive: true });
   // What an earlier deployment wrote must not be taken for this one's.
   await Promise.all([rm(outputsFile, { force: true }), rm(logFileIn(directory), { force: true })]);
-  onProgress('preparing the endpoint (cdk bootstrap)');
-  await cdk(options, ['bootstrap', `aws://${ACCOUNT}/${REGION}`], () => {});
+  if (options.isBootstrapped !== true) {
+    onProgress('preparing the endpoint (cdk bootstrap)');
+    await cdk(options, ['bootstrap', `aws://${ACCOUNT}/${REGION}`], () => {});
+  }
   onProgress('bundling the functions (cdk synth)');
   const deploy = ['deploy', '--all', '--require-approval', 'never', '--progress', 'events'];
   await cdk(options, [...deploy, '--outputs-file', outputsFile], (line) => {

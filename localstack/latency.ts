@@ -1,7 +1,6 @@
 /** What a call costs on a local endpoint, and what the product has of it. */
 import { median } from 'simple-statistics';
 import { decide } from './api-client.ts';
-import type { Transaction } from './traffic.ts';
 
 const CALLS = 9;
 
@@ -13,13 +12,13 @@ export interface CallLatency {
   readonly serviceMillis: number;
 }
 
-/** Decides a transaction some times without counting it. */
-export async function measureCalls(apiUrl: string, transaction: Transaction): Promise<CallLatency> {
+/** Decides an event some times without counting it. */
+export async function measureCalls(apiUrl: string, path: string, event: object): Promise<CallLatency> {
   const calls: number[] = [];
   const services: number[] = [];
   for (let call = 0; call < CALLS; call++) {
     const startMillis = performance.now();
-    const { latency_ms } = await decide(apiUrl, transaction, 'read-only');
+    const { latency_ms } = await decide(apiUrl, event, { path, mode: 'read-only' });
     calls.push(performance.now() - startMillis);
     services.push(latency_ms);
   }

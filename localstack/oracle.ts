@@ -1,117 +1,197 @@
 /**
- * The referee of a local run: every feature of a user or a merchant by a filter and a loop over all events, sharing no code
- * with the product.
+ * The naive oracle: features by a filter and a loop over all events, nothing shared with the engine but the declaration.
+ * It is the referee of every other computation.
  */
-import type { Label } from './labels.ts';
-import type { Transaction } from './traffic.ts';
+import type { WindowedView } from '../shared/definitions/index.ts';
+import { laneOf } from '../shared/online/item-key.ts';
+import type { WindowEvent } from '../shared/windows/event.ts';
+import { nearestDouble } from './nearest-double.ts';
 
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+type Value = string | number | boolean | null;
 
-/** Lengths of the windows of `user_transactions`, and by how much they move at a time. */
-const WINDOWS = [
-  { name: '1min', lengthMillis: MINUTE, hopMillis: SECOND },
-  { name: '5min', lengthMillis: 5 * MINUTE, hopMillis: 5 * SECOND },
-  { name: '1h', lengthMillis: HOUR, hopMillis: MINUTE },
-  { name: '24h', lengthMillis: DAY, hopMillis: 20 * MINUTE },
-  { name: '7d', lengthMillis: 7 * DAY, hopMillis: 2 * HOUR },
-];
+/** Events inside a window at an instant, by the definition: bucket index and `x ≤ t`, both shifted by the offset. */
+function inside(
+  events: readonly WindowEvent[],
+  window: { lengthMillis: number; hopMillis: number; offsetMillis: number },
+  instantMillis: number,
+): WindowEvent[] {
+  const { lengthMillis: length, hopMillis: hop } = window;
+  const t = instantMillis - window.offsetMillis;
+  return events.filter(({ timeMillis: x }) => Math.floor(x / hop) > Math.floor(t / hop) - length / hop && x <= t);
+}
 
-/** Windows of `merchant_risk`, which end a day ago and move by the hour. */
-const RISK_WINDOWS = [
-  { name: '7d', lengthMillis: 7 * DAY },
-  { name: '30d', lengthMillis: 30 * DAY },
-];
+function units(value: number, scale: number): bigint {
+  return BigInt(value.toFixed(scale).replace('.', ''));
+}
 
-type Features = Readonly<Record<string, number | boolean | null>>;
+const byTimeThenValue = (left: [number, Value], right: [number, Value]) =>
+  left[0] - right[0] || (left[1] === right[1] ? 0 : compare(left[1], right[1]));
+
+function compare(left: Value, right: Value): number {
+  if (typeof left === 'string' && typeof right === 'string') {
+    const [a, b] = [[...left], [...right]].map((text) => text.map((character) => character.codePointAt(0) ?? 0));
+    for (let index = 0; index < Math.min(a?.length ?? 0, b?.length ?? 0); index++) {
+      const difference = (a?.[index] ?? 0) - (b?.[index] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return (a?.length ?? 0) - (b?.length ?? 0);
+  }
+  return Number(left) - Number(right);
+}
 
 /**
- * @param transactions of one user, each once, in any order.
- * @param decidedId the transaction that `avg_amount_before` leaves out.
+ * One aggregate of the values that are not null. Sums, means and variances are fractions of whole numbers until the end.
+ * @param scale digits behind the point of the values.
+ * @param rank of a quantile.
+ */
+export function oracleAggregate(
+  aggregate: string,
+  values: [timeMillis: number, value: Value][],
+  scale: number,
+  rank: number,
+): Value {
+  const numbers = values.map(([, value]) => Number(value));
+  const size = BigInt(values.length);
+  const unit = 10n ** BigInt(scale);
+  const sum = () => numbers.reduce((accumulated, value) => accumulated + units(value, scale), 0n);
+  const variance = () => {
+    const squares = numbers.reduce((accumulated, value) => accumulated + units(value, scale) ** 2n, 0n);
+    return nearestDouble(size * squares - sum() ** 2n, size * (size - 1n) * unit ** 2n);
+  };
+  switch (aggregate) {
+    case 'count':
+      return values.length;
+    case 'sum':
+      return nearestDouble(sum(), unit);
+    case 'mean':
+      return size === 0n ? null : nearestDouble(sum(), size * unit);
+    case 'min':
+      return size === 0n ? null : numbers.reduce((least, value) => Math.min(least, value));
+    case 'max':
+      return size === 0n ? null : numbers.reduce((greatest, value) => Math.max(greatest, value));
+    case 'variance':
+      return size < 2n ? null : variance();
+    case 'stddev':
+      return size < 2n ? null : Math.sqrt(variance());
+    case 'first':
+      return [...values].sort(byTimeThenValue)[0]?.[1] ?? null;
+    case 'last':
+      return [...values].sort(byTimeThenValue).at(-1)?.[1] ?? null;
+    case 'distinct':
+      return new Set(values.map(([, value]) => value)).size;
+    case 'quantile':
+      return size === 0n ? null : (numbers.sort((a, b) => a - b)[Math.floor(rank * (values.length - 1))] ?? null);
+    default:
+      throw new Error(`the oracle does not know the aggregate ${aggregate}`);
+  }
+}
+
+/**
+ * Every feature of a view over `events` (the ones that count, of one entity) at an instant, in the view's order.
+ * @param scored an event that is being decided: inside every window that ends now, whether or not it counts.
+ * @param decidedId the event that features with `excludesCurrent` leave out.
  */
 export function oracleFeatures(
-  transactions: readonly Transaction[],
-  asOfMillis: number,
-  decidedId?: string,
-): Record<string, number | null> {
-  const features: Record<string, number | null> = {};
-  for (const { name, lengthMillis, hopMillis } of WINDOWS) {
-    const newestBucket = Math.floor(asOfMillis / hopMillis);
-    const inside = transactions.filter(
-      ({ timestamp }) =>
-        timestamp <= asOfMillis && Math.floor(timestamp / hopMillis) > newestBucket - lengthMillis / hopMillis,
-    );
-    const before = inside.filter(({ transaction_id }) => transaction_id !== decidedId);
-    features[`tx_count_${name}`] = inside.length;
-    features[`total_amount_${name}`] = centsOf(inside) / 100;
-    features[`avg_amount_${name}`] = averageOf(inside);
-    features[`avg_amount_before_${name}`] = averageOf(before);
-    features[`max_amount_${name}`] = inside.length === 0 ? null : Math.max(...inside.map(({ amount }) => amount));
-    features[`distinct_merchants_${name}`] = new Set(inside.map(({ merchant_id }) => merchant_id)).size;
+  view: WindowedView,
+  events: readonly WindowEvent[],
+  instantMillis: number,
+  scored?: WindowEvent,
+  decidedId: string | null | undefined = scored?.id,
+): Value[] {
+  return view.layout.features.map(({ window, aggregate, input, excludesCurrent }) => {
+    const counted = excludesCurrent ? events.filter(({ id }) => id !== decidedId) : events;
+    const within = inside(counted, window, instantMillis);
+    if (scored && !excludesCurrent && window.offsetMillis === 0 && !within.some(({ id }) => id === scored.id))
+      within.push(scored);
+    const field = input.fieldName;
+    const values = within
+      .map((event): [number, Value] => [event.timeMillis, field === undefined ? 1 : (event.values[field] ?? null)])
+      .filter(([, value]) => value !== null);
+    return oracleAggregate(aggregate.name, values, input.scale, input.quantile ?? 0);
+  });
+}
+
+/** The events that count, from deliveries in order: each id once, and none too far behind the newest. */
+export function countedEvents(deliveries: readonly WindowEvent[], allowedLatenessMillis: number): WindowEvent[] {
+  const counted: WindowEvent[] = [];
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const event of deliveries) {
+    if (counted.some(({ id }) => id === event.id)) continue;
+    if (event.timeMillis < newest - allowedLatenessMillis) continue;
+    newest = Math.max(newest, event.timeMillis);
+    counted.push(event);
   }
-  return features;
+  return counted;
 }
 
-function centsOf(transactions: readonly Transaction[]): number {
-  return transactions.reduce((cents, { amount }) => cents + Math.round(amount * 100), 0);
+/** Whether the engine's answer is the oracle's: equal, or for quantiles within their 1 %. */
+export function agrees(aggregate: string, answer: Value | undefined, expected: Value | undefined): boolean {
+  if (aggregate !== 'quantile' || answer === null || expected === null) return answer === expected;
+  const tolerance = 0.0100001 * Math.abs(Number(expected)) + 1e-12;
+  return Math.abs(Number(answer) - Number(expected)) <= tolerance;
 }
 
-/** One division, of whole numbers, so that it is rounded once. */
-function averageOf(transactions: readonly Transaction[]): number | null {
-  return transactions.length === 0 ? null : centsOf(transactions) / (100 * transactions.length);
+/** Quantiles of an answer that lie outside of the least and greatest value of the same events, where it has both. */
+export function quantilesOutside(view: WindowedView, answer: readonly (Value | undefined)[]): string[] {
+  const { features } = view.layout;
+  return features.flatMap(({ name, aggregate, input, window, excludesCurrent }, index) => {
+    const [least, greatest] = ['min', 'max'].map((side) => {
+      const isSide = (other: (typeof features)[number]) =>
+        other.aggregate.name === side &&
+        other.input.fieldName === input.fieldName &&
+        other.window === window &&
+        other.excludesCurrent === excludesCurrent;
+      return answer[features.findIndex(isSide)];
+    });
+    const value = answer[index];
+    if (aggregate.name !== 'quantile' || typeof value !== 'number') return [];
+    if (typeof least !== 'number' || typeof greatest !== 'number') return [];
+    return value < least || value > greatest ? [name] : [];
+  });
 }
 
-/** @param labels of one merchant, each once, in any order. */
-export function oracleRisk(labels: readonly Label[], asOfMillis: number): Record<string, number | null> {
-  const features: Record<string, number | null> = {};
-  const endMillis = asOfMillis - DAY;
-  for (const { name, lengthMillis } of RISK_WINDOWS) {
-    const oldestBucket = Math.floor(endMillis / HOUR) - lengthMillis / HOUR;
-    const inside = labels.filter(
-      ({ labelled_at }) => labelled_at <= endMillis && Math.floor(labelled_at / HOUR) > oldestBucket,
+/** The events of history that count, in order of arrival within each lane: of those that were first delivered before an instant. */
+export function countedInHistory(
+  view: WindowedView,
+  deliveries: readonly WindowEvent[],
+  beforeMillis: number,
+): WindowEvent[] {
+  const events = distinctInOrder(view, deliveries).filter(({ arrivedAtMillis }) => arrivedAtMillis < beforeMillis);
+  const lanes = Map.groupBy(events, (event) => laneOf(view, event)).values();
+  return [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
+}
+
+/** The events of a view, each once, as their first deliveries arrived. */
+function distinctInOrder(view: WindowedView, deliveries: readonly WindowEvent[]): WindowEvent[] {
+  const inOrder = [...deliveries]
+    .filter((event) => view.includes(event.values))
+    .sort(
+      (left, right) =>
+        left.arrivedAtMillis - right.arrivedAtMillis ||
+        left.timeMillis - right.timeMillis ||
+        compare(left.id, right.id),
     );
-    const frauds = inside.filter(({ is_fraud }) => is_fraud === 1).length;
-    features[`label_count_${name}`] = inside.length;
-    features[`fraud_share_${name}`] = inside.length === 0 ? null : frauds / inside.length;
-  }
-  return features;
+  return inOrder.filter(({ id }, position) => inOrder.findIndex((event) => event.id === id) === position);
 }
 
-/** Everything that `fraud_detection` tells of a transaction, when all of these events are known. */
-export function oracleOfDecision(
-  transaction: Transaction,
-  { transactions, labels }: { readonly transactions: readonly Transaction[]; readonly labels: readonly Label[] },
-): Features {
-  const { transaction_id, user_id, merchant_id, timestamp, amount } = transaction;
-  const ofUser = transactions.filter((other) => other.user_id === user_id);
-  const ofMerchant = labels.filter((other) => other.merchant_id === merchant_id);
-  const features = { ...oracleFeatures(ofUser, timestamp, transaction_id), ...oracleRisk(ofMerchant, timestamp) };
-  const { avg_amount_1h: average = null, tx_count_1min: count } = features;
-  return {
-    ...features,
-    amount_to_avg_ratio: average === null ? null : amount / average,
-    is_burst: Number(count) > 3,
-  };
-}
-
-/** One feature that is not what it should be. */
-export interface Difference {
-  /** Of whom or what. */
-  readonly subject: string;
-  readonly feature: string;
-  readonly expected: number | boolean | null | undefined;
-  readonly actual: string | number | boolean | null | undefined;
-}
-
-/** Every feature of the oracle that an answer does not have, or has otherwise. */
-export function differences(
-  subject: string,
-  expected: Features,
-  actual: Readonly<Record<string, string | number | boolean | null>>,
-): Difference[] {
-  return Object.keys(expected)
-    .map((feature) => ({ subject, feature, expected: expected[feature], actual: actual[feature] }))
-    .filter((difference) => difference.expected !== difference.actual);
+/**
+ * Features of the past by the contract of the offline store: what was known, in order of arrival, then as above.
+ * @param deliveries rows of history of one entity, in any order, repeated ones included.
+ */
+export function oracleHistoricalFeatures(
+  view: WindowedView,
+  deliveries: readonly WindowEvent[],
+  at: {
+    readonly timestampMillis: number;
+    readonly knownAtMillis: number;
+    readonly mode: 'bitemporal' | 'event-time';
+    /** The decided event. */
+    readonly decidedId?: string | null;
+  },
+): Value[] {
+  const counted =
+    at.mode === 'event-time'
+      ? distinctInOrder(view, deliveries)
+      : countedInHistory(view, deliveries, at.knownAtMillis + 1);
+  return oracleFeatures(view, counted, at.timestampMillis, undefined, at.decidedId);
 }

@@ -9,6 +9,8 @@ import type { CallLatency } from './latency.ts';
 import type { Transaction } from './traffic.ts';
 
 const LABEL_WIDTH = 10;
+/** Stands in a body for the instant of the call. */
+const NOW = '<now>';
 const CLEAR_LINE = '\r\u001b[2K';
 
 /** Runs a step, and says what it does while it runs and what came of it when it is done. */
@@ -123,9 +125,14 @@ function readable(value: string | number | boolean | null | undefined): string {
   return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value);
 }
 
-/** A call that every shell takes verbatim once `API` is set. */
-export function curlLine(path: string, body: object): string {
-  return `curl -s "$API${path}" -H 'content-type: application/json' -d ${shellQuoted(JSON.stringify(body))}`;
+/**
+ * A call that every shell takes verbatim once `API` is set.
+ * @param nowField a field that says when the call is made, not when it was printed.
+ */
+export function curlLine(path: string, body: object, nowField?: string): string {
+  const told = nowField === undefined ? body : { ...body, [nowField]: NOW };
+  const quoted = shellQuoted(JSON.stringify(told)).replace(NOW, `'$(date -u +%FT%TZ)'`);
+  return `curl -s "$API${path}" -H 'content-type: application/json' -d ${quoted}`;
 }
 
 /** How long calls took, and how much of it was not the product. */

@@ -1,57 +1,71 @@
 /**
- * `npm start`: the product on this machine, from nothing to proven decisions.
+ * `npm start`: a feature store on this machine, from nothing to proven decisions.
  *
  * 1. Start an AWS endpoint and deploy both stacks to it with `cdk`.
- * 2. Stream simulated card traffic through Kinesis and the deployed consumer, by a poller with Lambda's failure rules.
- * 3. Read the features of every user back and compare each with an oracle; then decide live transactions.
- * 4. Everything that was sent and answered lands as history; a training set of it must equal the oracle, too.
+ * 2. Stream traffic through Kinesis and the deployed consumers, by a poller with Lambda's failure rules.
+ * 3. Read features back, decide events, and compare every feature with the naive oracle.
+ * 4. Everything that was sent and answered lands as history; training sets of it must equal the oracle, too.
+ * 5. Until Ctrl-C: what is edited in the declarations is deployed, and tried, within seconds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { fraudDetection, labels, transactions, userTransactions } from '../shared/features/fraud.ts';
-import { repository } from '../shared/features/index.ts';
-import { ModelPackageError } from '../shared/scoring/package.ts';
-import { activateModel, SHIPPED_MODEL, untilModelDecides } from './activate-model.ts';
-import type { FeaturesResult } from './api-client.ts';
+import { DefinitionError } from '../shared/definitions/error.ts';
+import { checkTypes } from '../shared/registry/check-types.ts';
+import { FeaturesModuleError, loadRepository } from '../shared/registry/load-repository.ts';
+import type { FeatureRepository } from '../shared/registry/manifest.ts';
+import { StoreConfigError } from '../shared/registry/store-config.ts';
 import { beforeEnd, LocalEnvironmentError, type LocalServer, messageOf } from './child-process.ts';
-import { type Deployment, deployLocally } from './deploy.ts';
+import { deployLocally, EXAMPLE } from './deploy.ts';
 import { sourceLine, writeEnvFile } from './env-file.ts';
 import { type LocalHistory, openLocalHistory } from './history/local-history.ts';
-import { labelOf } from './labels.ts';
 import { measureCalls } from './latency.ts';
 import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
-import { count, curlLine, decisionsTable, featuresTable, latencySentence, progressBar, step } from './report.ts';
+import { curlLine, latencySentence, shownPath, step } from './report.ts';
 import { holdDirectory } from './run-directory.ts';
-import { type Decided, decideLive, MERCHANT_ID, normalTransaction } from './start/decide.ts';
-import { proveLanded, proveTrainingSet } from './start/history.ts';
-import { type Options, parseOptions } from './start/options.ts';
+import { changesOf } from './start/changes.ts';
+import { examplePlay } from './start/example.ts';
+import { type Options, parseOptions, WORKING_DIRECTORY } from './start/options.ts';
+import { generatedPlay, type Play, type Shown } from './start/play.ts';
 import { ProofFailedError } from './start/proof.ts';
-import { playOf, type Scene } from './start/scene.ts';
-import { verify } from './start/verify.ts';
+import { proveLanded, proveOnline, proveTrainingSets } from './start/prove.ts';
+import { Session, wireNameOf } from './start/session.ts';
+import { watchModule } from './start/watch.ts';
 import { type Streams, startStreams } from './streams.ts';
 
-const USER_COUNT = 40;
 /** So long a run that a signal ends waits for batches in flight, of the time that it has. */
 const LAST_READ_MILLIS = 2_000;
+/** Sent to try what was edited. */
+const EVENTS_AFTER_EDIT = 200;
+
+/** What lasts as long as the process. */
+interface Run {
+  readonly options: Options;
+  readonly endpoint: string;
+  readonly logFile: string;
+  readonly history: LocalHistory | undefined;
+  streams?: Streams;
+}
 
 async function main(options: Options): Promise<void> {
-  const { directory } = options;
+  const { directory, features } = options;
+  const repository = await declarationsOf(features);
   // Before anything is written: the endpoint's log would be the first.
   const release = await holdDirectory(directory);
   const server = options.endpoint === undefined ? await startEndpoint(options) : undefined;
   // Functions of an endpoint that somebody else started may run where this process cannot be reached.
   const history = server && (await openLocalHistory({ directory, repository, onError: warnOfLanding }));
-  const reading: { streams?: Streams } = {};
+  const endpoint = options.endpoint ?? server?.endpoint ?? '';
+  const run: Run = { options, endpoint, logFile: `${directory}/ministack.log`, history };
   const forget = beforeEnd({
     work: async () => {
       // What is read from now on would be counted and land nowhere. Batches in flight may take longer than a signal waits.
-      await Promise.race([reading.streams?.stop().catch(() => {}), delay(LAST_READ_MILLIS)]);
+      await Promise.race([run.streams?.stop().catch(() => {}), delay(LAST_READ_MILLIS)]);
       await history?.close();
     },
     unfinished: () =>
       `${history?.unlanded() ?? 'The history may lack its last rows'}: the run ended before they landed`,
   });
   try {
-    await run(options, { endpoint: options.endpoint ?? server?.endpoint ?? '', history, reading });
+    await live(run, repository);
   } finally {
     // It must not hide why the run failed, if it did.
     await history?.close().catch(tellLoss);
@@ -59,6 +73,12 @@ async function main(options: Options): Promise<void> {
     await server?.stop();
     release();
   }
+}
+
+/** @throws FeaturesModuleError or DefinitionError that says what is wrong. */
+async function declarationsOf(features: string): Promise<FeatureRepository> {
+  await checkTypes([features]);
+  return loadRepository(features);
 }
 
 function tellLoss(error: unknown): void {
@@ -70,79 +90,69 @@ function warnOfLanding(error: unknown): void {
   console.error(`Rows of the history could not be landed, and wait: ${String(error)}`);
 }
 
-async function run(
-  options: Options,
-  {
-    endpoint,
-    history,
-    reading,
-  }: { readonly endpoint: string; readonly history: LocalHistory | undefined; readonly reading: { streams?: Streams } },
-): Promise<void> {
-  const { directory } = options;
-  const deployment = await step({
-    label: 'Deploy',
-    work: async (onProgress) => {
-      const landing = history && { landerUrl: history.url };
-      const deployed = await deployLocally({ endpoint, directory, onProgress, ...landing });
-      history?.publishTo(deployed);
-      return deployed;
-    },
-    summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
-  });
-  const envFile = await writeEnvFile(deployment, { directory, historyFolder: history?.folder });
-  const modelAnswers = await letModelDecide(deployment);
-  // An endpoint that was there before may know the users of earlier runs.
+async function live(run: Run, repository: FeatureRepository): Promise<void> {
+  const { options, history } = run;
+  // An endpoint that was there before may know the entities of earlier runs.
   const prefix = options.endpoint === undefined ? '' : `${Date.now().toString(36)}-`;
-  const streams = await startStreams({
-    deployment,
-    repository,
-    logFile: `${directory}/ministack.log`,
-    onRead: (source, records) => history?.landStreamed(source, records),
-  });
-  reading.streams = streams;
-  const scene = await stream(options, streams, prefix);
-  const results = await verify(deployment, scene);
-  const decided = await decideLive(deployment, options.seed, prefix);
-  const later = await labelDecided(streams, decided);
+  const play = options.features === EXAMPLE ? examplePlay(repository) : generatedPlay(repository);
+  const session = await deploy(run, repository, prefix);
+  session.answers += await play.begin(session.deployment);
+  const shown = await tryOut(session, play, options);
   if (history !== undefined) {
-    const answers = modelAnswers + results.length + decided.transactions.length;
-    const sent = { transactions: scene.deliveries.length, labels: scene.labels.length + later };
-    await proveLanded(history, { ...sent, decided: decided.transactions.length, answers });
-    await proveTrainingSet(deployment, scene);
+    await proveLanded(history, session);
+    await proveTrainingSets(session);
   }
-  const shownUser = show(results, decided);
+  const calls = shown();
   if (options.once) {
-    await streams.stop();
+    await run.streams?.stop();
     return;
   }
   // The run is a success from here on; Ctrl-C ends it.
   process.exitCode = 0;
-  await invite(deployment, shownUser, envFile);
-  await streams.untilAnyEnds();
+  await invite(run, session, calls);
+  await Promise.race([run.streams?.untilAnyEnds(), redeployEdits(run, session)]);
 }
 
-/**
- * The model that ships, unless a feature has changed since it was trained: then rules alone decide, and it is said.
- * @returns how many answers it was asked for.
- */
-async function letModelDecide(deployment: Deployment): Promise<number> {
-  const { answers } = await step({
-    label: 'Model',
-    work: async () => {
-      try {
-        const model = await activateModel({ deployment, repository, file: SHIPPED_MODEL });
-        const answers = await untilModelDecides(deployment.apiUrl, model.key);
-        const text = `${model.key} decides, trained on ${count(model.document.reference.rows)} transactions`;
-        return { answers, text };
-      } catch (error) {
-        if (!(error instanceof ModelPackageError)) throw error;
-        const text = `none, rules alone decide: ${error.message}. To train one: npm run train -- --ship`;
-        return { answers: 0, text };
-      }
+/** Deploys declarations, in place of others if there are any, and reads their streams. */
+async function deploy(run: Run, repository: FeatureRepository, prefix: string): Promise<Session> {
+  const { endpoint, history, logFile } = run;
+  const { directory, features } = run.options;
+  const deployment = await step({
+    label: 'Deploy',
+    work: async (onProgress) => {
+      await run.streams?.release(repository);
+      await history?.declare(repository);
+      const landing = history && { landerUrl: history.url };
+      const isBootstrapped = run.streams !== undefined;
+      return deployLocally({ endpoint, directory, features, onProgress, isBootstrapped, ...landing });
     },
-    summary: ({ text }) => text,
+    summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
   });
-  return answers;
+  history?.publishTo(deployment);
+  if (run.streams !== undefined) {
+    await run.streams.follow(deployment, repository);
+    return new Session({ repository, deployment, streams: run.streams, prefix });
+  }
+  run.streams = await startStreams({
+    deployment,
+    repository,
+    logFile,
+    onRead: (source, records) => history?.landStreamed(source, records),
+  });
+  return new Session({ repository, deployment, streams: run.streams, prefix });
+}
+
+/** Sends traffic, reads, decides. @returns what shows some of it. */
+async function tryOut(
+  session: Session,
+  play: Play,
+  { events, seed }: Pick<Options, 'events' | 'seed'>,
+): Promise<() => readonly Shown[]> {
+  const { prefix } = session;
+  for (const [source, deliveries] of play.deliveries({ events, seed, prefix })) await session.send(source, deliveries);
+  const results = await proveOnline(session);
+  const decided = await play.decide(session, { events, seed, prefix });
+  return () => play.show(decided, results, session);
 }
 
 async function startEndpoint({ port, directory }: Options): Promise<LocalServer> {
@@ -156,84 +166,63 @@ async function startEndpoint({ port, directory }: Options): Promise<LocalServer>
   });
 }
 
-/** Sends the traffic, and waits until every delivery has been through the consumer; then what became of some of it. */
-async function stream({ events, seed }: Options, streams: Streams, prefix: string): Promise<Scene> {
-  const scene = playOf({ events, users: USER_COUNT, seed, prefix, nowMillis: Date.now() });
-  const { deliveries } = scene;
-  await step({
-    label: 'Traffic',
-    work: async () => {
-      const bar = progressBar({ label: 'Traffic', total: deliveries.length });
-      const keyed = deliveries.map(({ transaction }) => ({ event: transaction, partitionKey: transaction.user_id }));
-      await streams.send(transactions, keyed, (applied) => bar.update(applied)).finally(() => bar.stop());
-    },
-    summary: () => {
-      const duplicates = deliveries.length - scene.transactions.length;
-      return `${count(scene.transactions.length)} transactions of ${USER_COUNT} users and ${duplicates} duplicates, through Kinesis`;
-    },
-  });
-  await step({
-    label: 'Labels',
-    work: () => sendLabels(streams, scene.labels),
-    summary: () => {
-      const frauds = scene.labels.filter(({ is_fraud }) => is_fraud === 1).length;
-      return `what became of ${count(scene.labels.length)} transactions, ${count(frauds)} of them frauds`;
-    },
-  });
-  return scene;
-}
-
-function sendLabels(streams: Streams, sent: Scene['labels']): Promise<void> {
-  return streams.send(
-    labels,
-    sent.map((event) => ({ event, partitionKey: event.merchant_id })),
-  );
-}
-
-/** Somebody looks into the live decisions: what a rule blocks or an amount gives away is fraud, the others are honest. */
-async function labelDecided(streams: Streams, { live }: Decided): Promise<number> {
-  const honest: readonly string[] = ['normal', 'large first transaction'];
-  const sent = live.map(({ title, transaction }) =>
-    labelOf(transaction, { isFraud: !honest.includes(title), knownAtMillis: Date.now() }),
-  );
-  await sendLabels(streams, sent);
-  return sent.length;
-}
-
-/** @returns the user whose features are shown. */
-function show(results: readonly FeaturesResult[], { live }: Decided): string {
-  console.log(`\nLive decisions: POST /predict_fraud\n${decisionsTable(live)}`);
-  // The first user lived through a burst a moment ago, so that every window has something to show.
-  const [example] = results.toSorted((left, right) => (left.entity.user_id < right.entity.user_id ? -1 : 1));
-  if (example === undefined) throw new ProofFailedError('No user has features');
-  const layout = {
-    features: [...new Set(userTransactions.features.map(({ name, window }) => name.slice(0, -window.length - 1)))],
-    windows: userTransactions.layout.windows.map(({ name }) => name),
-  };
-  const { user_id } = example.entity;
-  console.log(`\nFeatures of ${user_id}, who just had a burst: POST /features\n${featuresTable(example, layout)}`);
-  return user_id;
-}
-
-/** Says how to call what stays. */
-async function invite({ apiUrl }: Deployment, userId: string, envFile: string): Promise<void> {
-  const latency = await measureCalls(apiUrl, normalTransaction(userId));
-  const request = { service: fraudDetection.name, entities: [{ user_id: userId, merchant_id: MERCHANT_ID }] };
-  const purchase = { ...normalTransaction(userId), transaction_id: 'tx-from-curl', amount: 1_999 };
-  console.log(`\n${latencySentence(latency)}.`);
+/** Says how to call what stays, and what does not. */
+async function invite({ options, history }: Run, { deployment }: Session, calls: readonly Shown[]): Promise<void> {
+  const { apiUrl } = deployment;
+  const envFile = await writeEnvFile(deployment, { directory: options.directory, historyFolder: history?.folder });
+  const [measured] = calls.flatMap(({ path, event }) => (path && event ? [{ path, event }] : []));
+  if (measured) console.log(`\n${latencySentence(await measureCalls(apiUrl, measured.path, measured.event))}.`);
+  console.log(`\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, WORKING_DIRECTORY)}`);
+  showCalls(calls);
   console.log(
-    `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, process.env.INIT_CWD ?? process.cwd())}`,
+    `\nEdit ${shownPath(options.features)}, and it is deployed. Running until you press Ctrl-C: the deployment and its data end with it, and a new start begins empty${
+      history ? `; what landed stays below ${shownPath(history.folder)} until then` : ''
+    }.`,
   );
-  console.log(curlLine('/features', request));
-  console.log(curlLine('/predict_fraud', { ...purchase, timestamp: new Date(purchase.timestamp).toISOString() }));
-  console.log(`\nRunning until you press Ctrl-C.`);
+}
+
+function showCalls(calls: readonly Shown[]): void {
+  for (const { service, entity, path, event } of calls) {
+    console.log(curlLine('/features', { service: service.key, entities: [entity] }));
+    if (path === undefined || event === undefined) continue;
+    const { decides } = service;
+    console.log(curlLine(path, event, decides && wireNameOf(decides, decides.eventTime)));
+  }
+}
+
+/** Until the process ends. A fault is told, and what was deployed before stays. */
+async function redeployEdits(run: Run, first: Session): Promise<never> {
+  let session = first;
+  for await (const savedAtMillis of watchModule(run.options.features)) {
+    try {
+      const repository = await declarationsOf(run.options.features);
+      if (repository.registryVersion === session.repository.registryVersion) continue;
+      console.log(`\n${changesOf(session.repository, repository).join('\n')}`);
+      session = await deploy(run, repository, `${Date.now().toString(36)}-`);
+      console.log(`  live ${((Date.now() - savedAtMillis) / 1_000).toFixed(1)} s after it was saved`);
+      const shown = await tryOut(session, generatedPlay(repository), { ...run.options, events: EVENTS_AFTER_EDIT });
+      await writeEnvFile(session.deployment, { directory: run.options.directory, historyFolder: run.history?.folder });
+      showCalls(shown());
+    } catch (error) {
+      if (!isExplained(error)) throw error;
+      console.error(
+        `\n${error.message}\n  ${shownPath(run.options.features)} is edited further, and deployed when it is saved.`,
+      );
+    }
+  }
+  throw new LocalEnvironmentError(`${run.options.features} can no longer be watched`);
+}
+
+function isExplained(error: unknown): error is Error {
+  return [LocalEnvironmentError, ProofFailedError, FeaturesModuleError, StoreConfigError, DefinitionError].some(
+    (type) => error instanceof type,
+  );
 }
 
 try {
-  await main(parseOptions());
+  await main(await parseOptions());
   process.exit();
 } catch (error) {
-  const isExplained = error instanceof LocalEnvironmentError || error instanceof ProofFailedError;
-  console.error(isExplained ? `\n${error.message}` : error);
+  console.error(isExplained(error) ? `\n${error.message}` : error);
   process.exit(1);
 }

@@ -12,6 +12,13 @@ import { type KeyedEvent, sendEvents } from './send-events.ts';
 const STALLED_MILLIS = 60_000;
 
 export interface Streams {
+  /**
+   * Reads the streams of a deployment from now on, those that it shares with the one before from where they are. Streams that are
+   * gone are let go of before they are: `release`.
+   */
+  follow(deployment: Deployment, repository: Declared): Promise<void>;
+  /** Reads no longer what other declarations do not have. */
+  release(repository: Declared): Promise<void>;
   /** Sends events in order, and waits until each has been through its consumer. @throws LocalEnvironmentError */
   send(source: EventSource, events: readonly KeyedEvent[], onProgress?: (applied: number) => void): Promise<void>;
   /** Waits for a poller to end. @throws LocalEnvironmentError when it can no longer read, mostly because the endpoint is gone. */
@@ -19,63 +26,96 @@ export interface Streams {
   stop(): Promise<void>;
 }
 
+type Declared = Pick<FeatureRepository, 'sources'>;
+
+/** A stream that is read. */
+interface Followed {
+  readonly streamName: string;
+  readonly poller: Poller;
+  readonly ended: Set<string>;
+}
+
 /** @param options.onRead hears of every record once, when its consumer is done with it. */
 export async function startStreams(options: {
   readonly deployment: Deployment;
-  readonly repository: Pick<FeatureRepository, 'sources'>;
+  readonly repository: Declared;
   readonly logFile: string;
   readonly onRead?: ((source: EventSource, records: readonly StreamRecord[]) => void) | undefined;
 }): Promise<Streams> {
-  const { deployment, repository, onRead, logFile } = options;
-  const { endpoint } = deployment;
-  const ended = new Map<EventSource, Set<string>>();
-  const pollers: Poller[] = [];
-  for (const source of repository.sources) {
-    const endedOfSource = new Set<string>();
-    ended.set(source, endedOfSource);
+  const { onRead, logFile } = options;
+  let { deployment, repository } = options;
+  /** By name of the source: declarations that are loaded again are other objects. */
+  const followed = new Map<string, Followed>();
+  const failure = Promise.withResolvers<never>();
+  // Whoever waits for it hears of it; a run that ends meanwhile does not.
+  failure.promise.catch(() => {});
+
+  async function start({ name }: EventSource, streamName: string): Promise<Followed> {
+    const ended = new Set<string>();
     const poller = await startEventSourceMapping({
-      endpoint,
-      functionName: named(deployment.consumerFunctionNames, source),
+      endpoint: deployment.endpoint,
+      functionName: named(deployment.consumerFunctionNames, name),
       onEnded: (records, outcome) => {
         if (outcome === 'failed') console.error(`${records.length} records were given up; see the quarantine bucket.`);
-        for (const { sequenceNumber } of records) endedOfSource.add(sequenceNumber);
-        onRead?.(source, records);
+        for (const { sequenceNumber } of records) ended.add(sequenceNumber);
+        const source = repository.sources.find((declared) => declared.name === name);
+        if (source !== undefined) onRead?.(source, records);
       },
     });
-    pollers.push(poller);
+    poller.ended.catch((cause: unknown) => {
+      if (followed.get(name)?.poller !== poller) return;
+      const message = `The stream can no longer be read from ${deployment.endpoint} (${String(cause)}): is it still running? See ${logFile}`;
+      failure.reject(new LocalEnvironmentError(message, { cause }));
+    });
+    return { streamName, poller, ended };
   }
-  async function untilAnyEnds(): Promise<void> {
-    try {
-      await Promise.race(pollers.map((poller) => poller.ended));
-    } catch (cause) {
-      const message = `The stream can no longer be read from ${endpoint} (${String(cause)}): is it still running? See ${logFile}`;
-      throw new LocalEnvironmentError(message, { cause });
+
+  async function letGo(name: string): Promise<void> {
+    const found = followed.get(name);
+    followed.delete(name);
+    await found?.poller.stop().catch(() => {});
+  }
+
+  async function follow(next: Deployment, declared: Declared): Promise<void> {
+    ({ deployment, repository } = { deployment: next, repository: declared });
+    for (const source of declared.sources) {
+      const streamName = named(deployment.streamNames, source.name);
+      if (followed.get(source.name)?.streamName === streamName) continue;
+      await letGo(source.name);
+      followed.set(source.name, await start(source, streamName));
     }
   }
+
+  await follow(deployment, repository);
   return {
-    untilAnyEnds,
+    follow,
+    release: async ({ sources }) => {
+      const gone = [...followed.keys()].filter((name) => !sources.some((source) => source.name === name));
+      for (const name of gone) await letGo(name);
+    },
+    untilAnyEnds: () => failure.promise,
     async send(source, events, onProgress = () => {}) {
       const sent: string[] = [];
-      const endedOfSource = ended.get(source) ?? new Set();
-      const applied = () => sent.filter((sequenceNumber) => endedOfSource.has(sequenceNumber)).length;
+      const ended = followed.get(source.name)?.ended ?? new Set();
+      const applied = () => sent.filter((sequenceNumber) => ended.has(sequenceNumber)).length;
       const sending = sendEvents({
-        endpoint,
-        streamName: named(deployment.streamNames, source),
+        endpoint: deployment.endpoint,
+        streamName: named(deployment.streamNames, source.name),
         events,
         onSent: (sequenceNumbers) => sent.push(...sequenceNumbers),
       });
       await Promise.race([
         Promise.all([sending, untilAll({ applied, total: events.length, onProgress, logFile })]),
-        untilAnyEnds(),
+        failure.promise,
       ]);
     },
     async stop() {
-      await Promise.all(pollers.map((poller) => poller.stop()));
+      await Promise.all([...followed.keys()].map(letGo));
     },
   };
 }
 
-function named(nameBySource: Readonly<Record<string, string>>, { name }: EventSource): string {
+function named(nameBySource: Readonly<Record<string, string>>, name: string): string {
   const found = nameBySource[name];
   if (found === undefined) throw new LocalEnvironmentError(`The deployment has no stream and consumer for ${name}`);
   return found;

@@ -5,7 +5,7 @@ import {
   LambdaFunctionProcessor,
   S3Bucket,
 } from 'aws-cdk-lib/aws-kinesisfirehose';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -32,7 +32,7 @@ export interface HistoryLandingProps extends SourceStream {
 
 /** Lands the events of one source in the history: stream → rows → Parquet, by day and hour of the event. */
 export class HistoryLanding extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: IFunction;
   readonly deliveryStream: DeliveryStream;
 
   constructor(scope: Construct, id: string, { source, stream, history, config }: HistoryLandingProps) {

@@ -1,10 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
 import { ENV } from '../../functions/constants.ts';
 import { BUNDLED_FEATURES } from '../../shared/registry/load-repository.ts';
 import { IMPORTABLE } from '../../shared/registry/own-modules.ts';
@@ -25,7 +27,7 @@ export interface NodeFunctionProps {
 
 /** A function of `functions/`, with a role that can write its own log and do what it is granted by hand, no more. */
 export class NodeFunction extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: LambdaFunction;
 
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     super(scope, id);
@@ -36,19 +38,17 @@ export class NodeFunction extends Construct {
     });
     // Not the role that CDK would make: it carries a managed policy for every log group of the account.
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    this.function = new NodejsFunction(this, 'Function', {
+    const bundle = bundled(this, props);
+    this.function = new LambdaFunction(this, 'Function', {
       description: props.description,
-      entry: join(PROJECT_ROOT, 'functions', props.folder, 'handler.ts'),
-      projectRoot: PROJECT_ROOT,
-      depsLockFilePath: join(PROJECT_ROOT, 'package-lock.json'),
+      code: Code.fromAsset(bundle),
+      handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMegabytes,
       timeout: props.timeout,
       role,
       logGroup,
-      // An option of version 2 of the SDK; version 3 always keeps connections.
-      awsSdkConnectionReuse: false,
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
         [ENV.metricsNamespace]: config.prefix,
@@ -56,21 +56,8 @@ export class NodeFunction extends Construct {
         ...(config.landing.by === 'lander' && { [ENV.rowEndpoint]: config.landing.url }),
         ...props.environment,
       },
-      bundling: {
-        // Not ESM: to import `node:http` as a module reads all its exports, and some of them load much more of Node.
-        format: OutputFormat.CJS,
-        // Sources of dependencies still are ES modules, of which only what is used gets into the bundle.
-        mainFields: ['module', 'main'],
-        minify: true,
-        sourceMap: true,
-        // A file of its own, to which the code points: that is where --enable-source-maps looks for it.
-        sourceMapMode: SourceMapMode.DEFAULT,
-        sourcesContent: false,
-        // The copy of the SDK in the runtime loads slower than the part of it that we use, and changes unasked.
-        bundleAwsSDK: true,
-        esbuildArgs: { '--alias': Object.entries(aliasesOf(config)).map(([name, file]) => `${name}=${file}`) },
-      },
     });
+    rmSync(bundle, { recursive: true, force: true });
     this.grant(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
   }
 
@@ -80,7 +67,31 @@ export class NodeFunction extends Construct {
   }
 }
 
-/** What is imported by name: the declarations to deploy, and by them what ships, wherever their folder is. */
-function aliasesOf({ featuresModule }: StageConfig): Readonly<Record<string, string>> {
-  return { ...IMPORTABLE, [BUNDLED_FEATURES]: featuresModule };
+/**
+ * A folder with the code of a function and its source map, which whoever is done with it removes; empty where the stack needs no
+ * code. By esbuild itself: CDK's construct for Node starts it anew, through a shell and npx, for each function.
+ */
+function bundled(scope: Construct, { folder, config }: NodeFunctionProps): string {
+  const output = mkdtempSync(join(tmpdir(), `bundle-${folder}-`));
+  if (!Stack.of(scope).bundlingRequired) return output;
+  buildSync({
+    entryPoints: [join(PROJECT_ROOT, 'functions', folder, 'handler.ts')],
+    outfile: join(output, 'index.js'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    // Not ESM: to import `node:http` as a module reads all its exports, and some of them load much more of Node.
+    format: 'cjs',
+    // Sources of dependencies still are ES modules, of which only what is used gets into the bundle.
+    mainFields: ['module', 'main'],
+    minify: true,
+    // A file of its own, to which the code points: that is where --enable-source-maps looks for it.
+    sourcemap: true,
+    sourcesContent: false,
+    // What is imported by name: the declarations to deploy, and by them the product, wherever their folder is.
+    alias: { ...IMPORTABLE, [BUNDLED_FEATURES]: config.featuresModule },
+    absWorkingDir: PROJECT_ROOT,
+    logLevel: 'error',
+  });
+  return output;
 }

@@ -16,7 +16,7 @@ import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -64,7 +64,7 @@ export interface ServingApiProps {
  * of its own; whatever else is asked for reaches the serving function too, which says what there is.
  */
 export class ServingApi extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: IFunction;
   readonly api: HttpApi;
   readonly stage: HttpStage;
   /** Where callers find the routes. */
@@ -155,7 +155,7 @@ export class ServingApi extends Construct {
   }
 
   /** Lets a function answer routes, and whoever has the policy of a route call it. */
-  addRoutes(id: string, routes: readonly Route[], lambda: NodejsFunction): void {
+  addRoutes(id: string, routes: readonly Route[], lambda: IFunction): void {
     // One permission for all routes: the policy of a function has room for some forty.
     const integration = new HttpLambdaIntegration(id, lambda, { scopePermissionToRoute: false });
     for (const { kind, name, method, path } of routes) {

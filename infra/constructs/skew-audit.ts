@@ -2,7 +2,7 @@ import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { AUDIT_ENV, AUDITS_PREFIX } from '../../functions/audit/constants.ts';
 import { QUERY_RESULTS_PREFIX } from '../../functions/training-sets/constants.ts';
@@ -30,7 +30,7 @@ export interface SkewAuditProps {
 
 /** Recomputes a sample of what was served yesterday from history, every night. */
 export class SkewAudit extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: IFunction;
 
   constructor(scope: Construct, id: string, { history, config }: SkewAuditProps) {
     super(scope, id);

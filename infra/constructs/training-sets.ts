@@ -1,6 +1,6 @@
 import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { MAKE_TRAINING_SET_ENV } from '../../functions/make-training-set/constants.ts';
 import { TRAINING_SET_ROUTES } from '../../functions/routes.ts';
@@ -28,8 +28,8 @@ export interface TrainingSetsProps {
 
 /** Training sets by HTTP: one function answers, and has another one make them over the history, by Athena. */
 export class TrainingSets extends Construct {
-  readonly apiFunction: NodejsFunction;
-  readonly makeFunction: NodejsFunction;
+  readonly apiFunction: IFunction;
+  readonly makeFunction: IFunction;
 
   constructor(scope: Construct, id: string, { history, serving, config }: TrainingSetsProps) {
     super(scope, id);

@@ -1,7 +1,7 @@
 import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
@@ -42,7 +42,7 @@ export interface WindowUpdaterProps extends SourceStream {
 
 /** The consumer of one source's stream: applies each event once to the items of every view of that source. */
 export class WindowUpdater extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: IFunction;
   readonly mapping: EventSourceMapping;
 
   constructor(scope: Construct, id: string, props: WindowUpdaterProps) {

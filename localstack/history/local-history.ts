@@ -14,11 +14,15 @@ import { holdDirectory } from '../run-directory.ts';
 import { DiskLander, type Lander } from './lander.ts';
 import { startRowServer } from './row-server.ts';
 
+type Declared = Pick<FeatureRepository, 'sources' | 'services'>;
+
 export interface LocalHistory {
   /** Of the files, in the layout of the bucket: `raw/<source>/…`, `served_rows/…`. */
   readonly folder: string;
   /** Where functions hand their rows over: `landerUrl` of the deployment. */
   readonly url: string;
+  /** From now on events and rows are those of other declarations. @throws what kept something before from its place. */
+  declare(repository: Declared): Promise<void>;
   /** Lands events that were read from the stream of a source. */
   landStreamed(source: EventSource, records: readonly StreamRecord[]): void;
   /** From now on files go into the bucket of a deployment, too. */
@@ -37,7 +41,7 @@ export interface LocalHistory {
  */
 export async function openLocalHistory(options: {
   readonly directory: string;
-  readonly repository: Pick<FeatureRepository, 'sources' | 'services'>;
+  readonly repository: Declared;
   readonly onError: (error: unknown) => void;
 }): Promise<LocalHistory> {
   const folder = join(options.directory, 'history');
@@ -46,9 +50,16 @@ export async function openLocalHistory(options: {
     release();
     throw error;
   });
-  const deliveries = new Map(functionDeliveries(options.repository).map((found) => [found.schema.tableName, found]));
+  const deliveries = new Map<string, HistoryDelivery>();
+  const streamed = new Map<EventSource, HistoryDelivery>();
+  function take(repository: Declared): void {
+    deliveries.clear();
+    for (const delivery of functionDeliveries(repository)) deliveries.set(delivery.schema.tableName, delivery);
+    streamed.clear();
+    for (const source of repository.sources) streamed.set(source, streamDelivery(source));
+  }
+  take(options.repository);
   const server = await startRowServer({ deliveries, lander });
-  const streamed = new Map(options.repository.sources.map((source) => [source, streamDelivery(source)]));
   let s3: S3Client | undefined;
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
@@ -63,6 +74,10 @@ export async function openLocalHistory(options: {
   return {
     folder,
     url: server.url,
+    declare: async (repository) => {
+      await lander.flush();
+      take(repository);
+    },
     landStreamed: (source, records) => {
       const delivery = streamed.get(source);
       if (delivery === undefined) throw new LocalEnvironmentError(`The repository has no source ${source.name}`);

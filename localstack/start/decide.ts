@@ -1,10 +1,9 @@
 /** One live decision per scenario, each after the transactions that lead to it. */
 import { fraudDetection } from '../../shared/features/fraud.ts';
-import { decide } from '../api-client.ts';
-import type { Deployment } from '../deploy.ts';
 import { type LiveDecision, step } from '../report.ts';
 import { generateScenario, RULE_OF_SCENARIO, SCENARIOS, type Transaction } from '../traffic.ts';
 import { ProofFailedError } from './proof.ts';
+import type { Session } from './session.ts';
 
 const SEVERITY = { approve: 0, review: 1, block: 2 } as const;
 /** One of those at which the simulated users pay. */
@@ -17,7 +16,7 @@ export interface Decided {
 }
 
 /** @throws ProofFailedError when one is not as its rule says. */
-export async function decideLive({ apiUrl }: Deployment, seed: number, userIdPrefix: string): Promise<Decided> {
+export async function decideLive(session: Session, seed: number, userIdPrefix: string): Promise<Decided> {
   return step({
     label: 'Decide',
     work: async () => {
@@ -31,7 +30,7 @@ export async function decideLive({ apiUrl }: Deployment, seed: number, userIdPre
       const live: LiveDecision[] = [];
       const transactions: Transaction[] = [];
       for (const { title, planned, rule } of sequences) {
-        const decided = await decideSequence(apiUrl, planned);
+        const decided = await decideSequence(session, planned);
         transactions.push(...decided.map(({ transaction }) => transaction));
         live.push(requireAsExpected(title, decided, rule));
       }
@@ -54,12 +53,13 @@ export function normalTransaction(userId: string): Transaction {
 
 type Answered = Pick<LiveDecision, 'transaction' | 'answer'>;
 
-async function decideSequence(apiUrl: string, planned: readonly Transaction[]): Promise<Answered[]> {
+async function decideSequence(session: Session, planned: readonly Transaction[]): Promise<Answered[]> {
   const decided: Answered[] = [];
   for (const [index, told] of planned.entries()) {
     // Those before are told as what happened earlier, which is reviewed; the last one happens now, however long they took.
     const transaction = index === planned.length - 1 ? { ...told, timestamp: Date.now() } : told;
-    decided.push({ transaction, answer: await decide(apiUrl, transaction) });
+    const { answer } = await session.decide(fraudDetection, { ...transaction });
+    decided.push({ transaction, answer });
   }
   return decided;
 }

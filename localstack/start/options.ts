@@ -1,7 +1,10 @@
-import { resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { LOCAL_DIRECTORY } from '../child-process.ts';
+import { moduleFile } from '../../shared/registry/load-repository.ts';
+import { findConfigFile, loadStoreConfig } from '../../shared/registry/store-config.ts';
+import { LOCAL_DIRECTORY, PROJECT_ROOT } from '../child-process.ts';
+import { EXAMPLE } from '../deploy.ts';
 import { DEFAULT_PORT } from '../ministack.ts';
 
 const EVENTS_MIN = 100;
@@ -12,27 +15,57 @@ export interface Options {
   readonly endpoint?: string;
   readonly events: number;
   readonly seed: number;
-  /** Absolute. */
+  /** Module of the declarations, absolute. */
+  readonly features: string;
+  /** Of everything that the run writes, absolute. */
   readonly directory: string;
 }
 
-export function parseOptions(): Options {
+/** npm runs its scripts in the folder of the package: files are named from where the command was called. */
+export const WORKING_DIRECTORY = process.env.INIT_CWD ?? process.cwd();
+
+/** @throws FeaturesModuleError or StoreConfigError when there are no such declarations. */
+export async function parseOptions(): Promise<Options> {
+  const given = program().parse().opts<Omit<Options, 'features' | 'directory'> & Partial<Options>>();
+  const features = await featuresOf(given.features);
+  return { ...given, features, directory: given.directory ?? directoryOf(features) };
+}
+
+/** Those that are named, or those of the nearest configuration, or the example of this repository. */
+async function featuresOf(named: string | undefined): Promise<string> {
+  if (named !== undefined) return moduleFile(resolve(WORKING_DIRECTORY, named));
+  if (findConfigFile(WORKING_DIRECTORY) === undefined) return EXAMPLE;
+  return moduleFile((await loadStoreConfig(WORKING_DIRECTORY)).features);
+}
+
+/** Each folder of declarations has its own, so that two of them can run at once, on two ports. */
+function directoryOf(features: string): string {
+  const isOurs = !relative(PROJECT_ROOT, features).startsWith('..');
+  return isOurs ? LOCAL_DIRECTORY : join(dirname(findConfigFile(dirname(features)) ?? features), '.local');
+}
+
+function program(): Command {
+  const fromHere = (path: string) => resolve(WORKING_DIRECTORY, path);
   return new Command('npm start --')
-    .description('Runs the feature store on this machine, streams card traffic through it and checks every feature.')
+    .description(
+      'Runs a feature store on this machine, streams traffic through it and compares every feature with an oracle. An edit of its declarations is deployed at once.',
+    )
     .version(packageJson.version, '--version', 'print the version')
+    .option(
+      '--features <module>',
+      'module that exports "repository"; by default what feature-store.config.ts names, here or above, or else the example',
+    )
     .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
     .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
     .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', localUrl)
-    .option('--events <number>', 'transactions to simulate', wholeNumber(EVENTS_MIN, 100_000), 3_000)
-    .option('--seed <number>', 'seed of the simulation', wholeNumber(0, 2 ** 31 - 1), 1)
+    .option('--events <number>', 'events to generate', wholeNumber(EVENTS_MIN, 100_000), 3_000)
+    .option('--seed <number>', 'seed of the traffic', wholeNumber(0, 2 ** 31 - 1), 1)
     .option(
       '--directory <folder>',
-      'folder of everything that a run writes',
-      (folder) => resolve(folder),
-      LOCAL_DIRECTORY,
+      'folder of everything that a run writes (default: .local beside the declarations)',
+      fromHere,
     )
-    .parse()
-    .opts<Options>();
+    .addHelpText('after', '\nExample:\n  npm start -- --features my/features.ts --port 4600');
 }
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -44,6 +77,6 @@ function wholeNumber(minimum: number, maximum: number) {
 }
 
 function localUrl(text: string): string {
-  if (URL.canParse(text)) return new URL(text).origin;
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text).origin;
   throw new InvalidArgumentError('Give a URL such as http://localhost:4566.');
 }

@@ -1,4 +1,4 @@
-import type { Difference } from '../oracle.ts';
+import type { Difference } from '../referee.ts';
 
 const SHOWN_MAX = 5;
 

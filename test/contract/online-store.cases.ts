@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { oracleFeatures } from '../../localstack/oracle.ts';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import { itemKeysOf } from '../../shared/online/item-key.ts';
 import {
@@ -14,7 +15,6 @@ import { planUpdate } from '../../shared/windows/plan.ts';
 import { readWindows } from '../../shared/windows/read.ts';
 import { applyToItem } from '../../shared/windows/update-builder.ts';
 import { deliveriesOf, everyAggregateView, type RawEvent, START_MILLIS, testSource } from '../support/arbitraries.ts';
-import { oracleFeatures } from '../support/oracle.ts';
 
 const change = (parts: Partial<ItemUpdate>): ItemUpdate => ({ add: {}, set: {}, remove: [], conditions: [], ...parts });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../cli/main.ts';
+import { agrees, countedInHistory, oracleFeatures } from '../../localstack/oracle.ts';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import { backfillEntity } from '../../shared/online/backfill.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
@@ -13,7 +14,6 @@ import { readWindows } from '../../shared/windows/read.ts';
 import { Random } from '../simulation/random.ts';
 import { everyAggregateView, type ViewChoice } from '../support/arbitraries.ts';
 import { startTestTable, TEST_TABLE } from '../support/dynamodb.ts';
-import { agrees, countedInHistory, oracleFeatures } from '../support/oracle.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { historySql } from '../support/sql-history.ts';
 

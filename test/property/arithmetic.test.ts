@@ -2,9 +2,9 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearestDouble } from '../../localstack/nearest-double.ts';
 import { DUCKDB } from '../../shared/offline/sql/dialect.ts';
 import { nearestQuotient } from '../../shared/windows/exact.ts';
-import { nearestDouble } from '../support/nearest-double.ts';
 import { answersOf, answersSql, expectedOf, vectorArbitrary } from '../support/number-vectors.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agrees, countedInHistory, oracleFeatures } from '../../localstack/oracle.ts';
 import { withBackfillHistory } from '../../shared/offline/embedded/backfill-history.ts';
 import { backfillView, type ItemBackfill } from '../../shared/online/backfill.ts';
 import { itemKeysOf } from '../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../shared/online/memory/memory-store.ts';
 import { readWindows } from '../../shared/windows/read.ts';
 import { everyAggregateView, START_MILLIS, viewChoiceArbitrary } from '../support/arbitraries.ts';
-import { agrees, countedInHistory, oracleFeatures } from '../support/oracle.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { accountArbitrary, type DecimalType, historySql, tablesOf } from '../support/sql-history.ts';
 

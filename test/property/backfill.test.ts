@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { agrees, countedInHistory, oracleFeatures } from '../../localstack/oracle.ts';
 import type { WindowedView } from '../../shared/definitions/index.ts';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import { backfillEntity } from '../../shared/online/backfill.ts';
@@ -16,7 +17,6 @@ import {
   type ViewChoice,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import { agrees, countedInHistory, oracleFeatures } from '../support/oracle.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 200);
 const MAINTENANCE = { everyEvents: 1, minimumBytesFreed: -1_000_000 };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { agrees, countedEvents, oracleFeatures, quantilesOutside } from '../../localstack/oracle.ts';
 import type { Duration, WindowedView } from '../../shared/definitions/index.ts';
 import { applyDecidedEvent, applyEvents } from '../../shared/online/apply-events.ts';
 import { itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
@@ -13,7 +14,6 @@ import {
   rawEventsArbitrary,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import { agrees, countedEvents, oracleFeatures, quantilesOutside } from '../support/oracle.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
 

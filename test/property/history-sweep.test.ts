@@ -1,5 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import {
+  agrees,
+  countedInHistory,
+  oracleFeatures,
+  oracleHistoricalFeatures,
+  quantilesOutside,
+} from '../../localstack/oracle.ts';
 import type { Duration, WindowedView } from '../../shared/definitions/index.ts';
 import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { sweepEntity } from '../../shared/offline/sweep/sweep-view.ts';
@@ -18,13 +25,6 @@ import {
   START_MILLIS,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import {
-  agrees,
-  countedInHistory,
-  oracleFeatures,
-  oracleHistoricalFeatures,
-  quantilesOutside,
-} from '../support/oracle.ts';
 import { type Decides, decidedIdOf, decidesArbitrary } from '../support/sql-history.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { agrees, countedEvents, oracleFeatures, quantilesOutside } from '../../localstack/oracle.ts';
 import type { Duration, WindowedView } from '../../shared/definitions/index.ts';
 import { applyEvents } from '../../shared/online/apply-events.ts';
 import { itemKeysOf, laneOf } from '../../shared/online/item-key.ts';
@@ -15,7 +16,6 @@ import {
   START_MILLIS,
   viewChoiceArbitrary,
 } from '../support/arbitraries.ts';
-import { agrees, countedEvents, oracleFeatures, quantilesOutside } from '../support/oracle.ts';
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 300);
 

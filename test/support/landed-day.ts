@@ -5,13 +5,13 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Evaluation } from '../../cli/evaluation/evaluate.ts';
+import { oracleHistoricalFeatures } from '../../localstack/oracle.ts';
 import type { EventSource, WindowedView } from '../../shared/definitions/index.ts';
 import { labels, merchantRisk, transactions, userTransactions } from '../../shared/features/fraud.ts';
 import { withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
 import { historyPrefixOf } from '../../shared/offline/history-schema.ts';
 import { ROW_LOGS } from '../../shared/offline/row-logs.ts';
 import { idHashOf, type WindowEvent } from '../../shared/windows/event.ts';
-import { oracleHistoricalFeatures } from './oracle.ts';
 import { values, writeParquet } from './parquet.ts';
 
 type Value = string | number | boolean | null;

@@ -1,9 +1,9 @@
 /** Vectors of decimals and whole numbers that are hard to add and divide, and what engines and oracle make of them. */
 import fc from 'fast-check';
+import { oracleAggregate } from '../../localstack/oracle.ts';
 import type { SqlDialect } from '../../shared/offline/sql/dialect.ts';
 import type { AggregateInput, FeatureValue } from '../../shared/windows/aggregate.ts';
 import { AGGREGATES } from '../../shared/windows/aggregates/index.ts';
-import { oracleAggregate } from './oracle.ts';
 
 export const NAMES = ['sum', 'mean', 'variance', 'stddev'] as const;
 

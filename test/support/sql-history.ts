@@ -1,12 +1,12 @@
 /** Random histories and spines as tables, for the engines of SQL, with the oracle's answers. */
 import fc from 'fast-check';
+import { oracleHistoricalFeatures } from '../../localstack/oracle.ts';
 import { parseDuration } from '../../shared/definitions/duration.ts';
 import { featureService, type WindowedView } from '../../shared/definitions/index.ts';
 import type { HistoryMode } from '../../shared/offline/offline-store.ts';
 import { numberLiteral, textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { idHashOf, type WindowEvent } from '../../shared/windows/event.ts';
 import { deliveriesOf, type RawEvent, rawEventsArbitrary, WINDOWS } from './arbitraries.ts';
-import { oracleHistoricalFeatures } from './oracle.ts';
 
 const HOUR = 3_600_000;
 

@@ -21,6 +21,7 @@ import { clientConfigurationOf, environmentOf } from '../../localstack/endpoint.
 import { openLocalHistory } from '../../localstack/history/local-history.ts';
 import { labelOf } from '../../localstack/labels.ts';
 import { startMiniStack } from '../../localstack/ministack.ts';
+import { countedInHistory, oracleFeatures } from '../../localstack/oracle.ts';
 import { playOf, type Scene } from '../../localstack/start/scene.ts';
 import { type Streams, startStreams } from '../../localstack/streams.ts';
 import type { Transaction } from '../../localstack/traffic.ts';
@@ -39,7 +40,6 @@ import {
   spineBody,
   writeSpine,
 } from '../support/landed-day.ts';
-import { countedInHistory, oracleFeatures } from '../support/oracle.ts';
 import { readParquet } from '../support/parquet.ts';
 import { backfilledView } from './local-day/backfilled-view.ts';
 import type { Trial } from './trial.ts';
@@ -147,7 +147,7 @@ async function trainingSets({ deployment, landed, directory }: Day): Promise<Rec
   await writeSpine(spine, rows);
   const flags = ['--service', 'fraud_detection', '--spine', spine, '--output', made, ...landed.historyFlags];
   await cli({}, 'training-set', ...flags);
-  await writeFile(answered, await makeTrainingSet(deployment.apiUrl, spineBody(rows)));
+  await writeFile(answered, await makeTrainingSet(deployment.apiUrl, 'fraud_detection', spineBody(rows)));
   return {
     command: landed.compare(rows, await readParquet(made)),
     api: landed.compare(rows, await readParquet(answered)),

@@ -8,7 +8,6 @@ import { doLastWork, LocalEnvironmentError, startServer } from '../../../localst
 import { parseOutputs, resourceProgressOf } from '../../../localstack/deploy.ts';
 import { environmentOf } from '../../../localstack/endpoint.ts';
 import { startMiniStack } from '../../../localstack/ministack.ts';
-import { differences, oracleFeatures } from '../../../localstack/oracle.ts';
 import { curlLine } from '../../../localstack/report.ts';
 
 const ENDPOINT = 'http://localhost:4566';
@@ -115,48 +114,6 @@ describe('work before the end', () => {
 
   test('says what was not done in time', async () => {
     expect(await doLastWork([of(() => never), of(async () => {})], Promise.resolve())).toEqual(['unfinished']);
-  });
-});
-
-describe('the oracle', () => {
-  const at = (timestamp: number, amount: number, merchant_id: string) => ({
-    transaction_id: `${timestamp}`,
-    user_id: 'u',
-    merchant_id,
-    amount,
-    timestamp,
-  });
-  const minute = 60_000;
-
-  test('counts an event until its bucket leaves the window, and none of the future', () => {
-    const now = 100 * minute + 500;
-    const transactions = [
-      at(now - minute - 501, 9, 'out'),
-      at(now - minute + 500, 1, 'in'),
-      at(now, 2, 'in'),
-      at(now + 1, 4, 'future'),
-    ];
-    expect(oracleFeatures(transactions, now)).toMatchObject({
-      tx_count_1min: 2,
-      total_amount_1min: 3,
-      avg_amount_1min: 1.5,
-      max_amount_1min: 2,
-      distinct_merchants_1min: 1,
-      tx_count_5min: 3,
-    });
-  });
-
-  test('answers zero and null for nothing', () => {
-    const features = oracleFeatures([], minute);
-    expect(features).toMatchObject({ tx_count_7d: 0, total_amount_7d: 0, avg_amount_7d: null, max_amount_7d: null });
-    expect(Object.keys(features)).toHaveLength(30);
-  });
-
-  test('finds values that differ and values that are missing', () => {
-    expect(differences('u', { a: 1, b: 2, c: null }, { a: 1, b: 3 })).toEqual([
-      { subject: 'u', feature: 'b', expected: 2, actual: 3 },
-      { subject: 'u', feature: 'c', expected: null, actual: undefined },
-    ]);
   });
 });
 

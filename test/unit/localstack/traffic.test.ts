@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { oracleFeatures } from '../../../localstack/oracle.ts';
+import { Referee } from '../../../localstack/referee.ts';
 import {
   type Delivery,
   generateScenario,
@@ -10,7 +10,7 @@ import {
   type Transaction,
   trafficDurationMillis,
 } from '../../../localstack/traffic.ts';
-import { fraudDetection, transactions } from '../../../shared/features/fraud.ts';
+import { fraudDetection, transactions, userTransactions } from '../../../shared/features/fraud.ts';
 
 const ALLOWED_LATENESS_MILLIS = 5_000;
 const START_MILLIS = Date.UTC(2026, 5, 1, 12);
@@ -32,8 +32,12 @@ function distinct(deliveries: readonly Delivery[]): Transaction[] {
 /** Names of the rules that fire for the last of a user's transactions, by the oracle's features. */
 function rulesFiring(history: readonly Transaction[], last: Transaction): string[] {
   const known = history.filter((each) => each.user_id === last.user_id && each.timestamp <= last.timestamp);
-  const row: Record<string, string | number | boolean | null> = { ...last, ...oracleFeatures(known, last.timestamp) };
-  for (const { name, evaluate } of fraudDetection.derived) row[name] = evaluate(row);
+  const referee = new Referee({ views: [userTransactions] });
+  const taken = known.map((each) => referee.take(transactions, each, each.timestamp));
+  const decided = taken.find(({ id }) => id === last.transaction_id);
+  const expected = referee.expected(fraudDetection, { ...last }, () => last.timestamp, decided);
+  const values = Object.entries(expected).map(([name, { value }]) => [name, value]);
+  const row = { ...last, ...Object.fromEntries(values) };
   return fraudDetection.rules.filter(({ fires }) => fires(row)).map(({ name }) => name);
 }
 

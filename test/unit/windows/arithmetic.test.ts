@@ -1,6 +1,8 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { nearestDouble } from '../../../localstack/nearest-double.ts';
+import { oracleFeatures } from '../../../localstack/oracle.ts';
 import { decodeEvent } from '../../../shared/definitions/decode-event.ts';
 import {
   decimal,
@@ -27,8 +29,6 @@ import { itemKeysOf } from '../../../shared/online/item-key.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { WindowEvent } from '../../../shared/windows/event.ts';
 import { readWindows } from '../../../shared/windows/read.ts';
-import { nearestDouble } from '../../support/nearest-double.ts';
-import { oracleFeatures } from '../../support/oracle.ts';
 
 const START = Date.UTC(2026, 0, 1);
 

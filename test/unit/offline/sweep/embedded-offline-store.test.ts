@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agrees, oracleHistoricalFeatures } from '../../../../localstack/oracle.ts';
 import { featureService, type WindowedView } from '../../../../shared/definitions/index.ts';
 import { EmbeddedOfflineStore } from '../../../../shared/offline/embedded/embedded-offline-store.ts';
 import { HistoryError } from '../../../../shared/offline/embedded/errors.ts';
 import { type HistoryMode, SpineError } from '../../../../shared/offline/offline-store.ts';
 import type { WindowEvent } from '../../../../shared/windows/event.ts';
 import { deliveriesOf, everyAggregateView, rawEventsArbitrary, START_MILLIS } from '../../../support/arbitraries.ts';
-import { agrees, oracleHistoricalFeatures } from '../../../support/oracle.ts';
 import { readParquet, values, writeParquet } from '../../../support/parquet.ts';
 import { transactionsService } from '../../../support/transactions-service.ts';
 

@@ -1,0 +1,117 @@
+/** The referee of a run: remembers every event that was sent, and says by the naive oracle what each feature must be. */
+import { decodeEvent } from '../shared/definitions/decode-event.ts';
+import { entityKeyOf, namesEntity } from '../shared/definitions/entity.ts';
+import type { FieldValue } from '../shared/definitions/fields.ts';
+import type { FeatureService } from '../shared/definitions/service.ts';
+import type { EventSource } from '../shared/definitions/source.ts';
+import type { WindowedView } from '../shared/definitions/view.ts';
+import { countsOnline } from '../shared/online/counts-online.ts';
+import { laneOf } from '../shared/online/item-key.ts';
+import type { WindowEvent } from '../shared/windows/event.ts';
+import { LocalEnvironmentError } from './child-process.ts';
+import { agrees, countedEvents, oracleFeatures } from './oracle.ts';
+
+export type Value = string | number | boolean | null;
+
+/** One feature that is not what it should be. */
+export interface Difference {
+  /** Of whom or what. */
+  readonly subject: string;
+  readonly feature: string;
+  readonly expected: Value | undefined;
+  readonly actual: Value | undefined;
+}
+
+/** What a feature must be, and by which aggregate, which says how near is near enough. */
+interface Expected {
+  readonly value: Value;
+  readonly aggregate: string;
+}
+
+export type ExpectedFeatures = Readonly<Record<string, Expected>>;
+
+export class Referee {
+  readonly #views: readonly WindowedView[];
+  /** In order of delivery, by view and entity. */
+  readonly #events = new Map<string, WindowEvent[]>();
+
+  constructor({ views }: { readonly views: readonly WindowedView[] }) {
+    this.#views = views;
+  }
+
+  /**
+   * Remembers a delivery, the first of its event or not.
+   * @param event as producers send it.
+   * @throws LocalEnvironmentError when the source refuses it.
+   */
+  take(source: EventSource, event: object, arrivedAtMillis = Date.now()): WindowEvent {
+    const decoded = decodeEvent(source, event, arrivedAtMillis);
+    if (!decoded.ok) {
+      const reasons = decoded.problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
+      throw new LocalEnvironmentError(`An event is none of source ${source.name}: ${reasons}`);
+    }
+    const { event: taken } = decoded;
+    for (const view of this.#views) {
+      if (view.source.name !== source.name || !countsOnline(view, taken) || !namesEntity(view.entity, taken.values))
+        continue;
+      const key = keyOf(view, taken.values);
+      this.#events.set(key, [...(this.#events.get(key) ?? []), taken]);
+    }
+    return taken;
+  }
+
+  /**
+   * What the features of a service must be.
+   * @param row join keys, and for a decision the values of its event.
+   * @param asOfMillis of each view.
+   * @param decided the event that is decided, which was taken before.
+   */
+  expected(
+    service: Pick<FeatureService, 'features' | 'derived'>,
+    row: Readonly<Record<string, FieldValue>>,
+    asOfMillis: (view: WindowedView) => number,
+    decided?: WindowEvent,
+  ): ExpectedFeatures {
+    const valuesOf = new Map<WindowedView, readonly Value[]>();
+    const windows = service.features.map(({ view, index, name }) => {
+      const values = valuesOf.get(view) ?? this.#valuesOf(view, row, asOfMillis(view), decided);
+      valuesOf.set(view, values);
+      const aggregate = view.layout.features[index]?.aggregate.name ?? '';
+      return [name, { value: values[index] ?? null, aggregate }] as const;
+    });
+    const inputs = { ...row, ...Object.fromEntries(windows.map(([name, { value }]) => [name, value])) };
+    const derived = decided === undefined ? [] : service.derived;
+    return Object.fromEntries([
+      ...windows,
+      ...derived.map(({ name, evaluate }) => [name, { value: evaluate(inputs), aggregate: 'derived' }] as const),
+    ]);
+  }
+
+  #valuesOf(
+    view: WindowedView,
+    row: Readonly<Record<string, FieldValue>>,
+    asOfMillis: number,
+    decided: WindowEvent | undefined,
+  ): readonly Value[] {
+    const deliveries = namesEntity(view.entity, row) ? (this.#events.get(keyOf(view, row)) ?? []) : [];
+    const lanes = Map.groupBy(deliveries, (event) => laneOf(view, event)).values();
+    const counted = [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
+    return oracleFeatures(view, counted, asOfMillis, undefined, decided?.id);
+  }
+}
+
+function keyOf(view: WindowedView, row: Readonly<Record<string, FieldValue>>): string {
+  return `${view.key}|${entityKeyOf(view.entity, row)}`;
+}
+
+/** Every feature that an answer does not have, or has otherwise. Quantiles may be off by their 1 %. */
+export function differences(
+  subject: string,
+  expected: ExpectedFeatures,
+  actual: Readonly<Record<string, Value>>,
+): Difference[] {
+  return Object.entries(expected).flatMap(([feature, { value, aggregate }]) => {
+    const found = actual[feature];
+    return agrees(aggregate, found, value) ? [] : [{ subject, feature, expected: value, actual: found }];
+  });
+}
