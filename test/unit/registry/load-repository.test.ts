@@ -99,11 +99,9 @@ describe('a module outside this repository', () => {
       writeFileSync(folder + '/windows.ts', "export const LENGTH = '2h';");
       console.log(before, await lengthNow());`;
 
-    const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, directory]);
+    const run = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, directory]);
+    await rm(directory, { recursive: true });
 
-    expect(await run.finally(() => rm(directory, { recursive: true }))).toEqual({
-      stdout: '3600000 7200000\n',
-      stderr: '',
-    });
+    expect(run).toEqual({ stdout: '3600000 7200000\n', stderr: '' });
   });
 });
