@@ -8,8 +8,7 @@ import { audit } from '../shared/offline/audit/audit.ts';
 import { differenceText, hindsightText, htmlReport, percentText } from '../shared/offline/audit/html-report.ts';
 import { type FeatureSkew, matchRate, type SkewReport } from '../shared/offline/audit/report.ts';
 import { withEmbeddedAuditSource } from '../shared/offline/embedded/embedded-audit-source.ts';
-import { loadRepository } from '../shared/registry/load-repository.ts';
-import { findSource } from './repository.ts';
+import { findSource, repositoryOf } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { globOf, historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
@@ -36,7 +35,7 @@ export interface AuditCommandOptions {
 
 /** Compares what was served with history, and writes the report. @throws UserError, AuditSourceError, DefinitionError */
 export async function auditServed(options: AuditCommandOptions): Promise<SkewReport> {
-  const repository = await loadRepository(options.features);
+  const repository = await repositoryOf(options);
   const sample = {
     fromMillis: instantOf('--from', options.from),
     toMillis: instantOf('--to', options.to),

@@ -7,8 +7,7 @@ import { type BackfillOutcome, backfillView } from '../shared/online/backfill.ts
 import { DynamoDbOnlineStore } from '../shared/online/dynamodb/dynamodb-store.ts';
 import { withRetries } from '../shared/online/retry.ts';
 import { type OnlineStore, OnlineStoreError } from '../shared/online/store.ts';
-import { loadRepository } from '../shared/registry/load-repository.ts';
-import { findView } from './repository.ts';
+import { findView, repositoryOf } from './repository.ts';
 import { type Download, withDownloads } from './s3.ts';
 import { historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
@@ -48,7 +47,7 @@ const REQUEST_TIMEOUT_MILLIS = 5_000;
  */
 export async function runBackfill(options: BackfillOptions, clock: () => number): Promise<BackfillSummary> {
   const startedAt = performance.now();
-  const view = findView(await loadRepository(options.features), options.view);
+  const view = findView(await repositoryOf(options), options.view);
   refuseTooEarly(view, parseDuration('--landing-delay', options.landingDelay), clock());
   return withDownloads(async (download) => {
     const path = await pathOf(view, options.history, download);

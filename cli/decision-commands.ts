@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { DecisionConfiguration } from '../shared/scoring/configuration.ts';
 import { type WithBucket, withS3Bucket } from './decision-bucket.ts';
 import {
@@ -11,38 +11,31 @@ import {
   setConfiguration,
   showConfiguration,
 } from './decisions.ts';
-import type { Terminal } from './main.ts';
+import { bucketOption, endpointOption, featuresOption, serviceOption, wholeNumber } from './options.ts';
+import type { Terminal } from './terminal.ts';
 
 const SOON = 'serving functions take it up within half a minute';
-
-function versionNumber(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new InvalidArgumentError('Give the number of a configuration; 0 is the default one.');
-}
 
 function verb(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .requiredOption('--bucket <name>', 'the bucket of configurations and models: the output DecisionsBucketName')
-    .option('--endpoint <url>', 'of S3; by default that of the AWS region')
-    .option(
-      '--features <module>',
-      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
-    );
+    .addOption(bucketOption())
+    .addOption(endpointOption('S3'))
+    .addOption(featuresOption());
 }
 
 function serviceVerb(name: string, description: string): Command {
-  return verb(name, description).requiredOption(
-    '--service <name[@version]>',
-    'the service; its newest version by default',
-  );
+  return verb(name, description).addOption(serviceOption());
 }
 
 /** `config`: how a service decides, without a deployment. */
 export function configCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
   const show = serviceVerb('show', 'Prints a configuration as JSON, which "config set" takes again.')
-    .option('--version <number>', 'an older one; by default the one that decides', versionNumber)
+    .option(
+      '--version <number>',
+      'an older one, 0 for the default one; by default the one that decides',
+      wholeNumber(0),
+    )
     .action(async (options: ServiceOptions & { version?: number }) => {
       const { service, version, configuration } = await showConfiguration(options, withBucket);
       terminal.printError(`configuration ${version} of ${service.key}${version === 0 ? ', the default one' : ''}`);
@@ -70,7 +63,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       terminal.print(`configuration ${version} of ${service.key} is active: ${summaryOf(configuration)}; ${SOON}`);
     });
   const rollback = serviceVerb('rollback', 'Makes an older configuration the one that decides again.')
-    .option('--to <number>', 'which; by default the one before', versionNumber)
+    .option('--to <number>', 'which, 0 for the default one; by default the one before', wholeNumber(0))
     .action(async (options: ServiceOptions & { to?: number }) => {
       const { service, version, configuration, warnings } = await rollBackConfiguration(options, withBucket);
       terminal.print(

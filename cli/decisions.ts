@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import pMap from 'p-map';
 import type { FeatureService } from '../shared/definitions/service.ts';
 import { LIMITS } from '../shared/limits.ts';
-import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import {
   ConfigurationError,
@@ -21,7 +20,7 @@ import {
 } from '../shared/scoring/decision-store.ts';
 import { ModelPackageError, readModelPackage } from '../shared/scoring/package.ts';
 import type { BucketOptions, WithBucket } from './decision-bucket.ts';
-import { findService } from './repository.ts';
+import { findService, repositoryOf } from './repository.ts';
 import { UserError } from './user-error.ts';
 
 /** Whom every command asks for. */
@@ -176,7 +175,7 @@ export async function pushModel(
   options: DecisionOptions & { readonly file: string },
   withBucket: WithBucket,
 ): Promise<PushedModel> {
-  const repository = await loadRepository(options.features);
+  const repository = await repositoryOf(options);
   const content = await contentOf(options.file);
   const { key, document } = readModelPackage(content, repository);
   const service = findService(repository, document.service);
@@ -199,7 +198,7 @@ export interface ModelEntry {
 
 /** All models of the bucket, also those of services that are no longer declared. @throws UserError */
 export async function listModels(options: DecisionOptions, withBucket: WithBucket): Promise<ModelEntry[]> {
-  const { services } = await loadRepository(options.features);
+  const { services } = await repositoryOf(options);
   return withBucket(options, async (bucket) => {
     const roles = new Map<string, ModelEntry['role']>();
     for (const service of services) {
@@ -218,7 +217,7 @@ export async function listModels(options: DecisionOptions, withBucket: WithBucke
 }
 
 async function serviceOf({ features, service }: ServiceOptions) {
-  const repository = await loadRepository(features);
+  const repository = await repositoryOf({ features });
   return { repository, service: findService(repository, service) };
 }
 

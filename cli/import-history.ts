@@ -13,7 +13,6 @@ import { LIMITS } from '../shared/limits.ts';
 import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
-import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import type { FeatureType, FeatureValue } from '../shared/windows/aggregate.ts';
 import type { WindowEvent } from '../shared/windows/event.ts';
@@ -23,7 +22,7 @@ import { type InputFile, inputFiles, ORIGIN_KEY, OutputNames, REJECTS_SUFFIX } f
 import { openJson } from './import/json.ts';
 import { openParquet } from './import/parquet.ts';
 import { countText, FileNotes, type ImportSummary, type Place, Reasons, Suspicions } from './import/summary.ts';
-import { findSource } from './repository.ts';
+import { findSource, repositoryOf } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { offsetOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
@@ -78,7 +77,7 @@ interface Unfinished {
  * @throws UserError when a file cannot be read or lacks a column. Nothing is written then.
  */
 export async function importHistory(options: ImportOptions): Promise<ImportSummary> {
-  const repository = await loadRepository(options.features);
+  const repository = await repositoryOf(options);
   const source = findSource(repository, options.source);
   const keys = keysOf(source, repository);
   const rejectsMax = rejectsMaxOf(options.maxRejects ?? MAX_REJECTS_DEFAULT);

@@ -1,8 +1,14 @@
 import type { FeatureService } from '../shared/definitions/service.ts';
 import type { EventSource } from '../shared/definitions/source.ts';
 import type { WindowedView } from '../shared/definitions/view.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { UserError } from './user-error.ts';
+
+/** The declarations that a command works with. @throws FeaturesModuleError, DefinitionError */
+export async function repositoryOf(options: { readonly features?: string | undefined }): Promise<FeatureRepository> {
+  return loadRepository(options.features);
+}
 
 /** A service by `name` (its newest version) or `name@version`. */
 export function findService({ services }: FeatureRepository, wanted: string): FeatureService {

@@ -8,8 +8,7 @@ import {
   writeManifest,
 } from '../shared/offline/embedded/embedded-offline-store.ts';
 import type { HistoryMode } from '../shared/offline/offline-store.ts';
-import { loadRepository } from '../shared/registry/load-repository.ts';
-import { findService } from './repository.ts';
+import { findService, repositoryOf } from './repository.ts';
 import { type Download, isS3, withDownloads } from './s3.ts';
 import { UserError } from './user-error.ts';
 
@@ -38,7 +37,7 @@ export interface TrainingSetSummary {
 /** Makes a training set and its manifest. @throws UserError, SpineError, HistoryError. */
 export async function makeTrainingSet(options: TrainingSetOptions): Promise<TrainingSetSummary> {
   const startedAt = performance.now();
-  const repository = await loadRepository(options.features);
+  const repository = await repositoryOf(options);
   const service = findService(repository, options.service);
   if (resolve(options.output) === resolve(options.spine)) {
     throw new UserError('the output would overwrite the spine; give it another name');

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { httpUrl, wholeNumber } from '../../cli/options.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { LOCAL_DIRECTORY } from '../child-process.ts';
 import { DEFAULT_PORT } from '../ministack.ts';
@@ -22,7 +23,7 @@ export function parseOptions(): Options {
     .version(packageJson.version, '--version', 'print the version')
     .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
     .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
-    .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', localUrl)
+    .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', httpUrl)
     .option('--events <number>', 'transactions to simulate', wholeNumber(EVENTS_MIN, 100_000), 3_000)
     .option('--seed <number>', 'seed of the simulation', wholeNumber(0, 2 ** 31 - 1), 1)
     .option(
@@ -33,17 +34,4 @@ export function parseOptions(): Options {
     )
     .parse()
     .opts<Options>();
-}
-
-function wholeNumber(minimum: number, maximum: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
-  };
-}
-
-function localUrl(text: string): string {
-  if (URL.canParse(text)) return new URL(text).origin;
-  throw new InvalidArgumentError('Give a URL such as http://localhost:4566.');
 }

@@ -139,7 +139,7 @@ describe('config', () => {
       [await config('set', '--file', join(directory, 'nowhere.json')), 'cannot be read'],
       [await config('set', '--file', await fileOf('half.json', '{')), 'is not JSON'],
       [await withMemory('config', 'show', '--service', 'credit'), 'there is no service "credit"'],
-      [await config('show', '--version', '1.5'), 'Give the number of a configuration'],
+      [await config('show', '--version', '1.5'), 'must be a whole number from 0'],
       [await config('show', '--version', '9'), 'there is no configuration 9'],
       [await config('rollback', '--to', '9'), 'there is no configuration 9'],
       [await config('rollback'), 'nothing lies before the default configuration'],
