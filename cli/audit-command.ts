@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
-import { featuresOption, historyOption } from './options.ts';
+import { example, featuresOption, historyOption } from './options.ts';
 import { count, progressBar, type Terminal } from './terminal.ts';
 import { UserError } from './user-error.ts';
 
@@ -19,6 +19,14 @@ export function auditCommand(terminal: Terminal, onUnexplained: () => void): Com
     .option('--seed <text>', 'another seed is another sample', 'audit')
     .option('--in-flight <duration>', 'how long an event may be on its way from its arrival to being counted', '5min')
     .addOption(featuresOption())
+    .addHelpText(
+      'after',
+      `${example(
+        'audit --served s3://HISTORY/served_rows --from 2026-11-20 --to 2026-11-21',
+        '--history transactions=s3://HISTORY/raw/transactions --history labels=s3://HISTORY/raw/labels',
+        '--report audit.html',
+      )}\n\nIt ends with code 1 if a difference has no explanation.`,
+    )
     .action(async (options) => {
       const bar = progressBar('rows');
       const report = await auditServed({ ...options, onProgress: bar.show }).finally(bar.stop);

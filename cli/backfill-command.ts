@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type BackfillOptions, backfillText, runBackfill } from './backfill.ts';
-import { endpointOption, featuresOption, historyOption, wholeNumber } from './options.ts';
+import { endpointOption, example, featuresOption, historyOption, wholeNumber } from './options.ts';
 import { count, progressBar, type Terminal } from './terminal.ts';
 import { UserError } from './user-error.ts';
 
@@ -17,6 +17,13 @@ export function backfillCommand(terminal: Terminal): Command {
     .option('--landing-delay <duration>', 'how long after its arrival an event is in history for certain', '15min')
     .option('--concurrency <count>', 'entities at a time', wholeNumber(1), 32)
     .addOption(featuresOption())
+    .addHelpText(
+      'after',
+      example(
+        'backfill --view user_transactions@2 --history transactions=s3://HISTORY/raw/transactions',
+        '--table ONLINE_TABLE',
+      ),
+    )
     .action(async (options: BackfillOptions) => {
       const bar = progressBar('entities');
       const summary = await runBackfill({ ...options, onProgress: bar.show }, Date.now).finally(bar.stop);

@@ -11,26 +11,28 @@ import {
   setConfiguration,
   showConfiguration,
 } from './decisions.ts';
-import { bucketOption, endpointOption, featuresOption, serviceOption, wholeNumber } from './options.ts';
+import { bucketOption, endpointOption, example, featuresOption, serviceOption, wholeNumber } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 const SOON = 'serving functions take it up within half a minute';
 
-function verb(name: string, description: string): Command {
+/** @param options of its example, beside those that every verb has. */
+function verb(group: 'config' | 'model', name: string, description: string, ...options: readonly string[]): Command {
   return new Command(name)
     .description(description)
+    .addHelpText('after', example([group, name, '--bucket DECISIONS_BUCKET', ...options].join(' ')))
     .addOption(bucketOption())
     .addOption(endpointOption('S3'))
     .addOption(featuresOption());
 }
 
-function serviceVerb(name: string, description: string): Command {
-  return verb(name, description).addOption(serviceOption());
+function configVerb(name: string, description: string, ...options: readonly string[]): Command {
+  return verb('config', name, description, '--service fraud_detection', ...options).addOption(serviceOption());
 }
 
 /** `config`: how a service decides, without a deployment. */
 export function configCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
-  const show = serviceVerb('show', 'Prints a configuration as JSON, which "config set" takes again.')
+  const show = configVerb('show', 'Prints a configuration as JSON, which "config set" takes again.', '--version 3')
     .option(
       '--version <number>',
       'an older one, 0 for the default one; by default the one that decides',
@@ -41,7 +43,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       terminal.printError(`configuration ${version} of ${service.key}${version === 0 ? ', the default one' : ''}`);
       terminal.print(JSON.stringify(configuration, null, 2));
     });
-  const history = serviceVerb(
+  const history = configVerb(
     'history',
     'Lists all configurations, the newest first, with the time and the note of each; a star marks the one that decides.',
   ).action(async (options: ServiceOptions) => {
@@ -52,7 +54,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       terminal.print(`${isActive ? '*' : ' '} ${String(version).padStart(4)}  ${line}`);
     }
   });
-  const set = serviceVerb('set', 'Makes the configuration of a file the one that decides.')
+  const set = configVerb('set', 'Makes the configuration of a file the one that decides.', '--file configuration.json')
     .requiredOption(
       '--file <file>',
       'JSON, all of it: what it leaves out (model, lists) is not taken over from the one before',
@@ -62,7 +64,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       // A configuration is a whole: what it leaves out, the model above all, is no longer as the one before had it.
       terminal.print(`configuration ${version} of ${service.key} is active: ${summaryOf(configuration)}; ${SOON}`);
     });
-  const rollback = serviceVerb('rollback', 'Makes an older configuration the one that decides again.')
+  const rollback = configVerb('rollback', 'Makes an older configuration the one that decides again.', '--to 3')
     .option('--to <number>', 'which, 0 for the default one; by default the one before', wholeNumber(0))
     .action(async (options: ServiceOptions & { to?: number }) => {
       const { service, version, configuration, warnings } = await rollBackConfiguration(options, withBucket);
@@ -76,12 +78,17 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
     history,
     set,
     rollback,
-  ]);
+  ]).addHelpText('after', example('config history --bucket DECISIONS_BUCKET --service fraud_detection'));
 }
 
 /** `model`: packages in the bucket. */
 export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
-  const push = verb('push', 'Checks a package against what is declared, and puts it into the bucket.')
+  const push = verb(
+    'model',
+    'push',
+    'Checks a package against what is declared, and puts it into the bucket.',
+    '--file my_model@1.json.gz',
+  )
     .requiredOption('--file <package>', 'the package of the model')
     .action(async (options: DecisionOptions & { file: string }) => {
       const { service, model, inputs, bytes } = await pushModel(options, withBucket);
@@ -89,7 +96,7 @@ export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3
         `model ${model} of ${service}: ${inputs} inputs, ${megabytes(bytes)}; "config set" lets it decide`,
       );
     });
-  const list = verb('list', 'Lists the models of the bucket, and which of them decide.').action(
+  const list = verb('model', 'list', 'Lists the models of the bucket, and which of them decide.').action(
     async (options: DecisionOptions) => {
       const models = await listModels(options, withBucket);
       if (models.length === 0) terminal.print('no models yet; put one there with: model push --file PACKAGE');
@@ -98,7 +105,10 @@ export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3
       }
     },
   );
-  return group('model', 'Models that may decide.', [push, list]);
+  return group('model', 'Models that may decide.', [push, list]).addHelpText(
+    'after',
+    example('model list --bucket DECISIONS_BUCKET'),
+  );
 }
 
 function group(name: string, description: string, verbs: readonly Command[]): Command {

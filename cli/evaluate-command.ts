@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type EvaluateOptions, evaluateModels, evaluationText } from './evaluate.ts';
-import { collect } from './options.ts';
+import { collect, example } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 export function evaluateCommand(terminal: Terminal): Command {
@@ -29,6 +29,13 @@ export function evaluateCommand(terminal: Terminal): Command {
     .option('--amount <column>', 'field of the amount', 'amount')
     .requiredOption('--report <file>', 'HTML file to write')
     .option('--json <file>', 'the figures as JSON, too')
+    .addHelpText(
+      'after',
+      example(
+        'evaluate --served s3://HISTORY/served_rows --labels s3://HISTORY/raw/labels --as-of 2026-12-31',
+        '--champion boosted_trees@1 --report evaluation.html',
+      ),
+    )
     .action(async (options: EvaluateOptions) => {
       terminal.print(`${evaluationText(await evaluateModels(options))}\n  report  ${options.report}`);
     });

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { previewText, summaryText } from './import/summary.ts';
 import { type ImportOptions, importHistory, MAX_REJECTS_DEFAULT } from './import-history.ts';
-import { collect, featuresOption } from './options.ts';
+import { collect, example, featuresOption } from './options.ts';
 import { progressBar, type Terminal } from './terminal.ts';
 import { UserError } from './user-error.ts';
 
@@ -40,6 +40,13 @@ export function importCommand(terminal: Terminal): Command {
     )
     .option('--dry-run', 'reads everything, writes nothing, and shows the first events')
     .addOption(featuresOption())
+    .addHelpText(
+      'after',
+      example(
+        "import --source transactions --from 'exports/*.csv.gz' --to history/transactions",
+        '--map transaction_id=id --arrival event-time --time-zone +01:00 --max-rejects 1%',
+      ),
+    )
     .action(async (options: ImportOptions) => {
       const { dryRun = false } = options;
       const bar = progressBar('KB');

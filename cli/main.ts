@@ -12,11 +12,17 @@ import type { WithBucket } from './decision-bucket.ts';
 import { configCommand, modelCommand } from './decision-commands.ts';
 import { evaluateCommand } from './evaluate-command.ts';
 import { importCommand } from './import-command.ts';
+import { example } from './options.ts';
 import type { Terminal } from './terminal.ts';
 import { trainingSetCommand } from './training-set-command.ts';
 import { isForUser } from './user-error.ts';
 
 export type { Terminal } from './terminal.ts';
+
+const EXIT_CODES = `Exit codes:
+  0  done
+  1  a defect, told with a stack trace; of "audit": differences without an explanation
+  2  cannot be done as asked: one sentence says why and what to do, its code in brackets is in docs/errors.md`;
 
 const EXIT_REFUSED = 2;
 const EXIT_UNEXPLAINED = 1;
@@ -35,7 +41,8 @@ export function featureStoreProgram(
     .description('Training sets, history, audits, backfill, models and decisions, from this machine.')
     // "config show --version 3" is another one.
     .enablePositionalOptions()
-    .version(packageJson.version, '--version', 'print the version');
+    .version(packageJson.version, '--version', 'print the version')
+    .addHelpText('after', `${example('import --help')}\n\n${EXIT_CODES}`);
   const commands = [
     trainingSetCommand(terminal),
     importCommand(terminal),
@@ -47,6 +54,7 @@ export function featureStoreProgram(
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {
+    for (const option of command.options) if (option.mandatory) option.helpGroup('Required:');
     command.exitOverride();
     command.configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),

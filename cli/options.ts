@@ -61,3 +61,8 @@ export function bucketOption(): Option {
 export function timeZoneOption(): Option {
   return new Option('--time-zone <offset>', 'UTC or +01:00: the offset of text instants that do not say it');
 }
+
+/** The end of a command's help. @param lines of one command line, without the program's name. */
+export function example(...lines: readonly string[]): string {
+  return `\nExample:\n  feature-store ${lines.join(' \\\n    ')}`;
+}

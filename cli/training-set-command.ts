@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { featuresOption, historyOption, serviceOption, timeZoneOption } from './options.ts';
+import { example, featuresOption, historyOption, serviceOption, timeZoneOption } from './options.ts';
 import { count, progressBar, type Terminal } from './terminal.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
 
@@ -20,6 +20,13 @@ export function trainingSetCommand(terminal: Terminal): Command {
     )
     .addOption(timeZoneOption())
     .addOption(featuresOption())
+    .addHelpText(
+      'after',
+      example(
+        'training-set --service fraud_detection --spine spine.parquet',
+        '--history transactions=history/transactions --history labels=history/labels --output training.parquet',
+      ),
+    )
     .action(async (options: TrainingSetOptions) => {
       const bar = progressBar('rows');
       const summary = await makeTrainingSet({ ...options, onProgress: bar.show }).finally(bar.stop);
