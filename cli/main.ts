@@ -10,12 +10,12 @@ import { auditCommand } from './audit-command.ts';
 import { backfillCommand } from './backfill-command.ts';
 import type { WithBucket } from './decision-bucket.ts';
 import { configCommand, modelCommand } from './decision-commands.ts';
+import { toldOf, withCode } from './errors.ts';
 import { evaluateCommand } from './evaluate-command.ts';
 import { importCommand } from './import-command.ts';
 import { example } from './options.ts';
 import type { Terminal } from './terminal.ts';
 import { trainingSetCommand } from './training-set-command.ts';
-import { isForUser } from './user-error.ts';
 
 export type { Terminal } from './terminal.ts';
 
@@ -59,9 +59,21 @@ export function featureStoreProgram(
     command.configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => terminal.printError(text.trimEnd()),
+      outputError: (text, write) => write(`feature-store: ${usageOf(text)}`),
     });
   }
   return program;
+}
+
+/** Commander's `error: …`, perhaps with a second line of what was meant. */
+function usageOf(text: string): string {
+  return withCode(
+    text
+      .replace(/^error: /, '')
+      .trim()
+      .replaceAll(/\s*\n/g, ' '),
+    'usage',
+  );
 }
 
 /** Runs a command line without the program's name. @returns the exit code. */
@@ -75,8 +87,9 @@ export async function main(commandLine: readonly string[], terminal: Terminal, p
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_REFUSED;
-    if (!isForUser(error)) throw error;
-    terminal.printError(`feature-store: ${error.message}`);
+    const told = toldOf(error);
+    if (told === undefined) throw error;
+    terminal.printError(`feature-store: ${told}`);
     return EXIT_REFUSED;
   }
 }

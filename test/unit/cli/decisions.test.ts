@@ -233,9 +233,13 @@ describe('the bucket on S3', () => {
     [
       'may not be used',
       new S3ServiceException({ name: 'AccessDenied', $fault: 'client', $metadata: { httpStatusCode: 403 } }),
-      'AccessDenied; look at your AWS credentials',
+      'AWS denies access',
     ],
-    ['does not answer', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'does not answer: connect'],
+    [
+      'does not answer',
+      Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }),
+      'nothing answers there (ECONNREFUSED)',
+    ],
   ])('that %s is refused with the fix', async (_what, error, message) => {
     s3.on(GetObjectCommand).rejects(error);
     s3.on(PutObjectCommand).rejects(error);
