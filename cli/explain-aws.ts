@@ -134,5 +134,5 @@ function awsErrorOf(error: unknown): Error | undefined {
 /** Several addresses may have been tried: then each has an error of its own. */
 function textOf(error: Error): string {
   const all = [error, ...(error instanceof AggregateError ? error.errors.filter((one) => one instanceof Error) : [])];
-  return all.map((one) => `${one.name}: ${one.message}${'code' in one ? ` ${one.code}` : ''}`).join('\n');
+  return all.map((one) => `${one.name}: ${one.message}${'code' in one ? ` ${String(one.code)}` : ''}`).join('\n');
 }
