@@ -12,7 +12,8 @@ import {
   showConfiguration,
 } from './decisions.ts';
 import { bucketOption, endpointOption, example, featuresOption, serviceOption, wholeNumber } from './options.ts';
-import type { Terminal } from './terminal.ts';
+import { packageCommand } from './package-command.ts';
+import { megabytes, type Terminal } from './terminal.ts';
 
 const SOON = 'serving functions take it up within half a minute';
 
@@ -105,7 +106,7 @@ export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3
       }
     },
   );
-  return group('model', 'Models that may decide.', [push, list]).addHelpText(
+  return group('model', 'Models that may decide.', [packageCommand(terminal), push, list]).addHelpText(
     'after',
     example('model list --bucket DECISIONS_BUCKET'),
   );
@@ -120,8 +121,4 @@ function group(name: string, description: string, verbs: readonly Command[]): Co
 function summaryOf({ model, challengers, note }: DecisionConfiguration): string {
   const models = `${model ?? 'rules alone decide'}${challengers.length > 0 ? `, beside it ${challengers.join(', ')}` : ''}`;
   return note === '' ? models : `${models}: ${note}`;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1_000_000).toFixed(3)} MB`;
 }

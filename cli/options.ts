@@ -66,3 +66,9 @@ export function timeZoneOption(): Option {
 export function example(...lines: readonly string[]): string {
   return `\nExample:\n  feature-store ${lines.join(' \\\n    ')}`;
 }
+
+export function probability(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
+}

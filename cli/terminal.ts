@@ -22,3 +22,7 @@ export function progressBar(unit: string) {
 export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(3)} MB`;
+}

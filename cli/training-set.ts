@@ -8,6 +8,7 @@ import {
   writeManifest,
 } from '../shared/offline/embedded/embedded-offline-store.ts';
 import type { HistoryMode } from '../shared/offline/offline-store.ts';
+import { definitionFingerprints } from '../shared/registry/fingerprints.ts';
 import { findService, repositoryOf } from './repository.ts';
 import { type Download, isS3, withDownloads } from './s3.ts';
 import { UserError } from './user-error.ts';
@@ -54,7 +55,11 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
       ...offsetOf(options.timeZone),
     }),
   );
-  const manifest = await writeManifest(options.output, { ...made, registryVersion: repository.registryVersion });
+  const manifest = await writeManifest(options.output, {
+    ...made,
+    registryVersion: repository.registryVersion,
+    definitions: Object.fromEntries(definitionFingerprints(service)),
+  });
   return {
     rows: made.rows,
     features: service.features.length + service.derived.length,

@@ -91,7 +91,7 @@ async function main({ seed, transactions, output, skipDeploy, ship }: Options): 
   });
   const packages = await step({
     label: 'Package',
-    work: () => packageModels(folder, trained, { seed, createdAt: new Date().toISOString() }),
+    work: () => packageModels(folder, trained, seed),
     summary: (made) => made.map(({ planned, bytes }) => `${planned.key} ${kilobytes(bytes)}`).join(', '),
   });
   const agreements = await step({
