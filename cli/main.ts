@@ -4,7 +4,7 @@
  * Exit codes: 0 done, 2 the request cannot be done as asked (one sentence says why), 1 a defect of ours, or an audit that
  * found differences without an explanation.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { auditCommand } from './audit-command.ts';
 import { backfillCommand } from './backfill-command.ts';
@@ -54,7 +54,7 @@ export function featureStoreProgram(
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {
-    for (const option of command.options) if (option.mandatory) option.helpGroup('Required:');
+    showRequiredFirst(command);
     command.exitOverride();
     command.configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
@@ -63,6 +63,17 @@ export function featureStoreProgram(
     });
   }
   return program;
+}
+
+function showRequiredFirst(command: Command): void {
+  for (const option of command.options) if (option.mandatory) option.helpGroup('Required:');
+  const help = new Help();
+  command.configureHelp({
+    visibleOptions: (shown) =>
+      help.visibleOptions(shown).toSorted((left, right) => Number(right.mandatory) - Number(left.mandatory)),
+    // Groups come in the order of what is shown, not of what was declared.
+    groupItems: (_declared, shown, groupOf) => help.groupItems(shown, shown, groupOf),
+  });
 }
 
 /** Commander's `error: …`, perhaps with a second line of what was meant. */

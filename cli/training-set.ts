@@ -40,6 +40,7 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
   const startedAt = performance.now();
   const repository = await repositoryOf(options);
   const service = findService(repository, options.service);
+  requireParquet(options);
   if (resolve(options.output) === resolve(options.spine)) {
     throw new UserError('the output would overwrite the spine; give it another name');
   }
@@ -69,6 +70,21 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
     notes: made.notes,
   };
 }
+
+/** By their names alone: what a file holds is found out when it is read. */
+function requireParquet({ spine, output }: Pick<TrainingSetOptions, 'spine' | 'output'>): void {
+  if (TEXT_FILE.test(spine)) {
+    throw new UserError(
+      `the spine ${spine} must be Parquet, with a type for each column; write it with pandas, ` +
+        "pd.read_csv('spine.csv').to_parquet('spine.parquet'), or DuckDB, COPY (FROM 'spine.csv') TO 'spine.parquet'",
+    );
+  }
+  if (/\.\w+$/.test(output) && !output.endsWith('.parquet')) {
+    throw new UserError(`--output ${output}: it is written as Parquet; name it FILE.parquet`);
+  }
+}
+
+const TEXT_FILE = /\.(?:csv|tsv|txt|json|jsonl|ndjson|xlsx?)(?:\.gz)?$/i;
 
 /** @throws UserError for what is no offset. */
 export function offsetOf(timeZone: string | undefined): { readonly offsetMinutes?: number } {

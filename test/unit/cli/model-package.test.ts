@@ -89,7 +89,12 @@ beforeAll(async () => {
   );
   const made = await run(
     'training-set',
-    ...['--service', 'fraud_detection', '--spine', path('spine.parquet'), '--output', path('training.parquet')],
+    '--service',
+    'fraud_detection',
+    '--spine',
+    path('spine.parquet'),
+    '--output',
+    path('training.parquet'),
     ...['transactions', 'labels'].flatMap((source) => ['--history', `${source}=${path(`${source}.parquet`)}`]),
   );
   expect(made).toMatchObject({ code: 0, errors: '' });
