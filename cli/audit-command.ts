@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { unexplainedCount } from '../shared/offline/audit/report.ts';
 import { auditServed, auditTable } from './audit.ts';
-import { example, featuresOption, historyOption } from './options.ts';
+import { example, featuresOption, historyOption, wholeNumber } from './options.ts';
 import { count, progressBar, type Terminal } from './terminal.ts';
 import { UserError } from './user-error.ts';
 
@@ -15,7 +15,7 @@ export function auditCommand(terminal: Terminal, onUnexplained: () => void): Com
     .requiredOption('--to <instant>', 'and before then')
     .requiredOption('--report <file>', 'HTML file to write')
     .option('--json <file>', 'the same as JSON')
-    .option('--sample <rows>', 'how many rows are compared', '1000')
+    .option('--sample <rows>', 'how many rows are compared', wholeNumber(1), 1000)
     .option('--seed <text>', 'another seed is another sample', 'audit')
     .option('--in-flight <duration>', 'how long an event may be on its way from its arrival to being counted', '5min')
     .addOption(featuresOption())

@@ -7,6 +7,7 @@
  * 4. Everything that was sent and answered lands as history; a training set of it must equal the oracle, too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { toldOf } from '../cli/errors.ts';
 import { fraudDetection, labels, transactions, userTransactions } from '../shared/features/fraud.ts';
 import { repository } from '../shared/features/index.ts';
 import { ModelPackageError } from '../shared/scoring/package.ts';
@@ -234,6 +235,7 @@ try {
   process.exit();
 } catch (error) {
   const isExplained = error instanceof LocalEnvironmentError || error instanceof ProofFailedError;
-  console.error(isExplained ? `\n${error.message}` : error);
+  const told = isExplained ? error.message : toldOf(error);
+  console.error(told === undefined ? error : `\n${told}`);
   process.exit(1);
 }

@@ -1,12 +1,11 @@
 /** Errors as the clients of AWS raise them: from answers of a server here, from nobody there, and without being set up. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ERRORS } from '../../../cli/errors.ts';
 import { explainAws } from '../../../cli/explain-aws.ts';
 import { main } from '../../../cli/main.ts';
 import { LocalEnvironmentError } from '../../../localstack/child-process.ts';
@@ -248,17 +247,5 @@ describe('the end of the log of cdk', () => {
       'cdk deploy failed. The end of its output:\n\nError: esbuild: no such file',
     );
     expect(explainedDeployment(error, 'cdk deploy', '/x/deploy.log')).toBe(error);
-  });
-});
-
-describe('docs/errors.md', () => {
-  it('lists every code with what it means and the fix', async () => {
-    const text = await readFile(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8');
-    const rows = [...text.matchAll(/^\| `([\w-]+)` \| (.*) \| (.*) \|$/gm)].map(([, code, means, fix]) => [
-      code,
-      { means, fix },
-    ]);
-    expect(Object.fromEntries(rows)).toEqual(ERRORS);
-    expect(rows.map(([code]) => code)).toEqual(Object.keys(ERRORS));
   });
 });
