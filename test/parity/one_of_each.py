@@ -1,6 +1,6 @@
 """Trains one model of each library on one training set, as somebody in Python would, and says what each scores.
 
-    python packaging.py FOLDER
+    python one_of_each.py FOLDER
 
 FOLDER gets training.parquet, the files that the libraries write, pickles of scikit-learn, and scores.json: by model, the probabilities of the
 rows that it learned from.

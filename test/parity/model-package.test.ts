@@ -63,11 +63,11 @@ function exported(interpreter: string, pickle: string, output: string) {
   return { status, stderr };
 }
 
-describe.skipIf(python === undefined)('a model that was trained in Python', () => {
+describe.skipIf(python === undefined)('a model that was trained in Python', { timeout: 300_000 }, () => {
   const interpreter = python ?? '';
 
   it('is packaged from the file of its library, or of the exporter, and scores as there', async () => {
-    execFileSync(interpreter, [join(import.meta.dirname, 'packaging.py'), folder], {
+    execFileSync(interpreter, [join(import.meta.dirname, 'one_of_each.py'), folder], {
       env: { ...process.env, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' },
     });
     const manifest = {
