@@ -16,10 +16,10 @@ export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) 
   };
 }
 
-/** The origin of an address. `localhost:4566` would be one with the scheme "localhost:". */
+/** An address without a slash at its end. `localhost:4566` would be one with the scheme "localhost:". */
 export function httpUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.origin;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.href.replace(/\/$/, '');
   throw new InvalidArgumentError(
     `It must begin with http:// or https://, such as http://${/^[\w.-]+(:\d+)?$/.test(text) ? text : 'localhost:4566'}.`,
   );

@@ -32,6 +32,11 @@ export function parseOptions(): Options {
       (folder) => resolve(folder),
       LOCAL_DIRECTORY,
     )
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm start -- --once --events 1000\n\n' +
+        'Exit codes: 0 done, 1 something does not agree or cannot be run; codes in brackets are in docs/errors.md',
+    )
     .parse()
     .opts<Options>();
 }
