@@ -23,6 +23,7 @@ import {
   writeModelPackage,
 } from '../../shared/scoring/package.ts';
 import { repositoryOf } from '../repository.ts';
+import { isS3 } from '../s3.ts';
 import { UserError } from '../user-error.ts';
 import { type ModelFile, readModelFile } from './model-file.ts';
 import { readTrainingRows, type TrainingRows } from './training-rows.ts';
@@ -56,6 +57,9 @@ export interface PackageSummary {
 
 /** Writes a package. @throws UserError, ModelPackageError when serving functions could not use it; nothing is written then. */
 export async function packageModel(options: PackageOptions): Promise<PackageSummary> {
+  if (isS3(options.trainingSet)) {
+    throw new UserError(`--training-set ${options.trainingSet}: copy it and its manifest here first, by aws s3 cp`);
+  }
   const repository = await repositoryOf(options);
   const manifest = await readManifest(options.manifest ?? manifestPathOf(options.trainingSet));
   const service = serviceOf(manifest, repository);

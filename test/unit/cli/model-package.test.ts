@@ -222,6 +222,11 @@ describe('what cannot be packaged', () => {
       async () => ({ 'training-set': path('spine.parquet'), manifest: path('training.manifest.json') }),
       'has no column "tx_count_1min"',
     ],
+    [
+      'a training set that lies elsewhere',
+      async () => ({ 'training-set': 's3://bucket/training.parquet' }),
+      'copy it and its manifest here first',
+    ],
     ['no manifest', async () => ({ 'training-set': path('spine.parquet') }), 'there is no manifest '],
     [
       'a manifest of something else',
