@@ -22,7 +22,8 @@ export interface AuditCommandOptions {
   readonly from: string;
   /** The same; exclusive. */
   readonly to: string;
-  readonly sample: string;
+  /** Rows. */
+  readonly sample: number;
   readonly seed: string;
   readonly inFlight: string;
   /** Where the report is written. */
@@ -39,7 +40,7 @@ export async function auditServed(options: AuditCommandOptions): Promise<SkewRep
   const sample = {
     fromMillis: instantOf('--from', options.from),
     toMillis: instantOf('--to', options.to),
-    rowsMax: sampleSizeOf(options.sample),
+    rowsMax: options.sample,
     seed: options.seed,
   };
   if (sample.fromMillis >= sample.toMillis) throw new UserError('--from must lie before --to, which is exclusive');
@@ -68,12 +69,6 @@ function instantOf(option: string, text: string): number {
   const millis = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isInteger(millis)) return millis;
   throw new UserError(`${option} ${text}: write a date such as 2026-11-20, or an instant such as 2026-11-20T06:00:00Z`);
-}
-
-function sampleSizeOf(text: string): number {
-  const size = Number(text);
-  if (Number.isSafeInteger(size) && size > 0) return size;
-  throw new UserError(`--sample ${text}: write how many rows, such as 1000`);
 }
 
 async function writeText(path: string, text: string): Promise<void> {

@@ -6,7 +6,8 @@ import { withBackfillHistory } from '../shared/offline/embedded/backfill-history
 import { type BackfillOutcome, backfillView } from '../shared/online/backfill.ts';
 import { DynamoDbOnlineStore } from '../shared/online/dynamodb/dynamodb-store.ts';
 import { withRetries } from '../shared/online/retry.ts';
-import { type OnlineStore, OnlineStoreError } from '../shared/online/store.ts';
+import type { OnlineStore } from '../shared/online/store.ts';
+import { explainAws } from './explain-aws.ts';
 import { findView, repositoryOf } from './repository.ts';
 import { type Download, withDownloads } from './s3.ts';
 import { historyOf } from './training-set.ts';
@@ -114,11 +115,7 @@ async function requireUsable(store: OnlineStore, table: string): Promise<void> {
   try {
     await withRetries(store, { signal: AbortSignal.timeout(PROBE_MILLIS) }).get(['backfill']);
   } catch (error) {
-    if (!(error instanceof OnlineStoreError)) throw error;
-    throw new UserError(
-      `table ${table} cannot be used: ${error.message}; check --table, --endpoint, AWS_REGION and the credentials`,
-      { cause: error },
-    );
+    throw explainAws(error, `the table ${table}`) ?? error;
   }
 }
 
@@ -157,7 +154,7 @@ async function backfillFromFiles(
 /** The summary as it is printed. */
 export function backfillText({ items, entities, events, seconds, writeUnits, error }: BackfillSummary): string {
   const count = (value: number) => value.toLocaleString('en-US');
-  const reason = error instanceof Error ? `: ${error.message}` : '';
+  const reason = error instanceof Error ? `: ${(explainAws(error) ?? error).message}` : '';
   const others = [
     [items.done, 'done before'],
     [items.expired, 'so old that they would have expired'],

@@ -1,6 +1,7 @@
 import { S3ObjectStore } from '../functions/s3-object-store.ts';
 import type { ObjectStore } from '../shared/scoring/decision-store.ts';
-import { explainedS3Error, type ListedObject, listedObjects, s3Client } from './s3.ts';
+import { explainAws } from './explain-aws.ts';
+import { type ListedObject, listedObjects, s3Client } from './s3.ts';
 
 /** Configurations and models, which can also be listed. */
 export interface DecisionBucket extends ObjectStore {
@@ -22,8 +23,6 @@ export type WithBucket = <Result>(
 /** A package of a model has some megabytes, and the line of whoever sends it is not that of a function. */
 const REQUEST_TIMEOUT_MILLIS = 60_000;
 
-const MISSING_BUCKET = 'the output DecisionsBucketName of the stateful stack names it';
-
 /** @throws UserError when the bucket is not there or may not be used. */
 export const withS3Bucket: WithBucket = async ({ bucket: bucketName, endpoint }, work) => {
   const client = s3Client({ requestTimeoutMillis: REQUEST_TIMEOUT_MILLIS, endpoint });
@@ -38,7 +37,7 @@ export const withS3Bucket: WithBucket = async ({ bucket: bucketName, endpoint },
       list: (prefix) => listedObjects(client, bucketName, prefix),
     });
   } catch (error) {
-    throw explainedS3Error(error, bucketName, MISSING_BUCKET);
+    throw explainAws(error, `the bucket ${bucketName}`) ?? error;
   } finally {
     client.destroy();
   }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { DecisionConfiguration } from '../shared/scoring/configuration.ts';
 import { type WithBucket, withS3Bucket } from './decision-bucket.ts';
 import {
@@ -11,44 +11,40 @@ import {
   setConfiguration,
   showConfiguration,
 } from './decisions.ts';
-import type { Terminal } from './main.ts';
+import { bucketOption, endpointOption, example, featuresOption, serviceOption, wholeNumber } from './options.ts';
+import { packageCommand } from './package-command.ts';
+import { megabytes, type Terminal } from './terminal.ts';
 
 const SOON = 'serving functions take it up within half a minute';
 
-function versionNumber(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new InvalidArgumentError('Give the number of a configuration; 0 is the default one.');
-}
-
-function verb(name: string, description: string): Command {
+/** @param options of its example, beside those that every verb has. */
+function verb(group: 'config' | 'model', name: string, description: string, ...options: readonly string[]): Command {
   return new Command(name)
     .description(description)
-    .requiredOption('--bucket <name>', 'the bucket of configurations and models: the output DecisionsBucketName')
-    .option('--endpoint <url>', 'of S3; by default that of the AWS region')
-    .option(
-      '--features <module>',
-      'TypeScript or JavaScript module that exports "repository"; by default the features that ship',
-    );
+    .addHelpText('after', example([group, name, '--bucket DECISIONS_BUCKET', ...options].join(' ')))
+    .addOption(bucketOption())
+    .addOption(endpointOption('S3'))
+    .addOption(featuresOption());
 }
 
-function serviceVerb(name: string, description: string): Command {
-  return verb(name, description).requiredOption(
-    '--service <name[@version]>',
-    'the service; its newest version by default',
-  );
+function configVerb(name: string, description: string, ...options: readonly string[]): Command {
+  return verb('config', name, description, '--service fraud_detection', ...options).addOption(serviceOption());
 }
 
 /** `config`: how a service decides, without a deployment. */
 export function configCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
-  const show = serviceVerb('show', 'Prints a configuration as JSON, which "config set" takes again.')
-    .option('--version <number>', 'an older one; by default the one that decides', versionNumber)
+  const show = configVerb('show', 'Prints a configuration as JSON, which "config set" takes again.', '--version 3')
+    .option(
+      '--version <number>',
+      'an older one, 0 for the default one; by default the one that decides',
+      wholeNumber(0),
+    )
     .action(async (options: ServiceOptions & { version?: number }) => {
       const { service, version, configuration } = await showConfiguration(options, withBucket);
       terminal.printError(`configuration ${version} of ${service.key}${version === 0 ? ', the default one' : ''}`);
       terminal.print(JSON.stringify(configuration, null, 2));
     });
-  const history = serviceVerb(
+  const history = configVerb(
     'history',
     'Lists all configurations, the newest first, with the time and the note of each; a star marks the one that decides.',
   ).action(async (options: ServiceOptions) => {
@@ -59,7 +55,7 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       terminal.print(`${isActive ? '*' : ' '} ${String(version).padStart(4)}  ${line}`);
     }
   });
-  const set = serviceVerb('set', 'Makes the configuration of a file the one that decides.')
+  const set = configVerb('set', 'Makes the configuration of a file the one that decides.', '--file configuration.json')
     .requiredOption(
       '--file <file>',
       'JSON, all of it: what it leaves out (model, lists) is not taken over from the one before',
@@ -69,8 +65,8 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
       // A configuration is a whole: what it leaves out, the model above all, is no longer as the one before had it.
       terminal.print(`configuration ${version} of ${service.key} is active: ${summaryOf(configuration)}; ${SOON}`);
     });
-  const rollback = serviceVerb('rollback', 'Makes an older configuration the one that decides again.')
-    .option('--to <number>', 'which; by default the one before', versionNumber)
+  const rollback = configVerb('rollback', 'Makes an older configuration the one that decides again.', '--to 3')
+    .option('--to <number>', 'which, 0 for the default one; by default the one before', wholeNumber(0))
     .action(async (options: ServiceOptions & { to?: number }) => {
       const { service, version, configuration, warnings } = await rollBackConfiguration(options, withBucket);
       terminal.print(
@@ -83,12 +79,17 @@ export function configCommand(terminal: Terminal, withBucket: WithBucket = withS
     history,
     set,
     rollback,
-  ]);
+  ]).addHelpText('after', example('config history --bucket DECISIONS_BUCKET --service fraud_detection'));
 }
 
 /** `model`: packages in the bucket. */
 export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3Bucket): Command {
-  const push = verb('push', 'Checks a package against what is declared, and puts it into the bucket.')
+  const push = verb(
+    'model',
+    'push',
+    'Checks a package against what is declared, and puts it into the bucket.',
+    '--file my_model@1.json.gz',
+  )
     .requiredOption('--file <package>', 'the package of the model')
     .action(async (options: DecisionOptions & { file: string }) => {
       const { service, model, inputs, bytes } = await pushModel(options, withBucket);
@@ -96,7 +97,7 @@ export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3
         `model ${model} of ${service}: ${inputs} inputs, ${megabytes(bytes)}; "config set" lets it decide`,
       );
     });
-  const list = verb('list', 'Lists the models of the bucket, and which of them decide.').action(
+  const list = verb('model', 'list', 'Lists the models of the bucket, and which of them decide.').action(
     async (options: DecisionOptions) => {
       const models = await listModels(options, withBucket);
       if (models.length === 0) terminal.print('no models yet; put one there with: model push --file PACKAGE');
@@ -105,7 +106,10 @@ export function modelCommand(terminal: Terminal, withBucket: WithBucket = withS3
       }
     },
   );
-  return group('model', 'Models that may decide.', [push, list]);
+  return group('model', 'Models that may decide.', [packageCommand(terminal), push, list]).addHelpText(
+    'after',
+    example('model list --bucket DECISIONS_BUCKET'),
+  );
 }
 
 function group(name: string, description: string, verbs: readonly Command[]): Command {
@@ -117,8 +121,4 @@ function group(name: string, description: string, verbs: readonly Command[]): Co
 function summaryOf({ model, challengers, note }: DecisionConfiguration): string {
   const models = `${model ?? 'rules alone decide'}${challengers.length > 0 ? `, beside it ${challengers.join(', ')}` : ''}`;
   return note === '' ? models : `${models}: ${note}`;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1_000_000).toFixed(3)} MB`;
 }

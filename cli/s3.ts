@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, ListObjectsV2Command, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { clientConfiguration } from '../functions/aws-clients.ts';
-import { awsErrorKind } from '../shared/aws-errors.ts';
+import { explainAws } from './explain-aws.ts';
 import { UserError } from './user-error.ts';
 
 export interface ListedObject {
@@ -45,28 +45,6 @@ export async function listedObjects(client: S3Client, Bucket: string, Prefix: st
     ContinuationToken = page.NextContinuationToken;
   } while (ContinuationToken !== undefined);
   return objects;
-}
-
-/**
- * What somebody at a keyboard can do about an error of S3; anything else is a defect and stays as it is.
- * @param missing what to do where there is no such bucket.
- */
-export function explainedS3Error(error: unknown, bucketName: string, missing: string): unknown {
-  if (!(error instanceof Error)) return error;
-  const where = `the bucket ${bucketName}`;
-  if (error instanceof S3ServiceException && awsErrorKind(error) === 'final') {
-    if (error.name === 'NoSuchBucket') return new UserError(`${where} is not there; ${missing}`);
-    return new UserError(`${where} cannot be used: ${error.name}; look at your AWS credentials and their rights`);
-  }
-  if (/Credentials|Region is missing/.test(`${error.name} ${error.message}`)) {
-    return new UserError(`${where} cannot be used: ${error.message}; sign in to AWS, or set AWS_REGION and a profile`);
-  }
-  if (error instanceof S3ServiceException || 'code' in error || error.name === 'TimeoutError') {
-    return new UserError(
-      `${where} does not answer: ${error.message || error.name}; look at the endpoint and the network`,
-    );
-  }
-  return error;
 }
 
 /** A file from S3, and what it is there. */
@@ -129,7 +107,7 @@ async function downloaded(client: S3Client, url: string, folder: string): Promis
     }
     return { folder, files };
   } catch (error) {
-    throw explainedS3Error(error, bucket, 'look at its name and region');
+    throw explainAws(error, `the bucket ${bucket}`) ?? error;
   }
 }
 

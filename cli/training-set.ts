@@ -8,6 +8,7 @@ import {
   writeManifest,
 } from '../shared/offline/embedded/embedded-offline-store.ts';
 import type { HistoryMode } from '../shared/offline/offline-store.ts';
+import { definitionFingerprints } from '../shared/registry/fingerprints.ts';
 import { findService, repositoryOf } from './repository.ts';
 import { type Download, isS3, withDownloads } from './s3.ts';
 import { UserError } from './user-error.ts';
@@ -39,6 +40,7 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
   const startedAt = performance.now();
   const repository = await repositoryOf(options);
   const service = findService(repository, options.service);
+  requireParquet(options);
   if (resolve(options.output) === resolve(options.spine)) {
     throw new UserError('the output would overwrite the spine; give it another name');
   }
@@ -54,7 +56,11 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
       ...offsetOf(options.timeZone),
     }),
   );
-  const manifest = await writeManifest(options.output, { ...made, registryVersion: repository.registryVersion });
+  const manifest = await writeManifest(options.output, {
+    ...made,
+    registryVersion: repository.registryVersion,
+    definitions: Object.fromEntries(definitionFingerprints(service)),
+  });
   return {
     rows: made.rows,
     features: service.features.length + service.derived.length,
@@ -64,6 +70,21 @@ export async function makeTrainingSet(options: TrainingSetOptions): Promise<Trai
     notes: made.notes,
   };
 }
+
+/** By their names alone: what a file holds is found out when it is read. */
+function requireParquet({ spine, output }: Pick<TrainingSetOptions, 'spine' | 'output'>): void {
+  if (TEXT_FILE.test(spine)) {
+    throw new UserError(
+      `the spine ${spine} must be Parquet, with a type for each column; write it with pandas, ` +
+        "pd.read_csv('spine.csv').to_parquet('spine.parquet'), or DuckDB, COPY (FROM 'spine.csv') TO 'spine.parquet'",
+    );
+  }
+  if (/\.\w+$/.test(output) && !output.endsWith('.parquet')) {
+    throw new UserError(`--output ${output}: it is written as Parquet; name it FILE.parquet`);
+  }
+}
+
+const TEXT_FILE = /\.(?:csv|tsv|txt|json|jsonl|ndjson|xlsx?)(?:\.gz)?$/i;
 
 /** @throws UserError for what is no offset. */
 export function offsetOf(timeZone: string | undefined): { readonly offsetMinutes?: number } {

@@ -2,6 +2,8 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { withCode } from '../cli/errors.ts';
+import { explainAws } from '../cli/explain-aws.ts';
 import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from './child-process.ts';
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 
@@ -74,7 +76,7 @@ export interface LocalDeploymentOptions {
   readonly features?: string;
 }
 
-/** @throws LocalEnvironmentError with the end of the log when `cdk` fails, or naming the outputs that are missing. */
+/** @throws LocalEnvironmentError with the reason, or the end of the log, when `cdk` fails, or naming the outputs that are missing. */
 export async function deployLocally(options: LocalDeploymentOptions): Promise<Deployment> {
   const { endpoint, onProgress, directory = LOCAL_DIRECTORY } = options;
   const outputsFile = join(directory, 'outputs.json');
@@ -132,7 +134,17 @@ async function cdk(
     environment: { ...environmentOf(endpoint), CDK_DISABLE_CLI_TELEMETRY: 'true' },
     logFile: logFileIn(directory),
     onLine,
+  }).catch((error: unknown) => {
+    throw explainedDeployment(error, `cdk ${argumentList[0]}`, logFileIn(directory));
   });
+}
+
+/** A failure of `cdk` that many have, in one sentence in place of the end of its log; any other as it is. */
+export function explainedDeployment(error: unknown, name: string, logFile: string): unknown {
+  const explained = error instanceof LocalEnvironmentError ? explainAws(error.message) : undefined;
+  if (explained === undefined) return error;
+  const sentence = withCode(explained.message, explained.code);
+  return new LocalEnvironmentError(`${name} failed: ${sentence}\nAll of its output is in ${logFile}`, { cause: error });
 }
 
 /** `FeatureStore-local-Stateless | 12/31 | …` → `Stateless: 12 of 31 resources`; nothing for other lines of `cdk`. */

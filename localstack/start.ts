@@ -8,11 +8,10 @@
  * 5. Until Ctrl-C: what is edited in the declarations is deployed, and tried, within seconds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { DefinitionError } from '../shared/definitions/error.ts';
+import { toldOf } from '../cli/errors.ts';
 import { checkTypes } from '../shared/registry/check-types.ts';
-import { FeaturesModuleError, loadRepository } from '../shared/registry/load-repository.ts';
+import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
-import { StoreConfigError } from '../shared/registry/store-config.ts';
 import { beforeEnd, LocalEnvironmentError, type LocalServer, messageOf } from './child-process.ts';
 import { deployLocally, EXAMPLE } from './deploy.ts';
 import { sourceLine, writeEnvFile } from './env-file.ts';
@@ -204,25 +203,27 @@ async function redeployEdits(run: Run, first: Session): Promise<never> {
       await writeEnvFile(session.deployment, { directory: run.options.directory, historyFolder: run.history?.folder });
       showCalls(shown());
     } catch (error) {
-      if (!isExplained(error)) throw error;
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
       console.error(
-        `\n${error.message}\n  ${shownPath(run.options.features)} is edited further, and deployed when it is saved.`,
+        `\n${reason}\n  ${shownPath(run.options.features)} is edited further, and deployed when it is saved.`,
       );
     }
   }
   throw new LocalEnvironmentError(`${run.options.features} can no longer be watched`);
 }
 
-function isExplained(error: unknown): error is Error {
-  return [LocalEnvironmentError, ProofFailedError, FeaturesModuleError, StoreConfigError, DefinitionError].some(
-    (type) => error instanceof type,
-  );
+/** One sentence, where there is one that says what to do. */
+function reasonOf(error: unknown): string | undefined {
+  const isOurs = error instanceof LocalEnvironmentError || error instanceof ProofFailedError;
+  return isOurs ? error.message : toldOf(error);
 }
 
 try {
   await main(await parseOptions());
   process.exit();
 } catch (error) {
-  console.error(isExplained(error) ? `\n${error.message}` : error);
+  const told = reasonOf(error);
+  console.error(told === undefined ? error : `\n${told}`);
   process.exit(1);
 }

@@ -11,13 +11,7 @@ import { main as featureStore } from '../../cli/main.ts';
 import { labels, transactions } from '../../shared/features/fraud.ts';
 import { repository } from '../../shared/features/index.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
-import {
-  definitionsOfInputs,
-  type LoadedModel,
-  ModelDocument,
-  readModelPackage,
-  writeModelPackage,
-} from '../../shared/scoring/package.ts';
+import { type LoadedModel, ModelDocument, readModelPackage } from '../../shared/scoring/package.ts';
 import { preparePython } from '../python-environment.ts';
 import { CHAMPION, COSTS, MODELS, type PlannedModel, SERVICE } from './models.ts';
 import { type Simulation, simulate, writeSimulation } from './simulate.ts';
@@ -104,7 +98,6 @@ const Trained = z.object({
       format: ModelDocument.shape.format,
       size: z.string(),
       thresholds: z.object({ review: z.number(), block: z.number() }),
-      reference: ModelDocument.shape.reference,
       validation: z.object({ aucRoc: z.number(), averagePrecision: z.number() }),
     }),
   ),
@@ -137,40 +130,35 @@ export interface PackagedModel {
   readonly loaded: LoadedModel;
 }
 
-/** Writes a package for each model, and reads it back as the serving function does. */
-export async function packageModels(
-  folder: Folder,
-  trained: Trained,
-  options: { readonly seed: number; readonly createdAt: string },
-): Promise<PackagedModel[]> {
-  const manifest: unknown = JSON.parse(await readFile(folder.trainingSet.replace(/parquet$/, 'manifest.json'), 'utf8'));
+/** A package of each model by `model package`, read back as the serving function does. */
+export async function packageModels(folder: Folder, trained: Trained, seed: number): Promise<PackagedModel[]> {
   const packages: PackagedModel[] = [];
   for (const planned of MODELS) {
     const made = trained.models[planned.name];
     if (made === undefined) throw new TrainingError(`train.py made no model ${planned.name}`);
     const versions = Object.entries(trained.versions).map(([name, version]) => `${name} ${version}`);
-    const document: Omit<ModelDocument, 'modelSha256'> = {
-      packageVersion: 2,
+    const notes =
+      `${planned.description} Trained on simulated transactions by examples/train with seed ${seed} and ` +
+      `${versions.join(', ')}. Thresholds cost least on the validation days, at ${COSTS.review} for a review and ` +
+      `${COSTS.honestBlocked} for an honest customer who is blocked.`;
+    const file = join(folder.path, planned.key);
+    const flags = {
+      model: join(folder.path, `${planned.name}.model`),
+      'training-set': folder.trainingSet,
+      rows: 'split=training',
       name: planned.name,
       version: planned.version,
-      service: SERVICE.key,
-      registryVersion: repository.registryVersion,
-      definitions: definitionsOfInputs(SERVICE, planned.inputs),
-      inputs: [...planned.inputs],
-      format: made.format,
-      thresholds: made.thresholds,
-      trainingSet: ModelDocument.shape.trainingSet.parse(manifest),
-      reference: made.reference,
-      createdAt: options.createdAt,
-      notes:
-        `${planned.description} Trained on simulated transactions by examples/train with seed ${options.seed} and ` +
-        `${versions.join(', ')}. Thresholds cost least on the validation days, at ${COSTS.review} for a review and ` +
-        `${COSTS.honestBlocked} for an honest customer who is blocked.`,
+      review: made.thresholds.review,
+      block: made.thresholds.block,
+      output: file,
+      notes,
     };
-    const text = await readFile(join(folder.path, `${planned.name}.model`), 'utf8');
-    const bytes = writeModelPackage(document, text);
-    const file = join(folder.path, planned.key);
-    await writeFile(file, bytes);
+    const imputed = planned.inputs.flatMap(({ feature, imputation }) =>
+      imputation === null ? [] : ['--imputation', `${feature}=${imputation}`],
+    );
+    const given = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+    await command('model', 'package', ...given, ...imputed);
+    const bytes = await readFile(file);
     packages.push({ planned, file, bytes, loaded: readModelPackage(bytes, repository) });
   }
   return packages;

@@ -8,7 +8,8 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import Table from 'cli-table3';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { wholeNumber } from '../../cli/options.ts';
 import { SHIPPED_MODEL } from '../../localstack/activate-model.ts';
 import { freePort, LOCAL_DIRECTORY, LocalEnvironmentError } from '../../localstack/child-process.ts';
 import { type Deployment, deployLocally } from '../../localstack/deploy.ts';
@@ -48,14 +49,6 @@ interface Options {
   readonly output: string;
   readonly skipDeploy: boolean;
   readonly ship: boolean;
-}
-
-function wholeNumber(minimum: number, maximum: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
-  };
 }
 
 function parseOptions(): Options {
@@ -98,7 +91,7 @@ async function main({ seed, transactions, output, skipDeploy, ship }: Options): 
   });
   const packages = await step({
     label: 'Package',
-    work: () => packageModels(folder, trained, { seed, createdAt: new Date().toISOString() }),
+    work: () => packageModels(folder, trained, seed),
     summary: (made) => made.map(({ planned, bytes }) => `${planned.key} ${kilobytes(bytes)}`).join(', '),
   });
   const agreements = await step({

@@ -6,7 +6,7 @@
    The training set has a column `split`: training, validation or test.
 2. Each model learns from the training rows; boosting stops when the validation rows no longer gain by it.
 3. Thresholds are those that cost least on the validation rows; see `thresholds`.
-4. FOLDER gets NAME.model for each model, models.json with everything else a package needs, and scores.parquet: the test
+4. FOLDER gets NAME.model for each model, models.json with its format, size and thresholds, and scores.parquet: the test
    rows, with a column of scores for each model.
 """
 import json
@@ -25,12 +25,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "cli" / "python"))
 import export_sklearn  # noqa: E402
 
 # Rounds that may pass without a gain.
 PATIENCE = 25
-QUANTILES = 101
 
 
 def vectors(rows, inputs):
@@ -129,28 +128,6 @@ def thresholds(scores, is_fraud, amounts, costs):
     return {"review": round(float(values[review]), 6), "block": round(float(values[block]), 6)}
 
 
-def reference(rows, inputs):
-    """How each input was distributed, before anything was filled in."""
-    features = {}
-    for item in inputs:
-        values = rows[item["feature"]].astype("float64")
-        known = values.dropna().to_numpy()
-        features[item["feature"]] = {
-            "mean": float(known.mean()) if len(known) else None,
-            "stddev": float(known.std()) if len(known) else None,
-            "minimum": float(known.min()) if len(known) else None,
-            "maximum": float(known.max()) if len(known) else None,
-            "nulls": int(values.isna().sum()),
-            "quantiles": quantiles(known) if len(known) else [],
-        }
-    return {"rows": len(rows), "features": features}
-
-
-def quantiles(values):
-    found = np.quantile(values, np.linspace(0, 1, QUANTILES), method="nearest")
-    return [float(value) for value in found]
-
-
 def main(plan_path, training_set, folder):
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
     rows = pd.read_parquet(training_set)
@@ -170,7 +147,6 @@ def main(plan_path, training_set, folder):
             "format": model_format,
             "size": size,
             "thresholds": thresholds(validation, labels, amounts, plan["costs"]),
-            "reference": reference(split["training"], item["inputs"]),
             "validation": {
                 "aucRoc": float(roc_auc_score(labels, validation)),
                 "averagePrecision": float(average_precision_score(labels, validation)),

@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { httpUrl, wholeNumber } from '../../cli/options.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { moduleFile } from '../../shared/registry/load-repository.ts';
 import { findConfigFile, loadStoreConfig } from '../../shared/registry/store-config.ts';
@@ -57,7 +58,7 @@ function program(): Command {
     )
     .option('--once', 'end after the proof: exit code 0 when everything agrees, 1 otherwise', false)
     .option('--port <port>', 'port of the endpoint to start', wholeNumber(1, 65_535), DEFAULT_PORT)
-    .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', localUrl)
+    .option('--endpoint <url>', 'use this running endpoint (such as LocalStack) instead; lands no history', httpUrl)
     .option('--events <number>', 'events to generate', wholeNumber(EVENTS_MIN, 100_000), 3_000)
     .option('--seed <number>', 'seed of the traffic', wholeNumber(0, 2 ** 31 - 1), 1)
     .option(
@@ -65,18 +66,9 @@ function program(): Command {
       'folder of everything that a run writes (default: .local beside the declarations)',
       fromHere,
     )
-    .addHelpText('after', '\nExample:\n  npm start -- --features my/features.ts --port 4600');
-}
-
-function wholeNumber(minimum: number, maximum: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
-  };
-}
-
-function localUrl(text: string): string {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text).origin;
-  throw new InvalidArgumentError('Give a URL such as http://localhost:4566.');
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm start -- --features my/features.ts --port 4600\n\n' +
+        'Exit codes: 0 done, 1 something does not agree or cannot be run; codes in brackets are in docs/errors.md',
+    );
 }

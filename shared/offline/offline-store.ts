@@ -54,6 +54,8 @@ export interface HistoricalRequest {
 export interface TrainingSetManifest {
   readonly service: string;
   readonly registryVersion: string;
+  /** By which definition what the service offers was computed, by name; `definitionFingerprints` makes them. */
+  readonly definitions?: Readonly<Record<string, string>>;
   readonly mode: HistoryMode;
   readonly engine: string;
   /** SHA-256 of the SQL, where an engine is told in SQL. */
@@ -66,10 +68,13 @@ export interface TrainingSetManifest {
   readonly notes: readonly string[];
 }
 
+/** What an engine says of it; which declarations they were, its caller knows. */
+export type ComputedManifest = Omit<TrainingSetManifest, 'registryVersion' | 'definitions'>;
+
 /** An engine that computes features of the past. */
 export interface OfflineStore {
   readonly engine: string;
-  getHistoricalFeatures(request: HistoricalRequest): Promise<Omit<TrainingSetManifest, 'registryVersion'>>;
+  getHistoricalFeatures(request: HistoricalRequest): Promise<ComputedManifest>;
 }
 
 /** Thrown when a spine cannot be used. Says which column or row, and what it must be. */

@@ -54,9 +54,11 @@ const ReferenceStatistics = z.strictObject({
 });
 
 /** `TrainingSetManifest` of shared/offline/offline-store.ts, with whatever more an engine wrote. */
-const TrainingSet = z.looseObject({
+export const TrainingSet = z.looseObject({
   service: z.string(),
   registryVersion: z.string(),
+  /** As in the package, of all that the service offered then. */
+  definitions: z.record(z.string(), z.string()).optional(),
   mode: z.enum(['bitemporal', 'event-time']),
   engine: z.string(),
   sqlHash: z.string().nullable(),
@@ -65,9 +67,34 @@ const TrainingSet = z.looseObject({
   columns: z.array(z.string()),
 });
 
+/** The form that is written. */
+export const PACKAGE_VERSION = 2;
+
+/** How many training rows lay where, of one input: to tell later that what is served lies elsewhere. */
+const Profile = z
+  .strictObject({
+    /** Between the bins: the first holds what is at most the first edge, the last what is above the last. */
+    edges: z.array(z.number()).min(1).max(1_000),
+    counts: z.array(Count),
+    nulls: Count,
+  })
+  .refine(
+    ({ edges }) => edges.every((edge, index) => index === 0 || edge > (edges[index - 1] ?? edge)),
+    'edges must ascend',
+  )
+  .refine(({ edges, counts }) => counts.length === edges.length + 1, 'must have one count more than edges');
+
+/** What stood for the texts of a field in training, such as the share of frauds by category. */
+const LookupTable = z.strictObject({
+  field: z.string().min(1),
+  values: z.record(z.string(), z.number()),
+  /** Of a text that is not there. */
+  otherwise: z.number().nullable(),
+});
+
 export const ModelDocument = z.strictObject({
   /** 2: `definitions` is by input. 1, as packages were written before: by view and service, and so with all of their features. */
-  packageVersion: z.literal([1, 2]),
+  packageVersion: z.literal([1, PACKAGE_VERSION]),
   name: z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be snake_case, at most 63 characters'),
   version: z.int().min(1),
   /** `name@version` of the service whose features the model was trained with. */
@@ -88,6 +115,10 @@ export const ModelDocument = z.strictObject({
   trainingSet: z.union([TrainingSet, z.strictObject({ absentBecause: Reason })]),
   /** What the training set looked like; what is served is compared with it. */
   reference: z.strictObject({ rows: Count, features: z.record(z.string(), ReferenceStatistics) }),
+  /** By input. */
+  profiles: z.record(z.string(), Profile).optional(),
+  /** By name. */
+  tables: z.record(z.string(), LookupTable).optional(),
   createdAt: z.iso.datetime({ offset: true }),
   notes: z.string().max(10_000).optional(),
 });
@@ -205,12 +236,19 @@ function parsePackage(inflated: Uint8Array): z.infer<typeof PackageFile> {
   } catch (error) {
     throw new ModelPackageError('the package is not JSON in UTF-8; write it again', { cause: error });
   }
+  const newer = z.object({ packageVersion: z.int().min(PACKAGE_VERSION + 1) }).safeParse(json);
+  if (newer.success) {
+    throw new ModelPackageError(
+      `the package has packageVersion ${newer.data.packageVersion}, and this program reads up to ${PACKAGE_VERSION}; ` +
+        'update it, or make the package with it',
+    );
+  }
   const parsed = PackageFile.safeParse(json);
   if (!parsed.success) throw new ModelPackageError(`the package: ${firstIssue(parsed.error)}; write it again`);
   return parsed.data;
 }
 
-function requireConsistentDocument({ inputs, thresholds, reference }: ModelDocument, fail: Fail): void {
+function requireConsistentDocument({ inputs, thresholds, reference, profiles }: ModelDocument, fail: Fail): void {
   const { review, block } = thresholds;
   if (review !== undefined && block !== undefined && review > block) {
     fail(`the threshold for review, ${review}, is above the one for block, ${block}; lower it`);
@@ -220,6 +258,8 @@ function requireConsistentDocument({ inputs, thresholds, reference }: ModelDocum
   if (twice !== undefined) fail(`input ${twice} is there twice; train without its copy`);
   const unknown = names.find((name) => !Object.hasOwn(reference.features, name));
   if (unknown !== undefined) fail(`reference.features lacks input ${unknown}; package the model again`);
+  const strange = Object.keys(profiles ?? {}).find((name) => !names.includes(name));
+  if (strange !== undefined) fail(`profiles has ${strange}, which is no input; package the model again`);
 }
 
 function requireFittingService(document: ModelDocument, repository: FeatureRepository, fail: Fail): void {
@@ -244,7 +284,8 @@ function requireFittingService(document: ModelDocument, repository: FeatureRepos
   else requireSameInputs(document, service, fail);
 }
 
-function inputTypes({ decides, features, derived }: FeatureService): ReadonlyMap<string, string> {
+/** What a service offers to models, and what else it has, by name. */
+export function inputTypes({ decides, features, derived }: FeatureService): ReadonlyMap<string, string> {
   const fields = Object.entries(columnTypes(decides?.fields ?? {}));
   return new Map([...fields, ...[...features, ...derived].map(({ name, type }) => [name, type] as const)]);
 }

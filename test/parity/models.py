@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples" / "train"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "cli" / "python"))
 from export_sklearn import export  # noqa: E402
 
 warnings.filterwarnings("ignore")

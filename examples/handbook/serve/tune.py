@@ -19,8 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 HANDBOOK = Path(__file__).parent.parent
-# The handbook's own train.py is meant, and the exporter beside the other one.
-sys.path[:0] = [str(HANDBOOK), str(HANDBOOK.parent / "train")]
+sys.path[:0] = [str(HANDBOOK), str(HANDBOOK.parents[1] / "cli" / "python")]
 import export_sklearn  # noqa: E402
 from train import CARDS_CHECKED_PER_DAY, INPUTS, SEED, card_precision, load  # noqa: E402
 

@@ -15,8 +15,8 @@ export function requireTextWithinLimit(format: ModelFormat, text: string): void 
 export const EXPORT_AGAIN: Readonly<Record<ModelFormat, string>> = {
   'xgboost-json': "export the model again with booster.save_model('model.json'), by XGBoost 1.0 to 3.4",
   'lightgbm-text': "export the model again with save_model('model.txt')",
-  'sklearn-trees': 'export the model again with examples/train/export_sklearn.py',
-  'logistic-regression': 'export the model again with examples/train/export_sklearn.py',
+  'sklearn-trees': 'export the model again with cli/python/export_sklearn.py',
+  'logistic-regression': 'export the model again with cli/python/export_sklearn.py',
 };
 
 /** NaN is read as null, and Infinity as an infinite number. @throws ModelError when a model's text is not JSON. */

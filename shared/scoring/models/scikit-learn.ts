@@ -1,5 +1,5 @@
 /**
- * Models of scikit-learn, in the two JSON formats that `examples/train/export_sklearn.py` writes. docs/models.md describes
+ * Models of scikit-learn, in the two JSON formats that `cli/python/export_sklearn.py` writes. docs/models.md describes
  * them field by field.
  *
  * Its trees compare a float32 of the input with a double, except those of HistGradientBoosting, which compare doubles.

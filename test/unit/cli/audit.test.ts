@@ -90,7 +90,11 @@ describe('an audit of files', () => {
   it.each([
     ['an instant that is none', ['--from', 'yesterday'], '--from yesterday: write a date such as'],
     ['a time that ends before it begins', ['--to', '2026-11-19'], '--from must lie before --to'],
-    ['a sample of nothing', ['--sample', '0'], '--sample 0: write how many rows'],
+    [
+      'a sample of nothing',
+      ['--sample', '0'],
+      "'--sample <rows>' argument '0' is invalid. It must be a whole number from 1.",
+    ],
     ['a duration without a unit', ['--in-flight', '5'], '"5" is not a duration'],
     ['a source that is not declared', ['--history', 'payments=x'], 'there is no source "payments"'],
     ['files that are not there', ['--served', '/nowhere/*.parquet'], 'served rows, /nowhere/*.parquet, cannot be read'],

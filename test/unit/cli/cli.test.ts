@@ -103,6 +103,9 @@ l3,0,u9,m1,1,${T}
   const manifest = JSON.parse(await readFile(path('out/training.manifest.json'), 'utf8'));
   expect(manifest).toMatchObject({ service: 'fraud_detection@1', mode: 'bitemporal', rows: 1, engine: 'sweep' });
   expect(manifest.registryVersion).toBe(repository.registryVersion);
+  const note = 'the spine has no column "amount", which amount_to_avg_ratio uses: null in every row';
+  expect(made.output).toContain(`note: ${note}`);
+  expect(manifest.notes).toContain(note);
 });
 
 it('imports lines of JSON, with every digit seen, and Parquet with its types', async () => {
@@ -143,6 +146,16 @@ it.each([
     'there is no file /nowhere.ts',
   ],
   ['history that is no pair', ['--service', 'fraud_detection', '--history', 'x'], 'write source=GLOB'],
+  [
+    'a spine of text',
+    ['--service', 'fraud_detection', '--spine', 'spine.csv.gz'],
+    "the spine spine.csv.gz must be Parquet, with a type for each column; write it with pandas, pd.read_csv('spine.csv').to_parquet",
+  ],
+  [
+    'an output that is no Parquet',
+    ['--service', 'fraud_detection', '--output', 'out/training.csv'],
+    '--output out/training.csv: it is written as Parquet; name it FILE.parquet',
+  ],
   ['an unknown mode', ['--service', 'fraud_detection', '--mode', 'x'], 'Allowed choices are bitemporal, event-time'],
 ])('%s is refused with one sentence and code 2', async (_case, options, message) => {
   await writeParquet(path('spine.parquet'), values(['user_id VARCHAR', 'timestamp BIGINT'], [['u1', T]]));

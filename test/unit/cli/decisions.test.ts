@@ -139,7 +139,7 @@ describe('config', () => {
       [await config('set', '--file', join(directory, 'nowhere.json')), 'cannot be read'],
       [await config('set', '--file', await fileOf('half.json', '{')), 'is not JSON'],
       [await withMemory('config', 'show', '--service', 'credit'), 'there is no service "credit"'],
-      [await config('show', '--version', '1.5'), 'Give the number of a configuration'],
+      [await config('show', '--version', '1.5'), 'must be a whole number from 0'],
       [await config('show', '--version', '9'), 'there is no configuration 9'],
       [await config('rollback', '--to', '9'), 'there is no configuration 9'],
       [await config('rollback'), 'nothing lies before the default configuration'],
@@ -233,9 +233,13 @@ describe('the bucket on S3', () => {
     [
       'may not be used',
       new S3ServiceException({ name: 'AccessDenied', $fault: 'client', $metadata: { httpStatusCode: 403 } }),
-      'AccessDenied; look at your AWS credentials',
+      'AWS denies access',
     ],
-    ['does not answer', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'does not answer: connect'],
+    [
+      'does not answer',
+      Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }),
+      'nothing answers there (ECONNREFUSED)',
+    ],
   ])('that %s is refused with the fix', async (_what, error, message) => {
     s3.on(GetObjectCommand).rejects(error);
     s3.on(PutObjectCommand).rejects(error);

@@ -482,7 +482,7 @@ describe('many files', () => {
     expect((await runImport('--from', path('c/*.csv'))).errors).toContain(
       'that is .parquet, .csv, .tsv, .txt, .jsonl, .ndjson or .json, the texts perhaps with .gz',
     );
-    expect((await runImport('--from', path('c.csv'))).errors).toMatch(/there is no file .*c\.csv$/);
+    expect((await runImport('--from', path('c.csv'))).errors).toMatch(/there is no file .*c\.csv \[request\]$/);
   });
 
   it('are imported all or none', async () => {
@@ -553,7 +553,7 @@ describe('rows that are put aside', () => {
     );
     expect(errors).toContain('Mend the file, or say --max-rejects 2');
     const most = await write('most.csv', `id,card,at\na,c,${T}\n,,\n`);
-    expect((await runImport('--from', most)).errors).toMatch(/nothing was imported. Look at the reasons$/);
+    expect((await runImport('--from', most)).errors).toMatch(/nothing was imported. Look at the reasons \[request\]$/);
     await rm(path('history/most.rejects.jsonl'));
     expect((await rejects('x'))[0]).toMatchObject({ file: from, line: 10, content: { id: '9', amount: 'x' } });
     expect((await runImport('--from', from, '--max-rejects', '2')).code).toBe(0);

@@ -258,6 +258,20 @@ describe('a package whose features are not what they were', () => {
   });
 });
 
+describe('profiles and tables', () => {
+  it('are kept, and change no score', () => {
+    const more: Partial<ModelDocument> = {
+      profiles: { amount: { edges: [1, 10], counts: [4, 5, 1], nulls: 0 } },
+      tables: { share_by_channel: { field: 'channel', values: { web: 0.02, app: 0.01 }, otherwise: null } },
+    };
+    const vector = Float64Array.of(2, 12, 2, 1, 0);
+    const loaded = readModelPackage(packageWith(more), repository);
+
+    expect(loaded.document).toMatchObject(more);
+    expect(loaded.score(vector)).toBe(readModelPackage(packageWith(), repository).score(vector));
+  });
+});
+
 describe('a package of the first form', () => {
   const first: Partial<ModelDocument> = { packageVersion: 1, definitions: definitionVersions(repository) };
 
@@ -296,7 +310,27 @@ describe('a package that is damaged', () => {
     ['no UTF-8', () => gzipSync(Uint8Array.of(0x22, 0xff, 0x22)), 'the package is not JSON in UTF-8'],
     ['a field missing', () => tampered((file) => delete file.service), 'the package: service: '],
     ['an unknown field', () => tampered((file) => (file.comment = '')), 'comment'],
-    ['another version of packages', () => tampered((file) => (file.packageVersion = 3)), 'packageVersion'],
+    [
+      'a newer form of packages',
+      () => tampered((file) => (file.packageVersion = 3)),
+      'packageVersion 3, and this program reads up to 2',
+    ],
+    ['no form of packages', () => tampered((file) => delete file.packageVersion), 'packageVersion'],
+    [
+      'a profile without a bin',
+      () => tampered((file) => (file.profiles = { amount: { edges: [1, 2], counts: [1, 2], nulls: 0 } })),
+      'one count more than edges',
+    ],
+    [
+      'a profile of no input',
+      () => packageWith({ profiles: { age: { edges: [1], counts: [1, 2], nulls: 0 } } }),
+      'profiles has age, which is no input',
+    ],
+    [
+      'a table without a field',
+      () => tampered((file) => (file.tables = { risk: { values: {}, otherwise: 0 } })),
+      'tables.risk.field',
+    ],
     ['an unknown format', () => tampered((file) => (file.format = 'onnx')), 'format'],
     ['a threshold above 1', () => tampered((file) => (file.thresholds = { block: 85 })), 'thresholds.block'],
     ['another model than was packaged', () => tampered((file) => (file.model = '{}')), 'modelSha256'],

@@ -1,14 +1,21 @@
-"""Writes classifiers of scikit-learn as JSON that the feature store scores. docs/models.md describes the fields.
+"""Writes a classifier of scikit-learn as JSON that the feature store scores. docs/models.md describes the fields.
 
-    python export_sklearn.py MODEL.joblib MODEL.json
+    python cli/python/export_sklearn.py model.joblib model.json
+
+reads what joblib.dump or pickle.dump wrote, and writes what "feature-store model package --model model.json" takes. It needs the
+scikit-learn that trained the model, and joblib, which comes with it. A pickle may run any code: export your own files alone.
+From Python: json.dump(export_sklearn.export(model), file, allow_nan=False).
 
 1. LogisticRegression, alone or after a StandardScaler in a Pipeline, becomes coefficients.
 2. DecisionTree, RandomForest, ExtraTrees, GradientBoosting and HistGradientBoosting become trees: arrays over their nodes.
 3. What these formats cannot say is refused with a sentence. The score is the probability of the second class.
 """
+import argparse
 import json
+import pickle
 import sys
 
+import joblib
 import numpy as np
 import sklearn
 from sklearn.ensemble import (
@@ -143,18 +150,30 @@ def histogram_tree(nodes):
     }
 
 
-def main(model_path, json_path):
-    import joblib
-
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="export_sklearn.py"
+    )
+    parser.add_argument("model", help="file of joblib or pickle with a fitted classifier")
+    parser.add_argument("output", help="JSON file to write")
+    paths = parser.parse_args()
     try:
-        exported = export(joblib.load(model_path))
+        text = json.dumps(export(joblib.load(paths.model)), allow_nan=False)
+    except FileNotFoundError:
+        sys.exit(f"export_sklearn.py: there is no file {paths.model}")
     except ValueError as error:
         sys.exit(f"export_sklearn.py: {error}")
-    with open(json_path, "w", encoding="utf-8") as file:
-        json.dump(exported, file, allow_nan=False)
+    except (pickle.UnpicklingError, EOFError, KeyError, IndexError, ImportError, AttributeError) as error:
+        sys.exit(
+            f"export_sklearn.py: {paths.model} cannot be loaded ({type(error).__name__}: {error}); "
+            "give what joblib.dump or pickle.dump wrote, with the libraries that it needs"
+        )
+    # Only when there is something: what lies there stays otherwise.
+    with open(paths.output, "w", encoding="utf-8") as file:
+        file.write(text)
+    if not json.loads(text)["inputNames"]:
+        print("export_sklearn.py: the model does not name its inputs: give them to --inputs", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main()
