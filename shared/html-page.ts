@@ -16,7 +16,7 @@ export interface Series {
 export interface Cell {
   readonly html: string;
   /**
-   * `text` begins at the left, others are numbers; `long` ones may be broken. On a phone, `text` and `wide` ones have a line of
+   * `text` begins at the left, others are numbers; `long` ones may be broken, and `words` between words. On a phone, `text` and `wide` ones have a line of
    * their own, and `zero` ones none.
    */
   readonly className?: string | undefined;
@@ -28,22 +28,23 @@ const STYLE = `
   :root { --page: #14171f; --ink: #e2e8f0; --quiet: #a0aec0; --rule: #343b4a; --good: #68d391; --bad: #fc8181; }
 }
 * { box-sizing: border-box; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1240px; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: break-word; }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 1280px; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 0; }
 code { font-size: 13px; overflow-wrap: anywhere; } small { font-size: 13px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
 th { vertical-align: bottom; color: var(--quiet); font-weight: 600; }
+th:not(:first-child, .text) { width: 1px; }
 th:first-child, td:first-child, th.text, td.text { text-align: left; }
-td > span { white-space: nowrap; } td:first-child > span, td.long > span { white-space: normal; overflow-wrap: anywhere; }
+td > span { white-space: nowrap; } td:first-child > span, td.long > span { white-space: normal; overflow-wrap: anywhere; } td.words > span { white-space: normal; } td.long { min-width: 9.5rem; }
 .alarm, .worse { color: var(--bad); } .better { color: var(--good); } .alarm { font-weight: 600; }
 .note, small, figcaption { color: var(--quiet); } .note { max-width: 50rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
-@media (max-width: 720px) {
+@media (max-width: 1200px) {
   thead { display: none; }
   table, tbody { display: block; }
-  tbody tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 1.25rem; padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0 1.25rem; padding: .5rem 0; border-bottom: 1px solid var(--rule); }
   td, td.text { display: flex; justify-content: space-between; gap: .75rem; padding: .05rem 0; border: 0; min-width: 0; text-align: right; }
   td.text > span, td.wide > span { white-space: normal; overflow-wrap: anywhere; }
   td::before { content: attr(data-head); color: var(--quiet); text-align: left; overflow-wrap: normal; }

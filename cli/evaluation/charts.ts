@@ -38,7 +38,7 @@ export async function charts(evaluation: Evaluation): Promise<Chart[]> {
       caption: `Of what is refused, the share of which ${label} is true, by the share of those that is refused. Higher is better.`,
       spec: lines(domain, {
         points: every(({ curves }) => thinned(curves.precisionRecall, ({ recall, precision }) => [recall, precision])),
-        x: { field: 'recall', title: 'recall' },
+        x: { field: 'recall', title: 'recall', scale: { domain: [0, 1] } },
         y: { field: 'precision', title: 'precision', scale: { domain: [0, 1] } },
       }),
     },
@@ -171,8 +171,8 @@ const CONFIG = {
     tickColor: RULE,
     labelColor: INK,
     titleColor: INK,
-    labelFontSize: 13,
-    titleFontSize: 13,
+    labelFontSize: 14,
+    titleFontSize: 14,
     titleFontWeight: 'normal' as const,
   },
 };

@@ -69,7 +69,7 @@ ${inputTable(made.inputs)}`;
 }
 
 function rowsSentence({ rows, frauds, cards, days, fraudAmount, settings: { names } }: Evaluation): string {
-  const whose = cards > 0 ? ` of ${count(cards)} ${names.card} on ${count(days)} days` : '';
+  const whose = cards > 0 ? ` of ${count(cards)} ${names.card} on ${count(days)} ${days === 1 ? 'day' : 'days'}` : '';
   const worth = names.amount === undefined ? '' : `, in which the sum of ${names.amount} is ${count(fraudAmount)}`;
   return `${count(rows)} rows${whose}. ${names.label} is true of ${count(frauds)}${worth}.`;
 }

@@ -22,7 +22,7 @@ const OUTCOMES = [
 const STYLE = `
 .bars { display: grid; grid-template-columns: auto auto 1fr; gap: .15rem .75rem; align-items: center; font-size: 13px; margin-top: .75rem; }
 .bar { display: flex; height: 13px; background: var(--rule); } .rate { text-align: right; }
-@media (max-width: 720px) { .bars { grid-template-columns: 1fr auto; } .bar { grid-column: 1 / -1; margin-bottom: .35rem; } }
+@media (max-width: 720px) { .bars { grid-template-columns: minmax(0, 1fr) auto; } .feature { overflow-wrap: anywhere; } .bar { grid-column: 1 / -1; margin-bottom: .35rem; } }
 `;
 
 export function htmlReport(report: SkewReport): string {
@@ -95,13 +95,13 @@ function exampleTable(examples: readonly SkewExample[]): string {
   const head = ['Feature', 'Cause', 'Served', 'Recomputed', 'Entity (hash)', 'Served at', 'As of', 'Service'];
   const body = examples.map((example): Cell[] => [
     cell(example.feature),
-    cell(example.cause, example.cause === 'unexplained' ? 'text alarm' : 'text'),
+    cell(example.cause, example.cause === 'unexplained' ? 'text words alarm' : 'text words'),
     cell(JSON.stringify(example.served), 'wide'),
     cell(JSON.stringify(example.recomputed), 'wide'),
     cell(example.entityHash, 'text'),
     cell(example.servedAt, 'text'),
     cell(example.asOf ?? '', 'text'),
-    cell(example.service ?? '', 'text'),
+    cell(example.service ?? '', 'text long'),
   ]);
   return table(head, body);
 }
