@@ -77,6 +77,7 @@ export async function evaluateModels(options: EvaluateOptions, clock = Date.now)
   if (unknown !== undefined) {
     throw new UserError(`--threshold ${unknown}: that is not compared; compared are ${models.join(', ')}`);
   }
+  if (rows.length === 0) throw new UserError(`no row whose outcome is known was scored by all of ${models.join(', ')}`);
   const frauds = rows.filter(({ isFraud }) => isFraud).length;
   if (frauds === 0 || frauds === rows.length) {
     throw new UserError(
@@ -155,19 +156,25 @@ function thresholdOf(entry: string): [string, number] {
   const separator = entry.lastIndexOf('=');
   if (separator <= 0) throw new UserError(`--threshold ${entry}: write the model and its threshold, as in trees@1=0.4`);
   const key = entry.slice(0, separator);
-  return [key, numberOf(`--threshold ${key}`, entry.slice(separator + 1), { least: 0 })];
+  return [key, numberOf(`--threshold ${key}`, entry.slice(separator + 1), { least: 0, most: 1 })];
 }
 
 function numberOf(
   option: string,
   text: string,
-  bounds: { readonly isWhole?: boolean; readonly least?: number },
+  bounds: { readonly isWhole?: boolean; readonly least?: number; readonly most?: number },
 ): number {
-  const { isWhole = false, least = Number.NEGATIVE_INFINITY } = bounds;
+  const { isWhole = false, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = bounds;
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isFinite(value) && value >= least && (!isWhole || Number.isSafeInteger(value))) return value;
+  if (Number.isFinite(value) && value >= least && value <= most && (!isWhole || Number.isSafeInteger(value)))
+    return value;
   const kind = isWhole ? 'a whole number' : 'a number';
-  throw new UserError(`${option} ${text}: write ${kind}${Number.isFinite(least) ? ` of at least ${least}` : ''}`);
+  const range = Number.isFinite(most)
+    ? ` from ${least} to ${most}`
+    : Number.isFinite(least)
+      ? ` of at least ${least}`
+      : '';
+  throw new UserError(`${option} ${text}: write ${kind}${range}`);
 }
 
 /** Everything but the curves, which the report has. */
@@ -177,8 +184,15 @@ function jsonOf(evaluation: Evaluation & object): string {
 }
 
 async function writeText(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? error.code : error;
+    throw new UserError(`${path} cannot be written (${String(reason)}); name a file in a folder that can be`, {
+      cause: error,
+    });
+  }
 }
 
 /** The figures of an evaluation, for a terminal. */

@@ -46,7 +46,7 @@ interface ScoreFile {
  * @throws UserError naming the column, and the row, that cannot be used.
  */
 export async function readScores(path: string, named: ScoreColumns, compared: Compared): Promise<ReadRows> {
-  return withDuckDb({}, async (connect) => {
+  return withDuckDb({ reading: { offsetFix: 'add Z, or write timestamps' } }, async (connect) => {
     const connection = await connect();
     const columns = await columnsOf(connection, path);
     const keys = columns.map(({ name }) => name);
@@ -56,7 +56,7 @@ export async function readScores(path: string, named: ScoreColumns, compared: Co
     });
     const file = { path, connection, columns, models };
     const names = {
-      label: named.label ?? (await onlyOutcome(file)),
+      label: named.label ?? (await onlyOutcome(file, [...Object.values(named), AMOUNT])),
       card: named.card,
       amount: named.amount ?? columns.find(({ name, type }) => name === AMOUNT && NUMBER.test(type))?.name,
     };
@@ -172,16 +172,20 @@ function timeColumn({ path, columns }: ScoreFile, name: string): ReadColumn {
 async function refuseUnusable(file: ScoreFile, { name, isRefused, refusal }: ReadColumn): Promise<void> {
   const [first] = await queryRows(
     file.connection,
-    `SELECT file_row_number + 1, ${refusal} FROM read_parquet(${textLiteral(file.path)}, union_by_name = true,
-     hive_partitioning = false, file_row_number = true) s WHERE ${isRefused} ORDER BY 1 LIMIT 1`,
+    `SELECT number, sentence FROM (SELECT row_number() OVER () AS number, ${refusal} AS sentence, ${isRefused} AS refused
+     FROM ${parquetFiles(file.path)} s) WHERE refused LIMIT 1`,
   );
   if (first !== undefined) throw new UserError(`column ${name}: row ${first.map(String).join(' ')}`);
 }
 
-/** The only column whose values are true and false, or 1 and 0. */
-async function onlyOutcome({ path, connection, columns, models }: ScoreFile): Promise<string> {
+/** The only column whose values are true and false, or 1 and 0. @param others what is something else. */
+async function onlyOutcome(
+  { path, connection, columns, models }: ScoreFile,
+  others: readonly (string | undefined)[],
+): Promise<string> {
   const possible = columns.filter(
-    ({ name, type }) => (type === 'BOOLEAN' || NUMBER.test(type)) && !models.includes(name) && !MODEL_KEY.test(name),
+    ({ name, type }) =>
+      (type === 'BOOLEAN' || NUMBER.test(type)) && !MODEL_KEY.test(name) && ![...models, ...others].includes(name),
   );
   const tests = possible.map((column) => {
     const value = `CAST(${column.sql} AS DOUBLE)`;

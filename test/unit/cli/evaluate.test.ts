@@ -23,7 +23,7 @@ async function evaluate(...flags: string[]) {
   const lines: string[] = [];
   const errors: string[] = [];
   const files = ['--report', path('report.html'), '--json', path('report.json'), '--draws', '20'];
-  const code = await main(['evaluate', ...flags, ...files], {
+  const code = await main(['evaluate', ...files, ...flags], {
     print: (line) => lines.push(line),
     printError: (line) => errors.push(line),
   });
@@ -136,7 +136,8 @@ describe('evaluate --scores', () => {
       .digest('hex');
     const { madeAt, commandLine, inputs, models } = await report();
     expect(madeAt).toMatch(/^\d{4}-\d\d-\d\dT/);
-    expect(commandLine).toContain(`feature-store evaluate --scores ${path('scores.parquet')} --champion 'a b'`);
+    expect(commandLine).toMatch(/^feature-store evaluate /);
+    expect(commandLine).toContain(` --scores ${path('scores.parquet')} --champion 'a b'`);
     expect(inputs).toMatchObject([{ option: '--scores', files: 1, sha256: hash }]);
     expect(models[0].chosen).toMatchObject({ threshold: 0.5, missedFrauds: 0, falseAlarms: 0 });
     const html = await readFile(path('report.html'), 'utf8');
@@ -283,6 +284,9 @@ describe('evaluate --scores', () => {
       ['--challenger', 'xgb@2'],
       'has no scores of xgb@2; it has fraud, trees@1',
     ],
+    ['no row that was scored', columns, [[1, null]], ['--label', 'fraud'], 'was scored by all of trees@1'],
+    ['a threshold in per cent', columns, two, ['--threshold', 'trees@1=40'], 'write a number from 0 to 1'],
+    ['a report that is a folder', columns, two, ['--report', tmpdir()], 'cannot be written (EISDIR)'],
     ['a threshold of nobody', columns, two, ['--threshold', 'xgb=0.4'], '--threshold xgb: that is not compared'],
     [
       'a threshold without a model',
