@@ -1,6 +1,7 @@
 /** The charts of an evaluation, as SVG that needs nothing else. */
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
+import type { Series } from '../../shared/html-page.ts';
 import type { Evaluation, ModelEvaluation } from './evaluate.ts';
 
 export interface Chart {
@@ -10,31 +11,40 @@ export interface Chart {
   readonly svg: string;
 }
 
+/** Colours of the page, in the light and in the dark. */
+const [INK, RULE] = ['var(--ink)', 'var(--rule)'];
 /** More points than a chart has pixels only make the file larger. */
 const FINEST_STEP = 1 / 400;
-const SIZE = { width: 400, height: 300 };
-const COLOURS = ['#2b6cb0', '#dd6b20', '#2f855a', '#805ad5', '#c53030'];
+/** About what a phone shows; a wider page enlarges it, and its texts. */
+const SIZE = { width: 300, height: 225 };
+const COLOURS = ['#3d8bd4', '#dd6b20', '#38a169', '#9f7aea', '#e53e3e', '#8a94a6'];
 /** Scores spread over orders of magnitude; those below are all alike. */
 const LEAST_THRESHOLD = 0.001;
 
+/** Which colour is which model. */
+export function seriesOf({ models }: Evaluation): Series[] {
+  return models.map(({ key }, index) => ({ name: key, colour: COLOURS[index % COLOURS.length] ?? '' }));
+}
+
 export async function charts(evaluation: Evaluation): Promise<Chart[]> {
   const { models, settings } = evaluation;
+  const { label, amount } = settings.names;
   const every = <Point extends object>(pointsOf: (model: ModelEvaluation) => readonly Point[]) =>
     models.flatMap((model) => pointsOf(model).map((point) => ({ model: model.key, ...point })));
   const domain = models.map(({ key }) => key);
   const specs = [
     {
       title: 'Precision and recall',
-      caption: 'Of what is refused, the share that is fraud, by the share of frauds that is refused. Higher is better.',
+      caption: `Of what is refused, the share of which ${label} is true, by the share of those that is refused. Higher is better.`,
       spec: lines(domain, {
         points: every(({ curves }) => thinned(curves.precisionRecall, ({ recall, precision }) => [recall, precision])),
-        x: { field: 'recall', title: 'recall' },
+        x: { field: 'recall', title: 'recall', scale: { domain: [0, 1] } },
         y: { field: 'precision', title: 'precision', scale: { domain: [0, 1] } },
       }),
     },
     {
       title: 'ROC',
-      caption: 'Share of frauds that is refused, by the share of honest transactions that is. Higher is better.',
+      caption: `Share that is refused where ${label} is true, by the share that is refused where it is false. Higher is better.`,
       spec: lines(domain, {
         points: every(({ curves }) =>
           thinned(curves.roc, ({ falsePositiveRate, truePositiveRate }) => [falsePositiveRate, truePositiveRate]),
@@ -45,8 +55,7 @@ export async function charts(evaluation: Evaluation): Promise<Chart[]> {
     },
     {
       title: 'Calibration',
-      caption:
-        'Share of frauds among transactions of like score, by their mean score. On the grey line, scores are probabilities.',
+      caption: `Share of rows of which ${label} is true, among those of like score, by their mean score. On the grey line, scores are probabilities. Rows of each point: see the tables of scores.`,
       spec: calibrationSpec(
         domain,
         every(({ calibration }) => calibration),
@@ -54,10 +63,15 @@ export async function charts(evaluation: Evaluation): Promise<Chart[]> {
     },
     {
       title: 'Cost of a threshold',
-      caption: `What it costs to refuse everything above a score: a missed fraud its amount, a false alarm ${settings.falseAlarmCost}. Lower is better.`,
+      caption: `What it costs to refuse everything above a score: one that is missed ${amount === undefined ? 1 : `its ${amount}`}, a false alarm ${settings.falseAlarmCost}. Lower is better.`,
       spec: lines(domain, {
         points: every(costPoints),
-        x: { field: 'threshold', title: 'threshold', scale: { type: 'log', domain: [LEAST_THRESHOLD, 1] } },
+        x: {
+          field: 'threshold',
+          title: 'threshold',
+          scale: { type: 'log', domain: [LEAST_THRESHOLD, 1] },
+          axis: { values: [LEAST_THRESHOLD, 0.01, 0.1, 1] },
+        },
         y: { field: 'cost', title: 'cost', scale: { domainMin: 0, domainMax: 1.5 * evaluation.fraudAmount } },
       }),
     },
@@ -78,6 +92,7 @@ interface Channel {
   readonly field: string;
   readonly title: string;
   readonly scale?: object;
+  readonly axis?: object;
 }
 
 const COLOUR = (domain: readonly string[]) => ({
@@ -85,7 +100,8 @@ const COLOUR = (domain: readonly string[]) => ({
   type: 'nominal' as const,
   title: null,
   scale: { domain: [...domain], range: COLOURS },
-  legend: { orient: 'top' as const, columns: 2, labelLimit: 250 },
+  // The page has one for all charts.
+  legend: null,
 });
 
 function lines(
@@ -98,7 +114,7 @@ function lines(
     mark: { type: 'line', strokeWidth: 1.5, clip: true },
     encoding: {
       x: { type: 'quantitative', axis: { tickCount: 6 }, ...x },
-      y: { type: 'quantitative', ...y },
+      y: { type: 'quantitative', axis: { tickCount: 6 }, ...y },
       color: COLOUR(domain),
       // In the order of the curve, which may go straight up.
       order: { field: 'place', type: 'quantitative' },
@@ -108,8 +124,20 @@ function lines(
 }
 
 function calibrationSpec(domain: readonly string[], points: object[]): TopLevelSpec {
-  const x = { field: 'meanScore', type: 'quantitative' as const, title: 'mean score', scale: { domain: [0, 1] } };
-  const y = { field: 'fraudShare', type: 'quantitative' as const, title: 'share of frauds', scale: { domain: [0, 1] } };
+  const x = {
+    field: 'meanScore',
+    type: 'quantitative' as const,
+    title: 'mean score',
+    axis: { tickCount: 6 },
+    scale: { domain: [0, 1] },
+  };
+  const y = {
+    field: 'fraudShare',
+    type: 'quantitative' as const,
+    title: 'share',
+    axis: { tickCount: 6 },
+    scale: { domain: [0, 1] },
+  };
   return {
     ...SIZE,
     layer: [
@@ -135,12 +163,16 @@ function calibrationSpec(domain: readonly string[], points: object[]): TopLevelS
 
 const CONFIG = {
   font: 'system-ui, sans-serif',
-  view: { stroke: '#e2e8f0' },
+  background: 'transparent',
+  view: { stroke: RULE },
   axis: {
-    gridColor: '#edf2f7',
-    domainColor: '#a0aec0',
-    tickColor: '#a0aec0',
-    labelColor: '#1a202c',
+    gridColor: RULE,
+    domainColor: RULE,
+    tickColor: RULE,
+    labelColor: INK,
+    titleColor: INK,
+    labelFontSize: 14,
+    titleFontSize: 14,
     titleFontWeight: 'normal' as const,
   },
 };
@@ -164,7 +196,8 @@ function thinned<Point extends object>(points: readonly Point[], place: (point: 
 async function svgOf(spec: TopLevelSpec): Promise<string> {
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   try {
-    return await view.toSVG();
+    // As wide as its place in the page.
+    return (await view.toSVG()).replace(/ width="[\d.]+" height="[\d.]+"(?= viewBox)/, '');
   } finally {
     view.finalize();
   }

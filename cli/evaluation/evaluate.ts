@@ -1,4 +1,4 @@
-import { bootstrapDifferences, type Differences } from './bootstrap.ts';
+import { bootstrapImprovements, type Improvements } from './bootstrap.ts';
 import {
   type CalibrationBin,
   type Curves,
@@ -14,11 +14,20 @@ import {
 } from './measures.ts';
 import type { ScoredRows } from './scored-rows.ts';
 
+/** What the columns are called that were read. */
+export interface EvaluationNames {
+  /** Of the outcome. */
+  readonly label: string;
+  readonly card: string | undefined;
+  readonly amount: string | undefined;
+}
+
 export interface EvaluationSettings {
+  readonly names: EvaluationNames;
   readonly champion: string;
   /** Cards that are looked into on one day. */
   readonly cardsChecked: number;
-  /** In the currency of the amounts. */
+  /** In the currency of the amounts; without amounts, in missed frauds. */
   readonly falseAlarmCost: number;
   /** By key of the model: thresholds that were chosen before, whose cost is wanted. */
   readonly thresholds: Readonly<Record<string, number>>;
@@ -29,8 +38,8 @@ export interface EvaluationSettings {
 export interface ModelEvaluation {
   readonly key: string;
   readonly quality: Quality;
-  /** Champion − this one; `undefined` of the champion. */
-  readonly differences: Differences | undefined;
+  /** By how much it is better than the champion; `undefined` of the champion. */
+  readonly improvements: Improvements | undefined;
   readonly curves: Curves;
   readonly calibration: readonly CalibrationBin[];
   readonly costs: readonly ThresholdCost[];
@@ -44,6 +53,7 @@ export interface Evaluation {
   readonly settings: EvaluationSettings;
   readonly rows: number;
   readonly frauds: number;
+  /** 0 without cards. */
   readonly cards: number;
   readonly days: number;
   /** What letting everything through would have cost. */
@@ -59,7 +69,7 @@ export function evaluate(rows: ScoredRows, settings: EvaluationSettings): Evalua
   const rankings = keys.map((key) => ranking(rows, scoresOf(rows, key)));
   const [ofChampion, ...challengers] = rankings;
   if (ofChampion === undefined) throw new RangeError('there is always a champion');
-  const differences = bootstrapDifferences({
+  const improvements = bootstrapImprovements({
     champion: ofChampion,
     challengers,
     cardsChecked,
@@ -73,7 +83,7 @@ export function evaluate(rows: ScoredRows, settings: EvaluationSettings): Evalua
     return {
       key,
       quality: quality(ranked, cardsChecked),
-      differences: differences[index - 1],
+      improvements: improvements[index - 1],
       curves: curves(ranked),
       calibration: calibration(ranked),
       costs,
@@ -85,7 +95,7 @@ export function evaluate(rows: ScoredRows, settings: EvaluationSettings): Evalua
     settings,
     rows: rows.isFraud.length,
     frauds: rows.isFraud.reduce((sum, one) => sum + one, 0),
-    cards: rows.cardCount,
+    cards: rows.hasCards ? rows.cardCount : 0,
     days: new Set(rows.days).size,
     fraudAmount: rows.amounts.reduce((sum, amount, row) => (rows.isFraud[row] === 1 ? sum + amount : sum), 0),
     models,

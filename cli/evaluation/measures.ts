@@ -34,7 +34,7 @@ export function equalWeights({ cardCount }: ScoredRows): CardWeights {
 
 export function ranking(rows: ScoredRows, scores: Float64Array): Ranking {
   const order = Uint32Array.from(scores, (_, row) => row).sort((left, right) => at(scores, right) - at(scores, left));
-  return { rows, scores, order, cardsByDay: rankCards(rows, scores) };
+  return { rows, scores, order, cardsByDay: rows.hasCards ? rankCards(rows, scores) : [] };
 }
 
 function rankCards({ days, cards, isFraud }: ScoredRows, scores: Float64Array): RankedCard[][] {
@@ -88,6 +88,7 @@ export interface Quality {
   readonly aucRoc: number;
   readonly averagePrecision: number;
   readonly brier: number;
+  /** NaN without cards. */
   readonly cardPrecision: number;
 }
 
@@ -189,9 +190,12 @@ export function curves(ranked: Ranking): Curves {
 }
 
 export interface CalibrationBin {
+  /** Its highest score, inside. */
+  readonly upTo: number;
   readonly meanScore: number;
   readonly fraudShare: number;
   readonly rows: number;
+  readonly frauds: number;
 }
 
 /** Bins of equal width, their upper bounds inside; those without rows are left out. */
@@ -211,7 +215,7 @@ export function calibration({ rows, scores }: Ranking, binCount = 10): Calibrati
   }
   return bins
     .filter((bin) => bin.rows > 0)
-    .map((bin) => ({ meanScore: bin.scores / bin.rows, fraudShare: bin.frauds / bin.rows, rows: bin.rows }));
+    .map(({ scores: sum, ...bin }) => ({ ...bin, meanScore: sum / bin.rows, fraudShare: bin.frauds / bin.rows }));
 }
 
 /** What it costs to refuse everything above a threshold: a missed fraud its amount, a false alarm the same always. */

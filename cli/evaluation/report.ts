@@ -1,72 +1,85 @@
-/** An evaluation as one HTML file that needs nothing else: no script, no font, nothing from a network. */
-import { escapeHtml } from '../../shared/offline/audit/html-report.ts';
+/** An evaluation as one HTML file. */
+import { type Cell, cell, count, escapeHtml, htmlPage, legend, table } from '../../shared/html-page.ts';
 import type { Interval } from './bootstrap.ts';
-import { charts } from './charts.ts';
+import { charts, seriesOf } from './charts.ts';
 import type { Evaluation, ModelEvaluation } from './evaluate.ts';
+import type { InputFiles } from './input-files.ts';
 import type { Quality, ThresholdCost } from './measures.ts';
 
 const STYLE = `
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #e2e8f0; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } td small { color: #4a5568; }
-.better { color: #2f855a; } .worse { color: #c53030; } .note { color: #4a5568; max-width: 46rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)); gap: 1.5rem; }
-figure { margin: 0; } figcaption { color: #4a5568; max-width: 30rem; } svg { max-width: 100%; height: auto; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 1.5rem; margin-top: 1rem; }
+figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; max-width: 30rem; }
+details { margin-top: 1.5rem; } summary { cursor: pointer; font-weight: 600; }
 `;
 
-export const MEASURES = {
-  aucRoc: { title: 'AUC ROC', isHigherBetter: true },
-  averagePrecision: { title: 'average precision', isHigherBetter: true },
-  cardPrecision: { title: 'card precision', isHigherBetter: true },
-  brier: { title: 'Brier', isHigherBetter: false },
-} as const satisfies Record<keyof Quality, { title: string; isHigherBetter: boolean }>;
-
-export const MEASURE_NAMES = ['aucRoc', 'averagePrecision', 'cardPrecision', 'brier'] as const;
-
-export function titleOf(measure: keyof Quality, { settings }: Evaluation): string {
-  return measure === 'cardPrecision' ? `card precision@${settings.cardsChecked}` : MEASURES[measure].title;
+/** How a report was made, so that it can be made again. */
+export interface Made {
+  /** ISO 8601. */
+  readonly madeAt: string;
+  readonly commandLine: string;
+  readonly inputs: readonly InputFiles[];
+  /** What was left out, and why. */
+  readonly notes: readonly string[];
 }
 
-export async function htmlEvaluation(evaluation: Evaluation): Promise<string> {
-  const { settings, rows, frauds, cards, days, fraudAmount, models } = evaluation;
+const TITLES = {
+  aucRoc: 'AUC ROC',
+  averagePrecision: 'average precision',
+  cardPrecision: 'card precision',
+  brier: 'Brier',
+} as const satisfies Record<keyof Quality, string>;
+
+/** Those that can be told: without cards, there is none of cards. */
+export function measuresOf({ cards }: Evaluation): (keyof Quality)[] {
+  return ['aucRoc', 'averagePrecision', ...(cards > 0 ? (['cardPrecision'] as const) : []), 'brier'];
+}
+
+export function titleOf(measure: keyof Quality, { settings }: Evaluation): string {
+  return measure === 'cardPrecision' ? `card precision@${settings.cardsChecked}` : TITLES[measure];
+}
+
+export async function htmlEvaluation(evaluation: Evaluation, made: Made): Promise<string> {
+  const { settings, models } = evaluation;
+  const { champion, names, falseAlarmCost } = settings;
   const drawn = await charts(evaluation);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Evaluation of ${escapeHtml(settings.champion)}</title><style>${STYLE}</style></head><body>
-<h1>Who tells fraud best?</h1>
-<p>${count(rows)} transactions of ${count(cards)} cards on ${count(days)} days, ${count(frauds)} of them frauds, worth ${count(fraudAmount)}.</p>
-<ul>${verdicts(evaluation)
-    .map((verdict) => `<li>${escapeHtml(verdict)}</li>`)
-    .join('')}</ul>
+  const body = `<h1>Evaluation of ${escapeHtml(champion)}</h1>
+<p>${escapeHtml(rowsSentence(evaluation))}</p>
+<ul>${[...verdicts(evaluation), ...made.notes].map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join('')}</ul>
 <h2>Measures</h2>
 ${measureTable(evaluation)}
-<p class="note">In brackets, champion − challenger: 95 % of ${count(settings.bootstrapDraws)} draws of cards with replacement lie in it. Green: the
-challenger is better than luck explains; red: worse. Card precision: of ${count(settings.cardsChecked)} cards checked each day, those of the
-highest scores, the share that was compromised; mean over days, without cards found before. Brier: mean squared distance of
-the score from what happened; lower is better.</p>
+<p class="note">${measureNote(evaluation)}</p>
 <h2>Thresholds</h2>
-${thresholdTable(models, fraudAmount)}
-<p class="note">A missed fraud costs its amount, a false alarm ${count(settings.falseAlarmCost)}. Chosen thresholds were chosen before, on other
-transactions. The cheapest is known in hindsight only, and shows what a better choice could have saved.</p>
+${thresholdTable(evaluation)}
+<p class="note">One that is missed costs ${names.amount === undefined ? '1' : `its ${escapeHtml(names.amount)}`}, a false alarm ${falseAlarmCost}. Chosen thresholds were
+chosen before, on other rows. The cheapest is known in hindsight only, and shows what a better choice could have saved.</p>
 <h2>Curves</h2>
+${legend(seriesOf(evaluation))}
 <div class="charts">${drawn
     .map(
       ({ title, caption, svg }) =>
         `<figure><h3>${escapeHtml(title)}</h3>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`,
     )
     .join('\n')}</div>
-</body></html>
-`;
+<h2>Scores</h2>
+${models.map((model) => scoreTable(model, names.label, model.key === champion)).join('\n')}
+<h2>How it was made</h2>
+<p>On ${escapeHtml(made.madeAt)}, by <code>${escapeHtml(made.commandLine)}</code></p>
+${inputTable(made.inputs)}`;
+  return htmlPage({ title: `Evaluation of ${champion}`, body, style: STYLE });
+}
+
+function rowsSentence({ rows, frauds, cards, days, fraudAmount, settings: { names } }: Evaluation): string {
+  const whose = cards > 0 ? ` of ${count(cards)} ${names.card} on ${count(days)} ${days === 1 ? 'day' : 'days'}` : '';
+  const worth = names.amount === undefined ? '' : `, in which the sum of ${names.amount} is ${count(fraudAmount)}`;
+  return `${count(rows)} rows${whose}. ${names.label} is true of ${count(frauds)}${worth}.`;
 }
 
 /** One sentence for each challenger: by which measures it is better or worse than luck explains. */
 export function verdicts(evaluation: Evaluation): string[] {
   const { settings, models } = evaluation;
-  return models.flatMap(({ key, differences }) => {
-    if (differences === undefined) return [];
-    const found = Map.groupBy(MEASURE_NAMES, (measure) => standing(measure, differences[measure]));
+  return models.flatMap(({ key, improvements }) => {
+    if (improvements === undefined) return [];
+    const found = Map.groupBy(measuresOf(evaluation), (measure) => standing(improvements[measure]));
     const parts = (['better', 'worse', 'even'] as const).flatMap((kind) => {
       const names = found.get(kind)?.map((measure) => titleOf(measure, evaluation)) ?? [];
       return names.length > 0 ? [`${kind} by ${names.join(', ')}`] : [];
@@ -75,57 +88,95 @@ export function verdicts(evaluation: Evaluation): string[] {
   });
 }
 
-/** What an interval of champion − challenger says about the challenger. */
-export function standing(measure: keyof Quality, { low, high }: Interval): 'better' | 'worse' | 'even' {
-  if (low <= 0 && high >= 0) return 'even';
-  return MEASURES[measure].isHigherBetter === high < 0 ? 'better' : 'worse';
+/** What an interval of improvements says about the challenger. */
+export function standing({ low, high }: Interval): 'better' | 'worse' | 'even' {
+  if (low > 0) return 'better';
+  return high < 0 ? 'worse' : 'even';
 }
 
 function measureTable(evaluation: Evaluation): string {
-  const head = ['Model', ...MEASURE_NAMES.map((measure) => titleOf(measure, evaluation))];
-  const body = evaluation.models.map(({ key, quality, differences }) => [
+  const measures = measuresOf(evaluation);
+  const head = ['Model', ...measures.map((measure) => titleOf(measure, evaluation))];
+  const body = evaluation.models.map(({ key, quality, improvements }) => [
     cell(key),
-    ...MEASURE_NAMES.map((measure) => {
+    ...measures.map((measure): Cell => {
       const value = escapeHtml(measured(measure, quality[measure]));
-      if (differences === undefined) return `<td>${value}</td>`;
-      const found = standing(measure, differences[measure]);
-      const { low, high } = differences[measure];
-      return `<td class="${found}">${value} <small>[${signed(low)}, ${signed(high)}]</small></td>`;
+      if (improvements === undefined) return { html: value };
+      const { low, high } = improvements[measure];
+      const html = `${value} <small>[${signed(low)}, ${signed(high)}]</small>`;
+      return { html, className: `wide ${standing(improvements[measure])}` };
     }),
   ]);
   return table(head, body);
 }
 
-function thresholdTable(models: readonly ModelEvaluation[], fraudAmount: number): string {
-  const head = ['Model', 'Chosen', 'Cost', 'Missed', 'False alarms', 'Cheapest', 'Cost', 'Missed', 'False alarms'];
-  const body = models.map(({ key, chosen, cheapest }) => [cell(key), ...costCells(chosen), ...costCells(cheapest)]);
-  const nothing = [
-    cell('refusing nothing'),
-    ...costCells(undefined),
-    cell(''),
-    cell(count(fraudAmount)),
-    cell(''),
-    cell(''),
-  ];
-  return table(head, [...body, nothing]);
+function measureNote(evaluation: Evaluation): string {
+  const { bootstrapDraws, cardsChecked } = evaluation.settings;
+  const hasCards = evaluation.cards > 0;
+  const brackets =
+    evaluation.models.length > 1
+      ? `In brackets, by how much a challenger is better than the champion; negative is worse. 95 % of ${count(bootstrapDraws)} draws of
+${hasCards ? 'cards' : 'rows'} with replacement lie in it. Green: better than luck explains; red: worse. `
+      : '';
+  const cards = hasCards
+    ? `Card precision: of ${count(cardsChecked)} cards checked each day, those of the highest scores, the share that was compromised; mean
+over days, without cards found before. `
+    : '';
+  return `${brackets}${cards}Brier: mean squared distance of the score from what happened; lower is better.`;
 }
 
-function costCells(cost: ThresholdCost | undefined): string[] {
-  if (cost === undefined) return ['–', '', '', ''].map(cell);
-  return [cost.threshold.toFixed(4), count(cost.cost), count(cost.missedFrauds), count(cost.falseAlarms)].map(cell);
+/** What became of rows at each threshold. */
+function thresholdTable(evaluation: Evaluation): string {
+  const { models, rows, frauds, fraudAmount } = evaluation;
+  const row = (
+    name: string,
+    threshold: string,
+    { cost, missedFrauds, falseAlarms }: Omit<ThresholdCost, 'threshold'>,
+  ) =>
+    [
+      name,
+      threshold,
+      count(cost),
+      count(frauds - missedFrauds),
+      count(missedFrauds),
+      count(falseAlarms),
+      count(rows - frauds - falseAlarms),
+    ].map((text) => cell(text));
+  const ofModels = models.flatMap(({ key, chosen, cheapest }) => [
+    ...(chosen === undefined ? [] : [row(`${key}, chosen`, chosen.threshold.toFixed(4), chosen)]),
+    row(`${key}, cheapest`, cheapest.threshold.toFixed(4), cheapest),
+  ]);
+  const nothing = row('nothing refused', '1', { cost: fraudAmount, missedFrauds: frauds, falseAlarms: 0 });
+  return table(
+    ['Model', 'Threshold', 'Cost', 'Caught', 'Missed', 'False alarms', 'Rightly let through'],
+    [...ofModels, nothing],
+  );
 }
 
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const rows = body.map((cells) => `<tr>${cells.join('')}</tr>`).join('\n');
-  return `<table><thead><tr>${head.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr></thead><tbody>\n${rows}\n</tbody></table>`;
+/** How scores are spread, and the points of the calibration. */
+function scoreTable({ key, calibration }: ModelEvaluation, label: string, isOpen: boolean): string {
+  const body = calibration.map(({ upTo, rows, frauds, fraudShare, meanScore }) =>
+    [
+      `${(upTo - 0.1).toFixed(1)} to ${upTo.toFixed(1)}`,
+      count(rows),
+      count(frauds),
+      fraudShare.toFixed(4),
+      meanScore.toFixed(4),
+    ].map((text) => cell(text)),
+  );
+  const scores = table(['Score', 'Rows', label, 'Share', 'Mean score'], body);
+  return `<details${isOpen ? ' open' : ''}><summary>${escapeHtml(key)}</summary>${scores}</details>`;
 }
 
-function cell(text: string): string {
-  return `<td>${escapeHtml(text)}</td>`;
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+function inputTable(inputs: readonly InputFiles[]): string {
+  const body = inputs.map(({ option, path, files, bytes, sha256 }): Cell[] => [
+    cell(option),
+    { html: `<code>${escapeHtml(path)}</code>`, className: 'text long' },
+    cell(count(files)),
+    cell(count(bytes)),
+    { html: `<code>${sha256}</code>`, className: 'text long' },
+  ]);
+  return table(['Input', 'Path', 'Files', 'Bytes', 'SHA-256 of all contents'], body);
 }
 
 /** Brier scores of rare events are small, whatever the model. */

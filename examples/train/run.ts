@@ -120,7 +120,8 @@ async function evaluateAll(folder: Folder, packages: readonly PackagedModel[]): 
   });
   const report = join(folder.path, 'evaluation.html');
   const json = join(folder.path, 'evaluation.json');
-  const flags = ['--scores', folder.scores, '--champion', CHAMPION, '--false-alarm-cost', String(COSTS.review)];
+  const costs = ['--card', 'user_id', '--false-alarm-cost', String(COSTS.review)];
+  const flags = ['--scores', folder.scores, '--champion', CHAMPION, ...costs];
   return command('evaluate', ...flags, ...thresholds, '--report', report, '--json', json);
 }
 

@@ -13,7 +13,8 @@
  * 3. Between training and validation lies the longest window of a user, so that no row of one counts transactions of the other.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { maturedRowsSql } from '../../shared/offline/embedded/matured-labels.ts';
+import { parquetFiles } from '../../shared/offline/embedded/duckdb.ts';
+import { type LabelHistory, maturedRowsSql } from '../../shared/offline/embedded/matured-labels.ts';
 import { ARRIVED_AT, SPINE } from '../../shared/offline/offline-store.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
 import { DAY_MILLIS } from './simulate.ts';
@@ -43,6 +44,11 @@ const PERIODS: Readonly<Record<Split, { from: number; to: number; labelledBy: nu
   test: { from: TRAINED_ON, to: TEST_END, labelledBy: DAYS },
 };
 
+function labelsAt(path: string): LabelHistory {
+  const relation = parquetFiles(path);
+  return { relation, labelId: 'label_id', eventId: 'transaction_id', outcome: 'is_fraud', knownAt: 'labelled_at' };
+}
+
 /** The spine of all three, in order of time: each transaction as of its arrival, so that its features count it. */
 function spineSql(history: { readonly transactions: string; readonly labels: string }, startMillis: number): string {
   const splits = SPLITS.map((split) => {
@@ -52,7 +58,7 @@ function spineSql(history: { readonly transactions: string; readonly labels: str
       ${ARRIVED_AT} AS ${SPINE.knownAt}, ${textLiteral(split)} AS split
       FROM read_parquet(${textLiteral(history.transactions)})
       WHERE "timestamp" >= ${fromMillis} AND "timestamp" < ${toMillis}`;
-    return maturedRowsSql(rows, history.labels, {
+    return maturedRowsSql(rows, labelsAt(history.labels), {
       asOfMillis: asOfMillis ?? Number.NaN,
       maturityMillis: MATURITY_DAYS * DAY_MILLIS,
     });

@@ -54,7 +54,8 @@ describe('an audit of files', () => {
   it('writes a page that shows every feature, and no entity', async () => {
     await run();
     const html = await readFile(path('out/report.html'), 'utf8');
-    for (const { feature } of (await reportOf()).features) expect(html).toContain(`>${feature}</text>`);
+    for (const { feature } of (await reportOf()).features)
+      expect(html).toContain(`<span class="feature">${feature}</span>`);
     expect(html).not.toContain('user-');
     expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
   });

@@ -9,7 +9,7 @@ import { values, writeParquet } from '../../support/parquet.ts';
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 5, 30);
 
-const SERVED_COLUMNS = ['event_id VARCHAR', 'event VARCHAR', 'scores VARCHAR', 'served_at BIGINT'];
+const SERVED_COLUMNS = ['event_id VARCHAR', 'event VARCHAR', 'scores VARCHAR', 'served_at BIGINT', 'service VARCHAR'];
 const LABEL_COLUMNS = [
   'label_id VARCHAR',
   'transaction_id VARCHAR',
@@ -28,7 +28,7 @@ const Report = z.object({
   frauds: z.int(),
   fraudAmount: z.number(),
   models: z.array(
-    z.object({ key: z.string(), quality: z.object({ aucRoc: z.number() }), differences: z.object({}).optional() }),
+    z.object({ key: z.string(), quality: z.object({ aucRoc: z.number() }), improvements: z.object({}).optional() }),
   ),
 });
 
@@ -50,7 +50,7 @@ const report = async () => Report.parse(JSON.parse(await readFile(path('report.j
 function served(id: string, daysAgo: number, scores: Record<string, number>, amount = 10) {
   const servedAt = NOW - daysAgo * DAY;
   const event = JSON.stringify({ transaction_id: id, user_id: `user-${id}`, amount, timestamp: servedAt });
-  return [id, event, JSON.stringify(scores), servedAt] as const;
+  return [id, event, JSON.stringify(scores), servedAt, 'fraud_detection@1'] as const;
 }
 
 function label(id: string, transaction: string, isFraud: 0 | 1, daysAgo: number) {
@@ -103,7 +103,7 @@ describe('evaluate', () => {
     const { code, output } = await evaluate(...fromServed(), '--champion', 'champion@1');
 
     expect(code).toBe(0);
-    expect(output).toContain('1 that not every model had scored are left out');
+    expect(output).toContain('left out: 1 row that not every model had scored');
     const { rows, frauds, fraudAmount, models } = await report();
     expect({ rows, frauds, fraudAmount }).toEqual({ rows: 4, frauds: 1, fraudAmount: 500 });
     // The champion scored the fraud highest; the rival only above one of three.
@@ -129,7 +129,7 @@ describe('evaluate', () => {
   });
 
   test.each([
-    [['--champion', 'nobody@1', '--scores', 'scores.parquet'], 'nothing was scored by nobody@1'],
+    [['--champion', 'nobody@1', '--scores', 'scores.parquet'], 'has no scores of nobody@1; it has user_id'],
     [['--champion', 'a@1'], 'give either --scores, or --served with --labels'],
     [['--champion', 'a@1', '--scores', 'scores.parquet', '--card', 'card'], 'has no column "card"'],
     [['--champion', 'a@1', '--scores', 'scores.parquet', '--draws', 'many'], '--draws many: write a whole number'],
@@ -144,7 +144,9 @@ describe('evaluate', () => {
   test('does not say whose transaction it cannot read', async () => {
     await writeParquet(
       path('strange.parquet'),
-      values(SERVED_COLUMNS, [['x', '{"user_id":"secret-user"}', '{"champion@1":0.1}', NOW - 60 * DAY]]),
+      values(SERVED_COLUMNS, [
+        ['fraud', '{"user_id":"secret-user"}', '{"champion@1":0.1}', NOW - 60 * DAY, 'fraud_detection@1'],
+      ]),
     );
     const flags = fromServed().map((flag) => flag.replace('served.parquet', 'strange.parquet'));
 

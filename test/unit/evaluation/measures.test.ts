@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bootstrapDifferences } from '../../../cli/evaluation/bootstrap.ts';
+import { bootstrapImprovements } from '../../../cli/evaluation/bootstrap.ts';
 import { evaluate } from '../../../cli/evaluation/evaluate.ts';
 import {
   calibration,
@@ -133,8 +133,8 @@ describe('measures of scores', () => {
     const rows = [row('a', 0, 0, false), row('a', 0, 0.05, true), row('a', 0, 0.95, true), row('a', 0, 1, true)];
 
     expect(calibration(ranked(rows))).toEqual([
-      { meanScore: 0.025, fraudShare: 0.5, rows: 2 },
-      { meanScore: 0.975, fraudShare: 1, rows: 2 },
+      { upTo: 0.1, meanScore: 0.025, fraudShare: 0.5, rows: 2, frauds: 1 },
+      { upTo: 1, meanScore: 0.975, fraudShare: 1, rows: 2, frauds: 2 },
     ]);
   });
 });
@@ -157,6 +157,7 @@ function twoModels(noise: number): ScoredRow[] {
 
 describe('an evaluation of two models', () => {
   const settings = {
+    names: { label: 'is_fraud', card: 'user_id', amount: 'amount' },
     champion: MODEL,
     cardsChecked: 10,
     falseAlarmCost: 3,
@@ -169,11 +170,11 @@ describe('an evaluation of two models', () => {
     const rows = scoredRows(twoModels(0.8), [MODEL, RIVAL]);
 
     const [first, second] = [evaluate(rows, settings), evaluate(rows, settings)];
-    const differences = first.models[1]?.differences;
+    const improvements = first.models[1]?.improvements;
 
     expect(second).toEqual(first);
-    expect(differences?.averagePrecision.low).toBeGreaterThan(0);
-    expect(differences?.aucRoc.low).toBeGreaterThan(0);
+    expect(improvements?.averagePrecision.high).toBeLessThan(0);
+    expect(improvements?.aucRoc.high).toBeLessThan(0);
   });
 
   test('finds none between a model and itself', () => {
@@ -181,7 +182,7 @@ describe('an evaluation of two models', () => {
     const scores = rows.scores.get(MODEL) ?? new Float64Array();
     const champion = ranking(rows, scores);
 
-    const [differences] = bootstrapDifferences({
+    const [improvements] = bootstrapImprovements({
       champion,
       challengers: [champion],
       cardsChecked: 10,
@@ -189,16 +190,45 @@ describe('an evaluation of two models', () => {
       seed: 3,
     });
 
-    expect(Object.values(differences ?? {})).toEqual(Array.from({ length: 4 }, () => ({ low: 0, high: 0 })));
+    expect(Object.values(improvements ?? {})).toEqual(Array.from({ length: 4 }, () => ({ low: 0, high: 0 })));
+  });
+
+  test('improves by a positive number where the challenger is better, by Brier too', () => {
+    const rows = scoredRows(twoModels(0.8), [MODEL, RIVAL]);
+
+    const improvements = evaluate(rows, { ...settings, champion: RIVAL, thresholds: {} }).models[1]?.improvements;
+
+    const lows = ['aucRoc', 'averagePrecision', 'brier'].map((name) => improvements?.[name as 'brier'].low ?? 0);
+    expect(lows.every((low) => low > 0)).toBe(true);
+  });
+
+  test('without cards draws rows, and has no card precision', () => {
+    const rows = twoModels(0.8).map((each) => ({ ...each, card: undefined }));
+
+    const { cards, models } = evaluate(scoredRows(rows, [MODEL, RIVAL]), settings);
+
+    expect(cards).toBe(0);
+    expect(models[0]?.quality.cardPrecision).toBeNaN();
+    expect(models[1]?.improvements?.cardPrecision).toEqual({ low: Number.NaN, high: Number.NaN });
+    expect(models[1]?.improvements?.aucRoc.high).toBeLessThan(0);
   });
 
   test('becomes a page with four charts, in which names of models are text', async () => {
-    const page = await htmlEvaluation(evaluate(scoredRows(twoModels(0.8), [MODEL, RIVAL]), settings));
+    const made = {
+      madeAt: '2026-06-30T00:00:00.000Z',
+      commandLine: 'feature-store evaluate',
+      inputs: [],
+      notes: ['a <note>'],
+    };
+    const page = await htmlEvaluation(evaluate(scoredRows(twoModels(0.8), [MODEL, RIVAL]), settings), made);
 
-    expect(page.match(/<svg[\s\S]*?<\/svg>/g)).toHaveLength(4);
+    const charts = page.match(/<svg[\s\S]*?<\/svg>/g) ?? [];
+    expect(charts).toHaveLength(4);
+    for (const chart of charts) expect(chart).toMatch(/^<svg(?![^>]* width=)[^>]* viewBox="0 0 \d+ \d+"/);
     expect(page).toContain(
       '&lt;b&gt;rival&lt;/b&gt;@1 against trees@1: worse by AUC ROC, average precision, card precision@10, Brier.',
     );
-    expect(page.match(/<b>|<script|NaN|undefined/g)).toBeNull();
+    expect(page).toContain('<li>a &lt;note&gt;</li>');
+    expect(page.match(/<b>|<note>|<script|NaN|undefined/g)).toBeNull();
   });
 });
