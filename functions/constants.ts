@@ -6,6 +6,8 @@ export const METRICS_NAMESPACE = 'FeatureStore';
 /** Environment variables common to the functions. */
 export const ENV = {
   stage: 'STAGE',
+  /** `false` in stages that are not production; anything else, and nothing, means production. */
+  production: 'PRODUCTION',
   tableName: 'ONLINE_TABLE_NAME',
   /** Point every AWS client at this endpoint (local stacks); unset in AWS. */
   endpoint: 'AWS_ENDPOINT_URL',

@@ -27,6 +27,8 @@ export type Landing =
 /** Everything in which stages differ. What is the same in all of them is written where it is used. */
 export interface StageConfig {
   readonly stage: Stage;
+  /** Ids of events that force an outcome are refused. */
+  readonly production: boolean;
   /** Data and the means to bring it back outlive a mistaken `cdk destroy`; deletion is refused. */
   readonly retainData: boolean;
   readonly logRetention: RetentionDays;
@@ -82,6 +84,7 @@ const GIGABYTE = 1024 ** 3;
 
 const LOCAL: StageConfig = {
   stage: 'local',
+  production: false,
   retainData: false,
   logRetention: RetentionDays.ONE_DAY,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -101,6 +104,7 @@ const LOCAL: StageConfig = {
 
 const DEV: StageConfig = {
   stage: 'dev',
+  production: false,
   retainData: false,
   logRetention: RetentionDays.ONE_WEEK,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -114,6 +118,7 @@ const DEV: StageConfig = {
 
 const PROD: StageConfig = {
   stage: 'prod',
+  production: true,
   retainData: true,
   logRetention: RetentionDays.THREE_MONTHS,
   stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },

@@ -10,6 +10,7 @@ import {
   withDuckDb,
 } from '../../shared/offline/embedded/duckdb.ts';
 import { type Maturity, maturedRowsSql } from '../../shared/offline/embedded/matured-labels.ts';
+import { RESERVED_ID_PREFIX } from '../../shared/reserved-ids.ts';
 import { UserError } from '../user-error.ts';
 import type { ScoredRow } from './scored-rows.ts';
 
@@ -93,7 +94,7 @@ export async function readServed(
     for (const name of ['event_id', 'event', 'scores', 'served_at']) requireColumn(served, columns, name);
     // A transaction is as old as its answer: it was decided when it happened.
     const decided = `SELECT event_id AS transaction_id, served_at AS "timestamp", event, scores
-      FROM ${parquetFiles(served)} WHERE event_id IS NOT NULL AND scores IS NOT NULL
+      FROM ${parquetFiles(served)} WHERE event_id IS NOT NULL AND NOT starts_with(event_id, '${RESERVED_ID_PREFIX}') AND scores IS NOT NULL
       QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY served_at) = 1`;
     const sql = `SELECT event, scores, is_fraud FROM (${maturedRowsSql(decided, labels, maturity)})`;
     const rows = (await queryRows(connection, sql)).map(([event, scores, isFraud]) => ({

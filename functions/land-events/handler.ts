@@ -5,6 +5,7 @@ import middy from '@middy/core';
 import type { FirehoseTransformationEvent, FirehoseTransformationResult } from 'aws-lambda';
 import { repository } from '#features';
 import { METRICS_NAMESPACE } from '../constants.ts';
+import { isProduction } from '../environment.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from './constants.ts';
 import { transformationHandler } from './transformation-handler.ts';
@@ -23,6 +24,7 @@ export const handler = middy<FirehoseTransformationEvent, FirehoseTransformation
     transformationHandler({
       source,
       metrics,
+      production: isProduction(),
       logger: new Logger({ serviceName: LAND_EVENTS_SERVICE, persistentKeys: { source: source.name } }),
     }),
   );

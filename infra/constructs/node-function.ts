@@ -51,6 +51,7 @@ export class NodeFunction extends Construct {
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
         [ENV.stage]: config.stage,
+        [ENV.production]: String(config.production),
         ...(config.endpointUrl !== undefined && { [ENV.endpoint]: config.endpointUrl }),
         ...(config.landing.by === 'lander' && { [ENV.rowEndpoint]: config.landing.url }),
         ...props.environment,
