@@ -15,6 +15,7 @@ import { configCommand, modelCommand } from './decision-commands.ts';
 import { type EvaluateOptions, evaluateModels, evaluationText } from './evaluate.ts';
 import { previewText, summaryText } from './import/summary.ts';
 import { type ImportOptions, importHistory, MAX_REJECTS_DEFAULT } from './import-history.ts';
+import { testCommand } from './test-create.ts';
 import { makeTrainingSet, type TrainingSetOptions } from './training-set.ts';
 import { isForUser, UserError } from './user-error.ts';
 
@@ -260,6 +261,7 @@ export function featureStoreProgram(
     evaluateCommand(terminal),
     configCommand(terminal, ports.withBucket),
     modelCommand(terminal, ports.withBucket),
+    testCommand(terminal),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {

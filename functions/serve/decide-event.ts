@@ -40,7 +40,6 @@ export async function decideEvent(
   const startedAt = performance.now();
   const { mode, explain, event } = requestOf(ports, source, body);
   const forced = forcedOutcomeOf(event.id);
-  if (forced === 'slow') await (ports.pause ?? delay)(SLOW_ANSWER_MILLIS);
   const store =
     forced === 'degraded' ? UNANSWERING : ports.store.within(ports.deadlines?.decision ?? SERVE_DEADLINES.decision);
   // Without a memory, so that every view is missing, whatever was asked before.
@@ -77,6 +76,7 @@ export async function decideEvent(
     decided,
     active,
   });
+  if (forced === 'slow') await (ports.pause ?? delay)(SLOW_ANSWER_MILLIS);
   const asOfMillis = Math.max(event.timeMillis, ...[...readings.values()].map((reading) => reading.asOfMillis));
   return {
     [source.eventId]: event.values[source.eventId],

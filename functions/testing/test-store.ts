@@ -98,8 +98,10 @@ export function testStore(repository: FeatureRepository, options: TestStoreOptio
     policies: new GivenPolicies(repository, options),
     repository,
     production,
-    // Nothing waits here, so what is forced to be slow is not.
-    pause: async () => undefined,
+    // What is forced to be slow moves the clock, and keeps nobody waiting.
+    pause: async (millis) => {
+      nowMillis += millis;
+    },
     api: { url: 'http://localhost', authorization: 'none', offersTrainingSets: false },
     stream,
     clock,
