@@ -29,13 +29,15 @@ export interface Replay {
 }
 
 export interface SentEvent {
-  readonly arrivedAtMillis: number;
+  readonly atMillis: number;
   readonly source: string;
   readonly event: Readonly<Record<string, unknown>>;
 }
 
-/** How long the consumer may have been behind: events that arrived so shortly before may not have been counted. */
+/** How long the consumer may have been behind: what arrived so shortly before may not have been counted, or too late. */
 const BEHIND_MILLIS = 5 * 60_000;
+
+const ATTEMPTS_MAX = 200;
 
 type Answer = Awaited<ReturnType<ReturnType<typeof testStore>['decide']>>;
 
@@ -87,27 +89,36 @@ function readModel(file: string): Uint8Array {
   }
 }
 
+/** An event at the instant at which it may have been counted. */
+interface Counted extends SourceEvent {
+  readonly countedAtMillis: number;
+}
+
 /**
- * The events that may have been counted, the likeliest first: all; then without the newest ones of the stream, whose consumer
- * may have been behind. The decided event is among them where it had come before.
+ * The events that may have been counted, and when, the likeliest first: each as it arrived; then those of the stream later and
+ * later, in steps that change the order in which they and decided events were counted. The decided event is among them where
+ * it had come before.
  */
-function* attemptsOf({ record, events, source, decidedIds }: ServedDecision): Generator<SourceEvent[]> {
-  const isDecided = (one: SourceEvent) => one.source === source && one.event.id === record.event.id;
-  const others = events.filter((one) => !isDecided(one));
-  const waiting = others
-    .filter(({ event }) => !decidedIds.has(event.id) && event.arrivedAtMillis > record.servedAtMillis - BEHIND_MILLIS)
-    .reverse();
-  const bases =
-    record.eventStatus === 'duplicate' ? [events] : record.eventStatus === 'skewed' ? [others, events] : [others];
+function* attemptsOf({ record, events, source, decidedIds }: ServedDecision): Generator<Counted[]> {
+  const others = events.filter((one) => one.source !== source || one.event.id !== record.event.id);
+  const fromStream = others.filter(({ event }) => !decidedIds.has(event.id));
+  const decided = others.filter(({ event }) => decidedIds.has(event.id)).map(({ event }) => event.arrivedAtMillis);
+  const lags = fromStream
+    .flatMap(({ event }) => [...decided, record.servedAtMillis].map((millis) => millis - event.arrivedAtMillis + 1))
+    .filter((lag) => lag > 0 && lag <= BEHIND_MILLIS)
+    .sort((left, right) => left - right);
+  const bases = { duplicate: [events], skewed: [others, events] }[record.eventStatus ?? ''] ?? [others];
   for (const base of bases) {
-    for (let left = 0; left <= waiting.length; left++) {
-      const behind = new Set(waiting.slice(0, left));
-      yield base.filter((one) => !behind.has(one));
+    for (const lag of [0, ...new Set(lags)].slice(0, ATTEMPTS_MAX)) {
+      yield base
+        .map((one) => ({ ...one, countedAtMillis: one.event.arrivedAtMillis + (fromStream.includes(one) ? lag : 0) }))
+        .filter(({ countedAtMillis }) => countedAtMillis <= record.servedAtMillis)
+        .sort((left, right) => left.countedAtMillis - right.countedAtMillis);
     }
   }
 }
 
-function planOf({ service, record, source }: ServedDecision, events: readonly SourceEvent[]): Replay {
+function planOf({ service, record, source }: ServedDecision, events: readonly Counted[]): Replay {
   const { features, eventStatus, event } = record;
   const windowFeatures = Object.fromEntries(service.features.map(({ name }) => [name, features[name] ?? null]));
   const mode = eventStatus === 'read-only' ? 'read-only' : 'apply';
@@ -123,7 +134,7 @@ function planOf({ service, record, source }: ServedDecision, events: readonly So
     decidedAtMillis: record.servedAtMillis,
     decided: wireEvent(source, event.values),
     sent: events.map((one) => ({
-      arrivedAtMillis: one.event.arrivedAtMillis,
+      atMillis: one.countedAtMillis,
       source: one.source.name,
       event: wireEvent(one.source, one.event.values),
     })),
@@ -157,11 +168,11 @@ async function answerOf(
   { sent, decidedAtMillis, decided, service, mode }: Replay,
   model: Uint8Array | undefined,
 ): Promise<Answer> {
-  const clock = Math.min(decidedAtMillis, ...sent.map(({ arrivedAtMillis }) => arrivedAtMillis));
+  const clock = Math.min(decidedAtMillis, ...sent.map(({ atMillis }) => atMillis));
   const store = testStore(repository, { clock, ...(model && { model }) });
   try {
-    for (const { arrivedAtMillis, source, event } of sent) {
-      store.advanceTo(arrivedAtMillis);
+    for (const { atMillis, source, event } of sent) {
+      store.advanceTo(atMillis);
       await store.send(source, event);
     }
     store.advanceTo(decidedAtMillis);

@@ -22,11 +22,10 @@ export function testFileText(
     return JSON.stringify(path.startsWith('.') ? path : `./${path}`);
   };
   const module = files.features ?? fileURLToPath(import.meta.resolve(SHIPPED_FEATURES));
-  const clock = Math.min(decidedAtMillis, ...sent.map(({ arrivedAtMillis }) => arrivedAtMillis));
+  const clock = Math.min(decidedAtMillis, ...sent.map(({ atMillis }) => atMillis));
   const model = files.model === undefined ? '' : `, model: new URL(${relativeTo(files.model)}, import.meta.url)`;
   const events = sent.map(
-    ({ arrivedAtMillis, source, event }) =>
-      `    [${iso(arrivedAtMillis)}, ${JSON.stringify(source)}, ${JSON.stringify(event)}],\n`,
+    ({ atMillis, source, event }) => `    [${iso(atMillis)}, ${JSON.stringify(source)}, ${JSON.stringify(event)}],\n`,
   );
   return `/** A decision as it was served. "feature-store test create" wrote it; it is yours to change. */
 import assert from 'node:assert/strict';
@@ -36,11 +35,11 @@ import { repository } from ${relativeTo(module)};
 
 test(${JSON.stringify(`${service} decides as it did on ${new Date(decidedAtMillis).toISOString()}`)}, async () => {
   const store = testStore(repository, { clock: ${iso(clock)}${model} });
-  // What had been counted of its entities: when each event arrived, its source, and the event.
+  // What had been counted of its entities: when, of which source, and the event.
   const events: [string, string, Record<string, unknown>][] = [
 ${events.join('')}  ];
-  for (const [arrived, source, event] of events) {
-    store.advanceTo(arrived);
+  for (const [instant, source, event] of events) {
+    store.advanceTo(instant);
     await store.send(source, event);
   }
 
