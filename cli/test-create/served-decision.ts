@@ -77,7 +77,10 @@ export async function readServedDecision(
     for (const view of service.views) {
       if (!namesEntity(view.entity, event.values)) continue;
       const asOfMillis = record.views[view.key]?.as_of ?? record.servedAtMillis;
-      const until = { asOfMillis, arrivedMillis: record.servedAtMillis };
+      const until = {
+        asOfMillis,
+        arrivedMillis: isRemembered(view, service, record) ? asOfMillis : record.servedAtMillis,
+      };
       for (const one of await eventsOf(connection, view, files, event.values, until)) {
         found.set(`${view.source.name} ${one.id}`, { source: view.source, event: one });
       }
@@ -131,6 +134,17 @@ function decisionOf(
   if (first !== undefined) return first;
   const bySome = key === undefined ? '' : ` by ${key}`;
   throw new UserError(`--decision ${eventId}: nothing was served${bySome} for an event of this id; look at --served`);
+}
+
+/** Whether the view may have been answered from memory, which knew nothing of what came after its `as_of`. */
+function isRemembered(
+  view: WindowedView,
+  { decides }: FeatureService,
+  { event, servedAtMillis }: ServedRecord,
+): boolean {
+  const { cacheForMillis, source } = view;
+  if (cacheForMillis === undefined || source === decides) return false;
+  return Math.abs(Number(event?.values[decides?.eventTime ?? '']) - servedAtMillis) <= cacheForMillis;
 }
 
 function scoreOf({ model, scores }: StoredRow): number | null {

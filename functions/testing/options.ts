@@ -41,7 +41,10 @@ export class RefusedError extends Error {
   /** The fields at fault, and what each must be. */
   readonly errors: NonNullable<Problem['errors']>;
 
-  constructor(message: string, { status, errors = [] }: Partial<Pick<Problem, 'status' | 'errors'>>) {
+  constructor(
+    message: string,
+    { status, errors = [] }: { readonly status?: number | undefined; readonly errors?: Problem['errors'] },
+  ) {
     super(message);
     this.status = status;
     this.errors = errors;

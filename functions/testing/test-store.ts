@@ -35,9 +35,10 @@ export interface TestStore {
   /** Moves the clock on to an instant. @throws RangeError for one that is past. */
   advanceTo(instant: Instant): void;
   /**
-   * Sends one event or several, which arrive now, through the stream of their source.
+   * Sends one event or several, which arrive now, through the stream of their source. Long lists go in several requests, in
+   * their order.
    * @returns what became of them.
-   * @throws RefusedError when the API refuses one, and so all of them; or when the consumer puts one into quarantine.
+   * @throws RefusedError when the API refuses one, and so all of its request; or when the consumer puts one into quarantine.
    */
   send(source: string, events: Fields | readonly Fields[]): Promise<SentEvents>;
   /**
@@ -153,8 +154,11 @@ export function testStore(repository: FeatureRepository, options: TestStoreOptio
       const path = `/events/${encodeURIComponent(name)}`;
       const source = repository.sources.find((one) => one.name === name);
       const counts = { applied: 0, duplicate: 0, late: 0, excluded: 0 };
-      for (const body of bodiesOf(given)) {
-        await post(path, body);
+      for (const { body, first } of requestsOf(given)) {
+        await post(path, body).catch((error: unknown) => {
+          if (first === 0 || !(error instanceof RefusedError)) throw error;
+          throw new RefusedError(`of the events from the ${first + 1}th on: ${error.message}`, error);
+        });
         // Where there is no such source, the API has said so.
         if (source === undefined) continue;
         const result = await consume(source);
@@ -179,24 +183,24 @@ export function testStore(repository: FeatureRepository, options: TestStoreOptio
 
 const isoOf = (millis: number) => new Date(millis).toISOString();
 
-/** Bodies of requests for one event, or for as many of several as the API takes at once. */
-function bodiesOf(events: Fields | readonly Fields[]): unknown[] {
-  if (!isList(events)) return [events];
-  const bodies: { events: Fields[] }[] = [];
+/** Requests for one event, or for as many of several as the API takes at once; with the place of their first one. */
+function requestsOf(events: Fields | readonly Fields[]): { readonly body: unknown; readonly first: number }[] {
+  if (!isList(events)) return [{ body: events, first: 0 }];
+  const requests: { readonly body: { readonly events: Fields[] }; readonly first: number }[] = [];
   let bytes = 0;
-  for (const event of events) {
+  for (const [index, event] of events.entries()) {
     const size = Buffer.byteLength(JSON.stringify(event)) + 1;
-    const last = bodies.at(-1);
+    const last = requests.at(-1)?.body.events;
     // Half of what a request may have leaves room for what is around the events.
-    if (last && last.events.length < LIMITS.eventsPerRequest && bytes + size <= LIMITS.requestBytes / 2) {
-      last.events.push(event);
+    if (last && last.length < LIMITS.eventsPerRequest && bytes + size <= LIMITS.requestBytes / 2) {
+      last.push(event);
       bytes += size;
     } else {
-      bodies.push({ events: [event] });
+      requests.push({ body: { events: [event] }, first: index });
       bytes = size;
     }
   }
-  return bodies;
+  return requests;
 }
 
 function isList(events: Fields | readonly Fields[]): events is readonly Fields[] {

@@ -71,12 +71,13 @@ export async function playDay(options: {
 /** Writes `served.parquet`, `transactions.parquet` and an empty `labels.parquet`. */
 export async function writeDay(directory: string, day: { readonly served: Row[]; readonly history: Row[] }) {
   await mkdir(directory, { recursive: true });
-  await write(join(directory, 'served.parquet'), ROW_LOGS.served.schema.columns, day.served);
-  await write(join(directory, 'transactions.parquet'), historySchema(transactions).columns, day.history);
-  await write(join(directory, 'labels.parquet'), historySchema(labels).columns, []);
+  await writeRows(join(directory, 'served.parquet'), ROW_LOGS.served.schema.columns, day.served);
+  await writeRows(join(directory, 'transactions.parquet'), historySchema(transactions).columns, day.history);
+  await writeRows(join(directory, 'labels.parquet'), historySchema(labels).columns, []);
 }
 
-async function write(
+/** Writes rows of a log or a history as Parquet. */
+export async function writeRows(
   path: string,
   columns: readonly { readonly name: string; readonly hiveType: string }[],
   rows: readonly Row[],

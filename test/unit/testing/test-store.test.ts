@@ -182,13 +182,21 @@ describe('what is refused', () => {
     expect((await fresh.features('login_check', { account_id: 'a1' })).status).toBe('unknown');
   });
 
+  it('of a long list says where its request began', async () => {
+    const fresh = testStore(newCountry, { clock: CLOCK });
+    const events: object[] = Array.from({ length: 600 }, (_, index) => login(`l${index}`, CLOCK));
+    events[502] = { login_id: 'x' };
+    const { message, status, errors } = await refusal(fresh.send('logins', events as Record<string, unknown>[]));
+    expect(message).toContain('of the events from the 501th on: events[2].account_id: is missing');
+    expect([status, errors[0]?.field]).toEqual([400, 'events[2].account_id']);
+  });
+
   it('by the consumer is thrown with its reason, and the others are counted', async () => {
-    const wide = identifier();
     const source = eventSource({
       name: 'clicks',
       description: 'Clicks.',
       owner: 'tests',
-      schema: z.strictObject({ id: wide, one: z.string(), two: z.string(), at: eventTime() }),
+      schema: z.strictObject({ id: identifier(), one: z.string(), two: z.string(), at: eventTime() }),
       eventId: 'id',
       eventTime: 'at',
       partitionKey: 'one',
