@@ -57,11 +57,11 @@ it('makes tests of decisions with several sources, views, lanes, filters and a m
   let sent = 0;
   const refused: string[] = [];
   for (let index = 0; index < DECISIONS; index++) {
-    const { event_id: decision } = random.pick(served);
+    const decision = String(random.pick(served).event_id);
     const output = path(`${index}.test.ts`);
     try {
       const { events, unexpected } = await createTest({
-        decision: String(decision),
+        decision,
         served: path('served.parquet'),
         history: repository.sources.map(({ name }) => `${name}=${path(`${name}.parquet`)}`),
         features: join(PROJECT_ROOT, scene.features),
