@@ -101,9 +101,9 @@ interface Counted extends SourceEvent {
  */
 function* attemptsOf({ record, events, source, decidedIds }: ServedDecision): Generator<Counted[]> {
   const others = events.filter((one) => one.source !== source || one.event.id !== record.event.id);
-  const fromStream = others.filter(({ event }) => !decidedIds.has(event.id));
+  const fromStream = new Set(others.filter(({ event }) => !decidedIds.has(event.id)));
   const decided = others.filter(({ event }) => decidedIds.has(event.id)).map(({ event }) => event.arrivedAtMillis);
-  const lags = fromStream
+  const lags = [...fromStream]
     .flatMap(({ event }) => [...decided, record.servedAtMillis].map((millis) => millis - event.arrivedAtMillis + 1))
     .filter((lag) => lag > 0 && lag <= BEHIND_MILLIS)
     .sort((left, right) => left - right);
@@ -111,7 +111,7 @@ function* attemptsOf({ record, events, source, decidedIds }: ServedDecision): Ge
   for (const base of bases) {
     for (const lag of [0, ...new Set(lags)].slice(0, ATTEMPTS_MAX)) {
       yield base
-        .map((one) => ({ ...one, countedAtMillis: one.event.arrivedAtMillis + (fromStream.includes(one) ? lag : 0) }))
+        .map((one) => ({ ...one, countedAtMillis: one.event.arrivedAtMillis + (fromStream.has(one) ? lag : 0) }))
         .filter(({ countedAtMillis }) => countedAtMillis <= record.servedAtMillis)
         .sort((left, right) => left.countedAtMillis - right.countedAtMillis);
     }

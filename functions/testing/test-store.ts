@@ -133,7 +133,10 @@ export function testStore(repository: FeatureRepository, options: TestStoreOptio
     for (const error of result.errors) throw error;
     const errors = quarantined.flatMap(({ problems }) => problems);
     const [first] = errors;
-    if (first) throw new RefusedError(`the event is in quarantine: ${first.field}: ${first.problem}`, { errors });
+    if (first) {
+      const place = first.field === '' ? '' : `${first.field}: `;
+      throw new RefusedError(`the event is in quarantine: ${place}${first.problem}`, { errors });
+    }
     return result;
   }
 
