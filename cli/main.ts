@@ -2,7 +2,7 @@
  * The feature store on this machine: `npm run cli -- --help`.
  *
  * Exit codes: 0 done, 2 the request cannot be done as asked (one sentence says why), 1 a defect of ours, or an audit that
- * found differences without an explanation.
+ * found differences without an explanation, or a test that failed.
  */
 import { Command, CommanderError, Help } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
@@ -15,27 +15,28 @@ import { evaluateCommand } from './evaluate-command.ts';
 import { importCommand } from './import-command.ts';
 import { example } from './options.ts';
 import type { Terminal } from './terminal.ts';
+import { testCommand } from './test-create.ts';
 import { trainingSetCommand } from './training-set-command.ts';
 
 export type { Terminal } from './terminal.ts';
 
 const EXIT_CODES = `Exit codes:
   0  done
-  1  a defect, told with a stack trace; of "audit": differences without an explanation
+  1  a defect, told with a stack trace; of "audit": differences without an explanation; of "test run": a test failed
   2  cannot be done as asked: one sentence says why and what to do, its code in brackets is in docs/errors.md`;
 
 const EXIT_REFUSED = 2;
-const EXIT_UNEXPLAINED = 1;
+const EXIT_FINDING = 1;
 
 interface Ports {
   readonly withBucket?: WithBucket;
 }
 
-/** The program with all its commands. @param onUnexplained is told when an audit found differences without an explanation. */
+/** The program with all its commands. @param onFinding is told of differences without an explanation, and of tests that failed. */
 export function featureStoreProgram(
   terminal: Terminal,
   ports: Ports = {},
-  onUnexplained: () => void = () => {},
+  onFinding: () => void = () => {},
 ): Command {
   const program = new Command('feature-store')
     .description('Training sets, history, audits, backfill, models and decisions, from this machine.')
@@ -46,11 +47,12 @@ export function featureStoreProgram(
   const commands = [
     trainingSetCommand(terminal),
     importCommand(terminal),
-    auditCommand(terminal, onUnexplained),
+    auditCommand(terminal, onFinding),
     backfillCommand(terminal),
     evaluateCommand(terminal),
     configCommand(terminal, ports.withBucket),
     modelCommand(terminal, ports.withBucket),
+    testCommand(terminal, onFinding),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {
@@ -91,7 +93,7 @@ function usageOf(text: string): string {
 export async function main(commandLine: readonly string[], terminal: Terminal, ports: Ports = {}): Promise<number> {
   let exitCode = 0;
   const program = featureStoreProgram(terminal, ports, () => {
-    exitCode = EXIT_UNEXPLAINED;
+    exitCode = EXIT_FINDING;
   });
   try {
     await program.parseAsync(commandLine, { from: 'user' });

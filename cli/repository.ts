@@ -6,16 +6,18 @@ import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { loadStoreConfig } from '../shared/registry/store-config.ts';
 import { UserError } from './user-error.ts';
 
-/**
- * The declarations that a verb works with.
- * @param options.features their module; by default what `feature-store.config.ts` names, in the working directory or above it.
- */
-export async function repositoryOf({
-  features,
-}: {
+interface FeaturesOption {
   readonly features?: string | undefined;
-}): Promise<FeatureRepository> {
-  return loadRepository(features ?? (await loadStoreConfig(process.cwd())).features);
+}
+
+/** The module of `--features`; by default what `feature-store.config.ts` names, in the working directory or above it. */
+export async function featuresModuleOf({ features }: FeaturesOption): Promise<string> {
+  return features ?? (await loadStoreConfig(process.cwd())).features;
+}
+
+/** The declarations that a command works with. @throws FeaturesModuleError, StoreConfigError, DefinitionError */
+export async function repositoryOf(options: FeaturesOption): Promise<FeatureRepository> {
+  return loadRepository(await featuresModuleOf(options));
 }
 
 /** A service by `name` (its newest version) or `name@version`. */

@@ -4,6 +4,8 @@
 export const ENV = {
   /** Read by Powertools: the CloudWatch namespace of the metrics of this stage of this store. */
   metricsNamespace: 'POWERTOOLS_METRICS_NAMESPACE',
+  /** `false` in stages that are not production; anything else, and nothing, means production. */
+  production: 'PRODUCTION',
   tableName: 'ONLINE_TABLE_NAME',
   /** Point every AWS client at this endpoint (local stacks); unset in AWS. */
   endpoint: 'AWS_ENDPOINT_URL',

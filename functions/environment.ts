@@ -1,3 +1,5 @@
+import { ENV } from './constants.ts';
+
 /** Thrown at start when the function's environment is incomplete. Names the variable. */
 export class MissingEnvironmentError extends Error {
   override readonly name = 'MissingEnvironmentError';
@@ -12,4 +14,9 @@ export function requireEnvironment(name: string): string {
     );
   }
   return value;
+}
+
+/** Whether this stage is production: unless it is said that it is not. */
+export function isProduction(): boolean {
+  return process.env[ENV.production] !== 'false';
 }

@@ -29,6 +29,8 @@ export interface StageConfig {
   /** Default: where credentials and environment of the shell say. */
   readonly account?: string;
   readonly region?: string;
+  /** Ids of events that force an outcome are refused. */
+  readonly production: boolean;
   /** Data and the means to bring it back outlive a mistaken `cdk destroy`; deletion is refused. */
   readonly retainData: boolean;
   readonly logRetention: RetentionDays;
@@ -87,6 +89,7 @@ type Named = 'store' | 'stage' | 'prefix' | 'featuresModule';
 type StageKind = Omit<StageConfig, Named>;
 
 const LOCAL: StageKind = {
+  production: false,
   retainData: false,
   logRetention: RetentionDays.ONE_DAY,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -106,6 +109,7 @@ const LOCAL: StageKind = {
 
 /** May be torn down at any time. */
 const DEVELOPMENT: StageKind = {
+  production: false,
   retainData: false,
   logRetention: RetentionDays.ONE_WEEK,
   stream: { capacity: { mode: 'provisioned', shardCount: 1 }, retention: Duration.hours(24) },
@@ -119,6 +123,7 @@ const DEVELOPMENT: StageKind = {
 
 /** Must not lose anything. */
 const PRODUCTION: StageKind = {
+  production: true,
   retainData: true,
   logRetention: RetentionDays.THREE_MONTHS,
   stream: { capacity: { mode: 'on-demand' }, retention: Duration.days(7) },

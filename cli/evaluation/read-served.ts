@@ -12,6 +12,7 @@ import {
 } from '../../shared/offline/embedded/matured-labels.ts';
 import { textLiteral } from '../../shared/offline/sql/dialect.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { RESERVED_ID_PREFIX } from '../../shared/reserved-ids.ts';
 import { findService, findSource } from '../repository.ts';
 import { UserError } from '../user-error.ts';
 import {
@@ -51,7 +52,7 @@ interface ServedFiles {
 }
 
 const NEEDED = ['event_id', 'event', 'scores', 'served_at', 'service'];
-const IS_SCORED = `event_id IS NOT NULL AND scores IS NOT NULL AND scores <> '{}'`;
+const IS_SCORED = `event_id IS NOT NULL AND NOT starts_with(event_id, '${RESERVED_ID_PREFIX}') AND scores IS NOT NULL AND scores <> '{}'`;
 
 /**
  * Of an event that was decided twice, the first decision counts. An event is as old as its answer.

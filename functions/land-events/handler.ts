@@ -4,6 +4,7 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { FirehoseTransformationEvent, FirehoseTransformationResult } from 'aws-lambda';
 import { repository } from '#features';
+import { isProduction } from '../environment.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { LAND_EVENTS_ENV, LAND_EVENTS_SERVICE } from './constants.ts';
 import { transformationHandler } from './transformation-handler.ts';
@@ -21,6 +22,7 @@ export const handler = middy<FirehoseTransformationEvent, FirehoseTransformation
     transformationHandler({
       source,
       metrics,
+      production: isProduction(),
       logger: new Logger({ serviceName: LAND_EVENTS_SERVICE, persistentKeys: { source: source.name } }),
     }),
   );

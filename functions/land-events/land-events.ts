@@ -6,6 +6,7 @@ import {
   historyPartition,
   historyRow,
 } from '../../shared/offline/history-schema.ts';
+import { withoutRefusedIds } from '../../shared/reserved-ids.ts';
 import { takenApart } from '../kinesis-aggregation.ts';
 
 /** One record on its way to history. */
@@ -35,19 +36,28 @@ export type Landing =
  * Records are judged by the same decoder as online, so what is counted is landed, and what is quarantined is refused. An event
  * that was delivered twice is landed twice: who reads history folds it by its id.
  */
-export function landEvents(source: EventSource, records: readonly LandingRecord[]): Landing[] {
+export function landEvents(
+  source: EventSource,
+  records: readonly LandingRecord[],
+  /** In production, ids that force an outcome are refused. */
+  { production = true }: { readonly production?: boolean } = {},
+): Landing[] {
   return takenApart(records).map((record) => {
     try {
-      return landEvent(source, record);
+      return landEvent(source, record, production);
     } catch (error) {
       return { ok: false, data: record.data, problems: [], error };
     }
   });
 }
 
-function landEvent(source: EventSource, { data, arrivedAtMillis, deliveryProblem }: LandingRecord): Landing {
+function landEvent(
+  source: EventSource,
+  { data, arrivedAtMillis, deliveryProblem }: LandingRecord,
+  production: boolean,
+): Landing {
   if (deliveryProblem !== undefined) return { ok: false, data, problems: [{ field: '', problem: deliveryProblem }] };
-  const decoded = decodeEventBytes(source, data, arrivedAtMillis);
+  const decoded = withoutRefusedIds(source, decodeEventBytes(source, data, arrivedAtMillis), { production });
   if (!decoded.ok) return { ...decoded, data };
   return { ok: true, row: historyRow(source, decoded.event), partition: historyPartition(decoded.event) };
 }

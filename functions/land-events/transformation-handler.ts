@@ -24,12 +24,14 @@ export interface TransformationHandlerParts {
   readonly source: EventSource;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Default true. */
+  readonly production?: boolean;
 }
 
 /** Turns an invocation by Firehose into one call of the use case, its measurements and an answer for each record. */
-export function transformationHandler({ source, metrics, logger }: TransformationHandlerParts) {
+export function transformationHandler({ source, metrics, logger, production = true }: TransformationHandlerParts) {
   return async ({ records }: FirehoseTransformationEvent): Promise<FirehoseTransformationResult> => {
-    const outcomes = records.map((record) => outcomeOf(landEvents(source, [landingRecordOf(record)])));
+    const outcomes = records.map((record) => outcomeOf(landEvents(source, [landingRecordOf(record)], { production })));
     const eventsLanded = outcomes.reduce((sum, outcome) => sum + (outcome.ok ? outcome.landed.length : 0), 0);
     const eventsRefused = outcomes.reduce((sum, outcome) => sum + (outcome.ok ? 0 : outcome.events), 0);
     metrics.addMetric(LAND_EVENTS_METRICS.eventsLanded, MetricUnit.Count, eventsLanded);

@@ -14,6 +14,7 @@ import {
 } from '../../shared/offline/row-logs.ts';
 import type { ViewReadings } from '../../shared/online/read-features.ts';
 import { definitionVersions, type FeatureRepository } from '../../shared/registry/manifest.ts';
+import { forcedOutcomeOf } from '../../shared/reserved-ids.ts';
 import type { Decided as Outcome } from '../../shared/scoring/decide.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { RowSink } from '../row-sink.ts';
@@ -108,7 +109,9 @@ export class AnswerRows {
             },
           ),
         );
-        if (eventStatus !== 'read-only') this.#keepEvent(source, event);
+        // What was forced not to be counted would be missed by every audit.
+        const isLeftOut = eventStatus === 'read-only' || forcedOutcomeOf(event.id) === 'degraded';
+        if (!isLeftOut) this.#keepEvent(source, event);
       },
     };
   }

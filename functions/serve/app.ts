@@ -72,7 +72,7 @@ function routeHandlers(ports: ServePorts): (route: ServingRoute) => RouteHandler
         };
       case 'openapi':
         return async () => {
-          openApiText ??= JSON.stringify(openApiDocument(ports.repository, ports.api));
+          openApiText ??= JSON.stringify(openApiDocument(ports.repository, ports.api, ports));
           return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: openApiText };
         };
     }

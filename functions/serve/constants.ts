@@ -33,6 +33,12 @@ export const SERVE_METRICS = {
 /** Value of the dimension `service` of every metric of this function. */
 export const SERVE_SERVICE = 'serve';
 
+/** The function is ended after so many seconds: the longest that an answer can take. */
+export const SERVE_TIMEOUT_SECONDS = 10;
+
+/** How long an answer takes that is forced to be slow: nearly as long as one can. */
+export const SLOW_ANSWER_MILLIS = (SERVE_TIMEOUT_SECONDS - 2) * 1_000;
+
 /** How long a request waits for the online store, the stream or its rows, milliseconds, with all tries. */
 export const SERVE_DEADLINES = {
   decision: 400,

@@ -1,14 +1,18 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import { plainNumber } from '../../shared/definitions/json.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { featureValues } from '../../shared/online/read-features.ts';
+import { type OnlineStore, OnlineStoreUnavailableError } from '../../shared/online/store.ts';
+import { type ForcedOutcome, forcedOutcomeOf, withoutRefusedIds } from '../../shared/reserved-ids.ts';
 import { type Decided, decide } from '../../shared/scoring/decide.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { DecidingService } from '../routes.ts';
 import type { RequestRows } from './answer-rows.ts';
-import { SERVE_DEADLINES } from './constants.ts';
+import { CachedViews } from './cached-views.ts';
+import { SERVE_DEADLINES, SLOW_ANSWER_MILLIS } from './constants.ts';
 import { type DecidedFeatures, featuresOfDecided } from './decided-features.ts';
 import type { ActivePolicy } from './decision-policies.ts';
 import { describeError } from './describe-error.ts';
@@ -35,23 +39,29 @@ export async function decideEvent(
 ): Promise<PredictAnswer> {
   const startedAt = performance.now();
   const { mode, explain, event } = requestOf(ports, source, body);
-  const store = ports.store.within(ports.deadlines?.decision ?? SERVE_DEADLINES.decision);
-  const [known, active] = await Promise.all([
-    featuresOfDecided({ store, cachedViews: ports.cachedViews, service, source, event, mode }),
+  const forced = forcedOutcomeOf(event.id);
+  const store =
+    forced === 'degraded' ? UNANSWERING : ports.store.within(ports.deadlines?.decision ?? SERVE_DEADLINES.decision);
+  // Without a memory, so that every view is missing, whatever was asked before.
+  const cachedViews = forced === 'degraded' ? new CachedViews({ clock: ports.clock, entries: 1 }) : ports.cachedViews;
+  const [known, inForce] = await Promise.all([
+    featuresOfDecided({ store, cachedViews, service, source, event, mode }),
     ports.policies.policyOf(service),
   ]);
+  const active = forced === 'model-missing' ? withoutModel(inForce) : inForce;
   const { readings, eventStatus } = known;
   const servedAtMillis = ports.clock();
   const missing = service.features
     .filter(({ view, index }) => readings.get(view)?.missing.includes(index) ?? true)
     .map(({ name }) => name);
-  const decided = decide(active.policy, {
+  const made = decide(active.policy, {
     values: event.values,
     eventStatus,
     windowFeatures: featureValues(service.features, readings),
     missing,
     explained: explain,
   });
+  const decided = forced === undefined ? made : forcedDecision(made, forced);
   const answeredStatus = mode === 'read-only' ? mode : eventStatus;
   const degraded = degradationsOf(known, active, decided);
   measure(ports, known, active, decided, degraded);
@@ -66,11 +76,13 @@ export async function decideEvent(
     decided,
     active,
   });
+  if (forced === 'slow') await (ports.pause ?? delay)(SLOW_ANSWER_MILLIS);
   const asOfMillis = Math.max(event.timeMillis, ...[...readings.values()].map((reading) => reading.asOfMillis));
   return {
     [source.eventId]: event.values[source.eventId],
     service: service.key,
     decision: decided.decision,
+    ...(forced !== undefined && { forced }),
     is_fraud: decided.isFraud,
     score: decided.score,
     model: active.policy.champion?.key ?? null,
@@ -89,6 +101,24 @@ export async function decideEvent(
   };
 }
 
+/** An online store that does not answer. */
+const UNANSWERING: OnlineStore = { update: notAnswered, get: notAnswered };
+
+async function notAnswered(): Promise<never> {
+  throw new OnlineStoreUnavailableError('the id of the event forces that the online store does not answer');
+}
+
+/** Decides as if the model could not be loaded, also where there is none. */
+function withoutModel({ policy, ...active }: ActivePolicy): ActivePolicy {
+  const problems = [...policy.problems.filter((problem) => problem !== 'model'), 'model' as const];
+  return { ...active, policy: { ...policy, champion: undefined, challengers: [], problems } };
+}
+
+function forcedDecision(decided: Decided, forced: ForcedOutcome): Decided {
+  if (forced !== 'approve' && forced !== 'review' && forced !== 'block') return decided;
+  return { ...decided, decision: forced, isFraud: decided.score === null ? forced === 'block' : decided.isFraud };
+}
+
 interface PredictRequest {
   readonly mode: 'apply' | 'read-only';
   /** How many contributions to name. */
@@ -97,7 +127,7 @@ interface PredictRequest {
 }
 
 /** Splits the body into options and event, and decodes both. */
-function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): PredictRequest {
+function requestOf({ clock, production = true }: ServePorts, source: EventSource, body: unknown): PredictRequest {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid([{ field: '', problem: 'The body must be a JSON object with the fields of one event.' }]);
   }
@@ -112,7 +142,7 @@ function requestOf({ clock }: ServePorts, source: EventSource, body: unknown): P
     else fields.push([name, value]);
   }
   const { mode, explain } = parseRequest(predictOptions, options);
-  const decoded = decodeEvent(source, Object.fromEntries(fields), clock());
+  const decoded = withoutRefusedIds(source, decodeEvent(source, Object.fromEntries(fields), clock()), { production });
   if (!decoded.ok) throw invalid(decoded.problems);
   return { mode, explain, event: decoded.event };
 }

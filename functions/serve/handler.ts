@@ -8,7 +8,7 @@ import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV } from '../constants.ts';
-import { MissingEnvironmentError, requireEnvironment } from '../environment.ts';
+import { isProduction, MissingEnvironmentError, requireEnvironment } from '../environment.ts';
 import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { S3ObjectStore } from '../s3-object-store.ts';
 import { createHandler } from './app.ts';
@@ -60,6 +60,7 @@ export const handler = createHandler({
     },
   }),
   repository,
+  production: isProduction(),
   api: apiDescription.parse(JSON.parse(requireEnvironment(SERVE_ENV.api))),
   stream: new KinesisEventStream({ client: kinesis, streamNames }),
   clock,

@@ -4,6 +4,7 @@ import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { RESERVED_ID_PREFIX } from '../../shared/reserved-ids.ts';
 import {
   type DecideRoute,
   type DecidingService,
@@ -14,6 +15,7 @@ import {
   TRAINING_SET_ROUTES,
 } from '../routes.ts';
 import { queuedAnswer, trainingSetAnswer, trainingSetRequest } from '../training-sets/schemas.ts';
+import { SLOW_ANSWER_MILLIS } from './constants.ts';
 import { describeField } from './describe-values.ts';
 import { exampleEntity, exampleEvent } from './examples.ts';
 import type { ApiDescription } from './ports.ts';
@@ -28,14 +30,19 @@ const refTo = (name: string): Json => ({ $ref: COMPONENTS + name });
 /**
  * The OpenAPI 3.1 document of a deployment: of the very schemas that requests are parsed with, naming every feature of
  * every service, and every route that is deployed.
+ * @param options.production leaves out ids that force an outcome, which are refused there. Default true.
  */
-export function openApiDocument(repository: FeatureRepository, api: ApiDescription): Json {
+export function openApiDocument(
+  repository: FeatureRepository,
+  api: ApiDescription,
+  { production = true }: { readonly production?: boolean } = {},
+): Json {
   const routes: readonly Route[] = [
     ...servingRoutes(repository),
     ...(api.offersTrainingSets ? TRAINING_SET_ROUTES : []),
   ];
   const paths = routes.map((route) => {
-    const operation = withGatewayAnswers(operationOf(route, repository), api);
+    const operation = withGatewayAnswers(operationOf(route, repository, production), api);
     return [route.path, { [route.method.toLowerCase()]: operation }] as const;
   });
   const isSigned = api.authorization === 'iam';
@@ -53,7 +60,7 @@ export function openApiDocument(repository: FeatureRepository, api: ApiDescripti
     // No path has two methods.
     paths: Object.fromEntries(paths),
     components: {
-      schemas: { ...componentsOf(repository, api), ...(isSigned && { GatewayAnswer: GATEWAY_ANSWER }) },
+      schemas: { ...componentsOf(repository, api, production), ...(isSigned && { GatewayAnswer: GATEWAY_ANSWER }) },
       ...(isSigned && { securitySchemes: { [SIGNATURE]: SIGNATURE_SCHEME } }),
     },
   };
@@ -123,7 +130,11 @@ const componentNames = {
   eventsRequest: ({ name }: EventSource) => `${pascalCase(name)}EventsRequest`,
 };
 
-function componentsOf(repository: FeatureRepository, { offersTrainingSets }: ApiDescription): Json {
+function componentsOf(
+  repository: FeatureRepository,
+  { offersTrainingSets }: ApiDescription,
+  production: boolean,
+): Json {
   const deciding = decidingServices(repository.services);
   const requests = new Map<string, z.ZodType>([['FeaturesRequest', schemas.featuresRequest]]);
   const answers = new Map<string, z.ZodType>([
@@ -151,7 +162,8 @@ function componentsOf(repository: FeatureRepository, { offersTrainingSets }: Api
     const decided = schemas.serviceFeatures(version.service, { mayBeMissing: true });
     requests.set(componentNames.decisionRequest(version), schemas.predictRequest(version.source));
     answers.set(componentNames.decidedFeatures(version), decided);
-    answers.set(componentNames.decision(version), schemas.servicePredictAnswer(version.source, decided));
+    const answer = schemas.servicePredictAnswer(version.source, decided);
+    answers.set(componentNames.decision(version), production ? answer.omit({ forced: true }) : answer);
   }
   for (const source of repository.sources) {
     // A copy, because two sources may share a schema, and a schema has one name.
@@ -226,7 +238,7 @@ interface Operation extends Json {
   readonly responses: Responses;
 }
 
-function operationOf(route: Route, repository: FeatureRepository): Operation {
+function operationOf(route: Route, repository: FeatureRepository, production: boolean): Operation {
   const [service] = repository.services;
   const entity = service && exampleEntity(service);
   switch (route.kind) {
@@ -244,9 +256,9 @@ function operationOf(route: Route, repository: FeatureRepository): Operation {
         },
       };
     case 'decide':
-      return decideOperation(route);
+      return decideOperation(route, production);
     case 'events':
-      return eventsOperation(route);
+      return eventsOperation(route, production);
     case 'health':
       return {
         operationId: 'checkHealth',
@@ -317,7 +329,13 @@ function decidedExample({ decides }: FeatureService): Json {
   return fields;
 }
 
-function decideOperation({ versions, alias, path }: DecideRoute): Operation {
+/** What stages say that are not production. */
+const RESERVED_IDS =
+  `For tests, the id of an event may be ${RESERVED_ID_PREFIX}WHAT or ${RESERVED_ID_PREFIX}WHAT:ANYTHING, and forces a decision: approve, review and ` +
+  'block are made whatever else is known; degraded is made as if the online store had not answered, model-missing as if ' +
+  `the model could not be loaded; slow takes ${SLOW_ANSWER_MILLIS / 1_000} s. The answer says so in "forced". In production such ids are refused.`;
+
+function decideOperation({ versions, alias, path }: DecideRoute, production: boolean): Operation {
   const [{ service, source }] = versions;
   const numbers = versions.map((version) => version.service.version);
   return {
@@ -327,6 +345,7 @@ function decideOperation({ versions, alias, path }: DecideRoute): Operation {
     description:
       `Decides over one event of ${source.name}, with everything known up to and including it. At most ${LIMITS.eventBytes} bytes. ` +
       'Sending an event again counts it once.' +
+      (production ? '' : ` ${RESERVED_IDS}`) +
       (alias === undefined ? '' : ` ${path} stands for /services/${service.name}/decide.`),
     ...(alias === undefined && {
       parameters: [
@@ -349,12 +368,12 @@ function decideOperation({ versions, alias, path }: DecideRoute): Operation {
   };
 }
 
-function eventsOperation({ source }: EventsRoute): Operation {
+function eventsOperation({ source }: EventsRoute, production: boolean): Operation {
   const example = exampleEvent(source);
   return {
     operationId: `publish${pascalCase(source.name)}`,
     summary: source.description,
-    description: `Puts one event, or up to ${LIMITS.eventsPerRequest}, on the stream of ${source.name}: all of them, or none when one is not valid.`,
+    description: `Puts one event, or up to ${LIMITS.eventsPerRequest}, on the stream of ${source.name}: all of them, or none when one is not valid.${production ? '' : ` ${RESERVED_IDS}`}`,
     requestBody: jsonBody(refTo(componentNames.eventsRequest(source)), example && { events: [example] }),
     responses: {
       202: answerOf('The events are in the stream.', refTo('EventsAnswer')),

@@ -74,6 +74,10 @@ export interface ServePorts {
   readonly probes: readonly HealthProbe[];
   /** Instead of `SERVE_DEADLINES`. */
   readonly deadlines?: Partial<Readonly<Record<keyof typeof SERVE_DEADLINES, number>>>;
+  /** Ids that force an outcome are refused. Default true. */
+  readonly production?: boolean;
+  /** Resolves when an answer that is forced to be slow has taken so many milliseconds. Default: a timer. */
+  readonly pause?: (millis: number) => Promise<unknown>;
   /** Aborts so many milliseconds from now. Default `AbortSignal.timeout`. */
   readonly timeout?: (millis: number) => AbortSignal;
   /** Where rows of answers are kept, where history is landed. */

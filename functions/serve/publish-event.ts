@@ -3,6 +3,7 @@ import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { canonicalJson } from '../../shared/registry/canonical.ts';
+import { withoutRefusedIds } from '../../shared/reserved-ids.ts';
 import { idHashOf } from '../../shared/windows/event.ts';
 import { SERVE_DEADLINES } from './constants.ts';
 import { type EventRecord, EventStreamUnavailableError, type ServePorts } from './ports.ts';
@@ -11,16 +12,21 @@ import type { EventsAnswer, FieldProblem } from './schemas.ts';
 
 /** `POST /events/{source}`: puts one event or several on the stream of their source, all valid or none. @throws ProblemError */
 export async function publishEvents(ports: ServePorts, source: EventSource, body: unknown): Promise<EventsAnswer> {
-  const records = recordsOf(source, eventsOf(body), ports.clock());
+  const records = recordsOf(ports, source, eventsOf(body));
   await putAll(ports, source, records);
   return { accepted: records.length, registry_version: ports.repository.registryVersion };
 }
 
 /** The events of a body as records. Their text keeps every digit that was sent. */
-function recordsOf(source: EventSource, { events, pathOf }: GivenEvents, arrivedAtMillis: number): EventRecord[] {
+function recordsOf(
+  { clock, production = true }: ServePorts,
+  source: EventSource,
+  { events, pathOf }: GivenEvents,
+): EventRecord[] {
+  const arrivedAtMillis = clock();
   const problems: FieldProblem[] = [];
   const records = events.flatMap((value, index) => {
-    const decoded = decodeEvent(source, value, arrivedAtMillis);
+    const decoded = withoutRefusedIds(source, decodeEvent(source, value, arrivedAtMillis), { production });
     if (!decoded.ok) {
       problems.push(...decoded.problems.map(({ field, problem }) => ({ field: pathOf(index, field), problem })));
       return [];

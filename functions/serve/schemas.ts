@@ -8,6 +8,7 @@ import type { DecisionOption, FeatureService } from '../../shared/definitions/se
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
+import { FORCED_OUTCOMES } from '../../shared/reserved-ids.ts';
 import { describeDerived, describeFeature } from './describe-values.ts';
 
 const instant = () => z.iso.datetime().describe('ISO 8601, UTC, milliseconds');
@@ -153,6 +154,7 @@ export type Degradation = z.infer<typeof degradation>;
 export const predictAnswer = z.strictObject({
   service: z.string().describe('name@version'),
   decision: z.enum(['approve', 'review', 'block']).describe('What to do with the event'),
+  forced: z.enum(FORCED_OUTCOMES).optional().describe('What the id of the event forced, for tests'),
   is_fraud: z.boolean().describe('The score is above the threshold that blocks; without a score, what is blocked'),
   score: z.number().min(0).max(1).nullable().describe('Probability of fraud; null without a model or its features'),
   model: z.string().nullable().describe('name@version of the model that decides'),

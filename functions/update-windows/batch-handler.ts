@@ -12,7 +12,7 @@ import { streamRecordOf } from './stream-record.ts';
 import { type UpdateWindowsPorts, updateWindows } from './update-windows.ts';
 
 /** What a batch handler is made of. The store is given bare; its retries end with the time of each invocation. */
-export interface BatchHandlerParts extends Pick<UpdateWindowsPorts, 'source' | 'views' | 'store'> {
+export interface BatchHandlerParts extends Pick<UpdateWindowsPorts, 'source' | 'views' | 'store' | 'production'> {
   /** A quarantine whose retries end when `signal` aborts. */
   readonly quarantine: (signal: AbortSignal) => Quarantine;
   /** Where rows of updated features are kept, where history is landed. */
@@ -32,6 +32,7 @@ export function batchHandler(parts: BatchHandlerParts) {
     const result = await updateWindows(event.Records.map(streamRecordOf), {
       source,
       views,
+      production: parts.production ?? true,
       store: withRetries(parts.store, {
         signal: signalBeforeEnd(remainingMillis, TIME_BUDGET.storeReserveMillis),
         maxDelayMillis: TIME_BUDGET.longestBackoffMillis,

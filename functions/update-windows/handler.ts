@@ -9,7 +9,7 @@ import { repository } from '#features';
 import { DynamoDbOnlineStore } from '../../shared/online/dynamodb/dynamodb-store.ts';
 import { clientConfiguration } from '../aws-clients.ts';
 import { ENV } from '../constants.ts';
-import { requireEnvironment } from '../environment.ts';
+import { isProduction, requireEnvironment } from '../environment.ts';
 import { rowSinkFromEnvironment } from '../row-sink-from-environment.ts';
 import { sourceNamedBy } from '../source-named.ts';
 import { batchHandler } from './batch-handler.ts';
@@ -37,6 +37,7 @@ export const handler = middy<KinesisStreamEvent, KinesisStreamBatchResponse>()
   .handler(
     batchHandler({
       source,
+      production: isProduction(),
       views: repository.views.filter((view) => view.source === source),
       store: new DynamoDbOnlineStore({ client: dynamoDb, tableName: requireEnvironment(ENV.tableName) }),
       quarantine: (signal) =>

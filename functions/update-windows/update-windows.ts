@@ -6,6 +6,7 @@ import type { WindowedView } from '../../shared/definitions/view.ts';
 import { type Applied, applyEvents, type MaintenancePolicy } from '../../shared/online/apply-events.ts';
 import { countsOnline } from '../../shared/online/counts-online.ts';
 import { type OnlineStore, OnlineStoreItemRefusedError } from '../../shared/online/store.ts';
+import { withoutRefusedIds } from '../../shared/reserved-ids.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import type { EventOutcome } from '../../shared/windows/plan.ts';
 import { takenApart } from '../kinesis-aggregation.ts';
@@ -36,6 +37,8 @@ export interface UpdateWindowsPorts {
   readonly now?: () => number;
   /** Where the features that an update leaves behind are kept; without it, they are not. */
   readonly featureLog?: FeatureLog;
+  /** Ids that force an outcome are quarantined. Default true. */
+  readonly production?: boolean;
   /** Default `DEFAULT_MAINTENANCE`. */
   readonly maintenance?: MaintenancePolicy;
   /** How many entities are updated at a time. Default `DEFAULT_CONCURRENCY`. */
@@ -133,7 +136,7 @@ export async function updateWindows(
   const records = takenApart(delivered);
   const troubles: Troubles = { refused: new Map(), failed: new Set(), errors: [] };
   const tallies = ports.views.map(newTally);
-  const { groups, ignoredFields } = groupEvents(records, ports.source, tallies, troubles);
+  const { groups, ignoredFields } = groupEvents(records, ports, tallies, troubles);
   await pMap(groups, (group) => applyGroup(group, ports, troubles), {
     concurrency: ports.concurrency ?? DEFAULT_CONCURRENCY,
   });
@@ -154,7 +157,7 @@ function newTally(view: WindowedView): ViewTally {
 
 function groupEvents(
   records: readonly StreamRecord[],
-  source: EventSource,
+  ports: Pick<UpdateWindowsPorts, 'source' | 'production'>,
   tallies: readonly ViewTally[],
   troubles: Troubles,
 ): { readonly groups: EntityGroup[]; readonly ignoredFields: number } {
@@ -162,7 +165,7 @@ function groupEvents(
   const decodedEvents: { readonly event: WindowEvent; readonly index: number }[] = [];
   records.forEach((record, index) => {
     guarded(troubles, index, () => {
-      const decoded = decodeRecord(source, record);
+      const decoded = decodeRecord(ports, record);
       if (!decoded.ok) return refuse(troubles, index, decoded.problems);
       ignoredFields += decoded.ignoredFields;
       decodedEvents.push({ event: decoded.event, index });
@@ -192,10 +195,12 @@ function guarded(troubles: Troubles, recordIndex: number, step: () => void): voi
   }
 }
 
-function decodeRecord(source: EventSource, record: StreamRecord): DecodedEvent {
-  return record.deliveryProblem === undefined
-    ? decodeEventBytes(source, record.data, record.arrivedAtMillis)
-    : { ok: false, problems: [{ field: '', problem: record.deliveryProblem }] };
+function decodeRecord(
+  { source, production = true }: Pick<UpdateWindowsPorts, 'source' | 'production'>,
+  { data, arrivedAtMillis, deliveryProblem }: StreamRecord,
+): DecodedEvent {
+  if (deliveryProblem !== undefined) return { ok: false, problems: [{ field: '', problem: deliveryProblem }] };
+  return withoutRefusedIds(source, decodeEventBytes(source, data, arrivedAtMillis), { production });
 }
 
 /** Puts events of one view into the group of their entity, which it adds to `groups` when it is new. */

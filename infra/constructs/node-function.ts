@@ -52,6 +52,7 @@ export class NodeFunction extends Construct {
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
         [ENV.metricsNamespace]: config.prefix,
+        [ENV.production]: String(config.production),
         ...(config.endpointUrl !== undefined && { [ENV.endpoint]: config.endpointUrl }),
         ...(config.landing.by === 'lander' && { [ENV.rowEndpoint]: config.landing.url }),
         ...props.environment,

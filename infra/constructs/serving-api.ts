@@ -22,7 +22,7 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ENV } from '../../functions/constants.ts';
 import { type Route, servingRoutes } from '../../functions/routes.ts';
-import { SERVE_ENV } from '../../functions/serve/constants.ts';
+import { SERVE_ENV, SERVE_TIMEOUT_SECONDS } from '../../functions/serve/constants.ts';
 import type { ApiDescription } from '../../functions/serve/ports.ts';
 import { requireUsableNames } from '../../functions/serve/schemas.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
@@ -103,7 +103,7 @@ export class ServingApi extends Construct {
       folder: 'serve',
       description: 'Serves online features and fraud decisions.',
       memoryMegabytes,
-      timeout: Duration.seconds(10),
+      timeout: Duration.seconds(SERVE_TIMEOUT_SECONDS),
       environment: {
         [ENV.tableName]: onlineTable.tableName,
         [SERVE_ENV.streamNames]: Stack.of(this).toJsonString(

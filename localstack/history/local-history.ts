@@ -109,7 +109,7 @@ export function landStreamed(
     records,
   }: { readonly source: EventSource; readonly delivery: HistoryDelivery; readonly records: readonly StreamRecord[] },
 ): void {
-  const landings = landEvents(source, records);
+  const landings = landEvents(source, records, { production: false });
   lander.land(
     delivery,
     landings.flatMap((landing) => (landing.ok ? [{ ...landing.row, ...landing.partition }] : [])),

@@ -124,7 +124,8 @@ function unknownFields({ name, fieldList }: EventSource, row: object): EventProb
     }));
 }
 
-function wireNameOf({ fieldList }: EventSource, path: string): string {
+/** What producers call a field. */
+export function wireNameOf({ fieldList }: EventSource, path: string): string {
   return fieldList.find(({ name }) => name === path)?.wireName ?? path;
 }
 

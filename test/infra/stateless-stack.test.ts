@@ -45,7 +45,7 @@ group('functions', () => {
   });
 
   it('get the environment variables that their constants name, and no others', () => {
-    const common = ['NODE_OPTIONS', ENV.metricsNamespace];
+    const common = ['NODE_OPTIONS', ENV.metricsNamespace, ENV.production];
     const online = [...common, ENV.tableName, ENV.rowStreamNames];
     // In front of people, no answer waits for its rows, and none takes as long as an emulator does.
     const { waitsForRows: _waits, deadlineMillis: _deadline, ...inFrontOfPeople } = SERVE_ENV;
@@ -55,6 +55,18 @@ group('functions', () => {
     expect(environmentOf(functions, landing)).toEqual([...common, ...Object.values(LAND_EVENTS_ENV)].sort());
     expect(environmentOf(functions, making)).toEqual([...common, ...Object.values(MAKE_TRAINING_SET_ENV)].sort());
     expect(environmentOf(functions, answeringForThem)).toEqual([...common, ...Object.values(TRAINING_SETS_ENV)].sort());
+  });
+
+  it('are told whether their stage is production', () => {
+    for (const [{ template }, production] of [
+      [local, 'false'] as const,
+      [dev, 'false'] as const,
+      [prod, 'true'] as const,
+    ]) {
+      for (const { Properties } of resourcesOf(template, 'AWS::Lambda::Function')) {
+        expect(Properties.Environment).toMatchObject({ Variables: { [ENV.production]: production } });
+      }
+    }
   });
 
   it('are told the endpoint of a local deployment', () => {

@@ -1,5 +1,7 @@
 /** A day of decisions over memory, with a consumer that lags behind, as the Parquet files that it leaves. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DecisionPolicies } from '../../functions/serve/decision-policies.ts';
 import { decodeEvent } from '../../shared/definitions/decode-event.ts';
 import { labels, transactions, userTransactions } from '../../shared/features/fraud.ts';
 import { historyRow, historySchema } from '../../shared/offline/history-schema.ts';
@@ -24,6 +26,7 @@ export async function playDay(options: {
   readonly users: number;
   readonly transactions: number;
   readonly lagMillis: number;
+  readonly policies?: DecisionPolicies;
 }): Promise<{ served: Row[]; history: Row[] }> {
   const random = new Random(7);
   const served: Row[] = [];
@@ -32,7 +35,11 @@ export async function playDay(options: {
   const add = (table: string, row: object) => {
     (table === ROW_LOGS.served.schema.tableName ? served : history).push({ ...row });
   };
-  const api = serve({ store, rows: { sink: { add, send: async () => undefined }, waits: true } });
+  const api = serve({
+    store,
+    ...(options.policies && { policies: options.policies }),
+    rows: { sink: { add, send: async () => undefined }, waits: true },
+  });
   const waiting: WindowEvent[] = [];
   const spacing = DAY_MILLIS / options.transactions;
   for (let index = 0; index < options.transactions; index++) {
@@ -63,12 +70,14 @@ export async function playDay(options: {
 
 /** Writes `served.parquet`, `transactions.parquet` and an empty `labels.parquet`. */
 export async function writeDay(directory: string, day: { readonly served: Row[]; readonly history: Row[] }) {
-  await write(join(directory, 'served.parquet'), ROW_LOGS.served.schema.columns, day.served);
-  await write(join(directory, 'transactions.parquet'), historySchema(transactions).columns, day.history);
-  await write(join(directory, 'labels.parquet'), historySchema(labels).columns, []);
+  await mkdir(directory, { recursive: true });
+  await writeRows(join(directory, 'served.parquet'), ROW_LOGS.served.schema.columns, day.served);
+  await writeRows(join(directory, 'transactions.parquet'), historySchema(transactions).columns, day.history);
+  await writeRows(join(directory, 'labels.parquet'), historySchema(labels).columns, []);
 }
 
-async function write(
+/** Writes rows of a log or a history as Parquet. */
+export async function writeRows(
   path: string,
   columns: readonly { readonly name: string; readonly hiveType: string }[],
   rows: readonly Row[],

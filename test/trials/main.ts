@@ -15,6 +15,7 @@ import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
 import { readback } from './readback.ts';
 import { spike } from './spike.ts';
+import { testStoreTrial } from './test-store.ts';
 import type { Trial } from './trial.ts';
 
 const TRIALS: readonly Trial[] = [
@@ -29,6 +30,7 @@ const TRIALS: readonly Trial[] = [
   permissions,
   readback,
   spike,
+  testStoreTrial,
 ];
 
 function wholeNumber(text: string): number {

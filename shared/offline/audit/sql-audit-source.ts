@@ -1,3 +1,4 @@
+import { RESERVED_ID_PREFIX } from '../../reserved-ids.ts';
 import { PARTITION } from '../history-schema.ts';
 import { ARRIVED_AT } from '../offline-store.ts';
 import { quoteName, type SqlDialect, textLiteral } from '../sql/dialect.ts';
@@ -50,12 +51,16 @@ export class SqlAuditSource implements AuditSource {
     );
   }
 
-  /** The rows whose hashes are the smallest: a sample of exact size that repeats. */
+  /** The rows whose hashes are the smallest: a sample of exact size that repeats. What an id forced says nothing of skew. */
   #sampleSql({ fromMillis, toMillis, rowsMax, seed }: AuditSample): string {
     const { dialect, served } = this.#options;
     const identity = `coalesce("event_id", '') || '|' || coalesce("request_id", '') || '|' || "entity"`;
     const hash = dialect.hashOf(`${textLiteral(`${seed}|`)} || ${identity}`, 0);
-    const within = [`"served_at" >= ${fromMillis}`, `"served_at" < ${toMillis}`];
+    const within = [
+      `"served_at" >= ${fromMillis}`,
+      `"served_at" < ${toMillis}`,
+      `NOT starts_with(coalesce("event_id", ''), ${textLiteral(RESERVED_ID_PREFIX)})`,
+    ];
     const order = [hash, '"served_at"', '"entity"', 'coalesce("event_id", \'\')', 'coalesce("request_id", \'\')'];
     return `SELECT *\nFROM ${served} AS "served"\nWHERE ${[...within, ...this.#partitions(fromMillis, toMillis)].join('\n  AND ')}\nORDER BY ${order.join(', ')}\nLIMIT ${rowsMax}`;
   }

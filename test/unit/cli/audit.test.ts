@@ -88,6 +88,17 @@ describe('an audit of files', () => {
     });
   });
 
+  it('leaves out what the id of an event has forced', async () => {
+    const [row = {}, ...others] = day.served;
+    const features = { ...JSON.parse(String(row.features)), total_amount_1h: 12_345.67 };
+    const forced = { ...row, event_id: 'feature-store-test:block', features: JSON.stringify(features) };
+    await writeDay(directory, { ...day, served: [forced, ...others] });
+    const { code, output } = await run();
+    await writeDay(directory, day);
+    expect(code).toBe(0);
+    expect(output).toContain('359 rows compared; 0 differences without an explanation');
+  });
+
   it.each([
     ['an instant that is none', ['--from', 'yesterday'], '--from yesterday: write a date such as'],
     ['a time that ends before it begins', ['--to', '2026-11-19'], '--from must lie before --to'],

@@ -69,6 +69,7 @@ beforeAll(async () => {
       // Decided again by mistake: the first answer counts.
       served('honest', 44, both(0.99, 0.99)),
       // Its label arrives after the day on which it is asked.
+      served('feature-store-test:block', 60, both(0.9, 0.2), 500),
       served('known too late', 40, both(0.3, 0.3)),
       // Not old enough, although it has a label.
       served('young', 5, both(0.5, 0.5)),
@@ -84,6 +85,7 @@ beforeAll(async () => {
       label('l3', 'corrected', 0, 20),
       label('l4', 'known too late', 1, -1),
       label('l5', 'young', 1, 2),
+      label('l6', 'feature-store-test:block', 1, 20),
     ]),
   );
 });

@@ -5,12 +5,15 @@ import { DefaultPolicies } from '../../../functions/serve/decision-policies.ts';
 import { GuardedStore } from '../../../functions/serve/guarded-store.ts';
 import type { MeasuredDecision, ServingMetrics } from '../../../functions/serve/metrics.ts';
 import type { EventRecord, EventStream, HealthProbe, ServePorts } from '../../../functions/serve/ports.ts';
+import { httpRequest } from '../../../functions/testing/http-request.ts';
 import type { EventSource } from '../../../shared/definitions/source.ts';
 import { repository as shippedRepository } from '../../../shared/features/index.ts';
 import { MemoryOnlineStore } from '../../../shared/online/memory/memory-store.ts';
 import type { OnlineStore } from '../../../shared/online/store.ts';
 import type { FeatureRepository } from '../../../shared/registry/manifest.ts';
 import { API } from '../../support/api-description.ts';
+
+export { httpRequest };
 
 export const NOW_MILLIS = Date.UTC(2026, 0, 31, 12);
 
@@ -76,36 +79,6 @@ export class RecordedMetrics implements ServingMetrics {
   readonly configurationAges: (readonly [string, number | null])[] = [];
 }
 
-/** A request as API Gateway hands it over, payload version 2. */
-export function httpRequest(
-  method: string,
-  path: string,
-  options: { readonly body?: string; readonly query?: Record<string, string>; readonly isBase64Encoded?: boolean } = {},
-): APIGatewayProxyEventV2 {
-  return {
-    version: '2.0',
-    routeKey: `${method} ${path}`,
-    rawPath: path,
-    rawQueryString: new URLSearchParams(options.query).toString(),
-    headers: { 'content-type': 'application/json; charset=utf-8', host: 'api.example.com' },
-    ...(options.query && { queryStringParameters: options.query }),
-    requestContext: {
-      accountId: '123456789012',
-      apiId: 'api',
-      domainName: 'api.example.com',
-      domainPrefix: 'api',
-      http: { method, path, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'test' },
-      requestId: 'request-1',
-      routeKey: `${method} ${path}`,
-      stage: '$default',
-      time: '31/Jan/2026:12:00:00 +0000',
-      timeEpoch: NOW_MILLIS,
-    },
-    ...(options.body !== undefined && { body: options.body }),
-    isBase64Encoded: options.isBase64Encoded ?? false,
-  };
-}
-
 /** The real handler over memory, and the ways to call it. */
 export function serve(
   options: {
@@ -115,6 +88,8 @@ export function serve(
     readonly metrics?: ServingMetrics;
     readonly rows?: ServePorts['rows'];
     readonly policies?: ServePorts['policies'];
+    readonly production?: boolean;
+    readonly pause?: NonNullable<ServePorts['pause']>;
     readonly deadlines?: NonNullable<ServePorts['deadlines']>;
     /** Default: unless `deadlines` are given, none ever passes, so that no answer depends on the speed of the machine. */
     readonly timeout?: NonNullable<ServePorts['timeout']>;
@@ -144,6 +119,8 @@ export function serve(
     metrics: options.metrics ?? metrics,
     probes: options.probes ?? [{ name: 'online_store', check: async () => undefined }],
     ...(options.rows && { rows: options.rows }),
+    ...(options.production !== undefined && { production: options.production }),
+    ...(options.pause && { pause: options.pause }),
   });
   async function call(request: APIGatewayProxyEventV2): Promise<Answered> {
     const { statusCode = 0, headers = {}, body = '' } = await handler(request);
