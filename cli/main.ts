@@ -33,11 +33,7 @@ interface Ports {
 }
 
 /** The program with all its commands. @param onFinding is told of differences without an explanation, and of tests that failed. */
-export function featureStoreProgram(
-  terminal: Terminal,
-  ports: Ports = {},
-  onFinding: () => void = () => {},
-): Command {
+export function featureStoreProgram(terminal: Terminal, ports: Ports = {}, onFinding: () => void = () => {}): Command {
   const program = new Command('feature-store')
     .description('Training sets, history, audits, backfill, models and decisions, from this machine.')
     // "config show --version 3" is another one.
