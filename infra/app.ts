@@ -5,7 +5,7 @@ import { checkTypes } from '../shared/registry/check-types.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import { LOCAL_STAGE, loadStoreConfig, stageNamed } from '../shared/registry/store-config.ts';
 import { deployedConfig, localConfig, type StageConfig } from './config.ts';
-import { defineFeatureStore } from './feature-store.ts';
+import { checkAwsSolutions, defineFeatureStore } from './feature-store.ts';
 
 const app = new App();
 /** npm runs its scripts in the folder of the package: the configuration is that of where it was called. */
@@ -16,6 +16,7 @@ try {
   const config = await configOf(app.node.tryGetContext('stage'));
   // Whoever deploys to an emulator again and again has checked them.
   if (flagOf('checksTypes') !== false) await checkTypes([config.featuresModule]);
+  if (config.stage !== LOCAL_STAGE) checkAwsSolutions(app);
   defineFeatureStore(app, { config, repository: await loadRepository(config.featuresModule) });
 } catch (error) {
   if (!(error instanceof Error)) throw error;

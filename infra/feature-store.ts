@@ -5,7 +5,12 @@ import type { StageConfig } from './config.ts';
 import { StatefulStack } from './stateful-stack.ts';
 import { StatelessStack } from './stateless-stack.ts';
 
-/** Both stacks of a feature store, derived from its declarations and checked against the AwsSolutions rules. */
+/** The templates are checked against the AwsSolutions rules when they are synthesized. */
+export function checkAwsSolutions(app: App): void {
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+}
+
+/** Both stacks of a feature store, derived from its declarations. */
 export function defineFeatureStore(
   app: App,
   { config, repository }: { readonly config: StageConfig; readonly repository: FeatureRepository },
@@ -32,7 +37,6 @@ export function defineFeatureStore(
     history: stateful.history,
     decisionsBucket: stateful.decisionsBucket,
   });
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { stateful, stateless };
 }
 

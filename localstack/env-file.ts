@@ -4,6 +4,11 @@ import { join, relative } from 'node:path';
 import type { Deployment } from './deploy.ts';
 import { environmentOf } from './endpoint.ts';
 
+/** Where it is written, in the directory of a run. */
+export function envFileIn(directory: string): string {
+  return join(directory, 'env');
+}
+
 /** Text as one word that sh, bash, zsh and fish take verbatim. */
 export function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
@@ -18,12 +23,11 @@ export function exportLines(values: Readonly<Record<string, string | undefined>>
 
 /**
  * @param options.historyFolder none where nothing lands.
- * @returns the path of the file.
  */
 export async function writeEnvFile(
   deployment: Deployment,
   options: { readonly directory: string; readonly historyFolder?: string | undefined },
-): Promise<string> {
+): Promise<void> {
   const { directory, historyFolder } = options;
   const { AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environmentOf(deployment.endpoint);
   const values = {
@@ -36,10 +40,8 @@ export async function writeEnvFile(
     AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY,
   };
-  const path = join(directory, 'env');
   await mkdir(directory, { recursive: true });
-  await writeFile(path, exportLines(values));
-  return path;
+  await writeFile(envFileIn(directory), exportLines(values));
 }
 
 /** The line that tells a shell in some folder all of it: `. .local/env`. */

@@ -14,7 +14,7 @@ import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { beforeEnd, LocalEnvironmentError, type LocalServer, messageOf } from './child-process.ts';
 import { deployLocally, EXAMPLE } from './deploy.ts';
-import { sourceLine, writeEnvFile } from './env-file.ts';
+import { envFileIn, sourceLine, writeEnvFile } from './env-file.ts';
 import { type LocalHistory, openLocalHistory } from './history/local-history.ts';
 import { measureCalls } from './latency.ts';
 import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
@@ -128,6 +128,7 @@ async function deploy(run: Run, repository: FeatureRepository, prefix: string): 
     summary: ({ registryVersion }) => `both stacks, registry version ${registryVersion}`,
   });
   history?.publishTo(deployment);
+  await writeEnvFile(deployment, { directory, historyFolder: history?.folder });
   if (run.streams !== undefined) {
     await run.streams.follow(deployment, repository);
     return new Session({ repository, deployment, streams: run.streams, prefix });
@@ -168,10 +169,11 @@ async function startEndpoint({ port, directory }: Options): Promise<LocalServer>
 /** Says how to call what stays, and what does not. */
 async function invite({ options, history }: Run, { deployment }: Session, calls: readonly Shown[]): Promise<void> {
   const { apiUrl } = deployment;
-  const envFile = await writeEnvFile(deployment, { directory: options.directory, historyFolder: history?.folder });
   const [measured] = calls.flatMap(({ path, event }) => (path && event ? [{ path, event }] : []));
   if (measured) console.log(`\n${latencySentence(await measureCalls(apiUrl, measured.path, measured.event))}.`);
-  console.log(`\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFile, WORKING_DIRECTORY)}`);
+  console.log(
+    `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFileIn(options.directory), WORKING_DIRECTORY)}`,
+  );
   showCalls(calls);
   console.log(
     `\nEdit ${shownPath(options.features)}, and it is deployed. Running until you press Ctrl-C: the deployment and its data end with it, and a new start begins empty${
@@ -200,7 +202,6 @@ async function redeployEdits(run: Run, first: Session): Promise<never> {
       session = await deploy(run, repository, `${Date.now().toString(36)}-`);
       console.log(`  live ${((Date.now() - savedAtMillis) / 1_000).toFixed(1)} s after it was saved`);
       const shown = await tryOut(session, generatedPlay(repository), { ...run.options, events: EVENTS_AFTER_EDIT });
-      await writeEnvFile(session.deployment, { directory: run.options.directory, historyFolder: run.history?.folder });
       showCalls(shown());
     } catch (error) {
       const reason = reasonOf(error);

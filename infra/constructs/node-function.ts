@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -13,6 +13,7 @@ import { IMPORTABLE } from '../../shared/registry/own-modules.ts';
 import type { StageConfig } from '../config.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
+const FUNCTIONS = join(PROJECT_ROOT, 'functions');
 
 export interface NodeFunctionProps {
   /** Folder below `functions/` whose `handler.ts` exports `handler`. */
@@ -38,10 +39,11 @@ export class NodeFunction extends Construct {
     });
     // Not the role that CDK would make: it carries a managed policy for every log group of the account.
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    const bundle = bundled(this, props);
+    // Tests of templates need no code.
+    const code = Stack.of(this).bundlingRequired ? bundlesOf(config) : FUNCTIONS;
     this.function = new LambdaFunction(this, 'Function', {
       description: props.description,
-      code: Code.fromAsset(bundle),
+      code: Code.fromAsset(join(code, props.folder)),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -58,7 +60,6 @@ export class NodeFunction extends Construct {
         ...props.environment,
       },
     });
-    rmSync(bundle, { recursive: true, force: true });
     this.grant(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
   }
 
@@ -68,16 +69,23 @@ export class NodeFunction extends Construct {
   }
 }
 
+/** By the module of declarations that is bundled with the functions. */
+const bundles = new Map<string, string>();
+
 /**
- * A folder with the code of a function and its source map, which whoever is done with it removes; empty where the stack needs no
- * code. By esbuild itself: CDK's construct for Node starts it anew, through a shell and npx, for each function.
+ * A folder with the code of all functions and their source maps, each in a folder of its own, until this process ends. One run of
+ * esbuild for all of them: they share most of what it reads.
  */
-function bundled(scope: Construct, { folder, config }: NodeFunctionProps): string {
-  const output = mkdtempSync(join(tmpdir(), `bundle-${folder}-`));
-  if (!Stack.of(scope).bundlingRequired) return output;
+function bundlesOf({ featuresModule }: StageConfig): string {
+  const known = bundles.get(featuresModule);
+  if (known !== undefined) return known;
+  const output = mkdtempSync(join(tmpdir(), 'feature-store-bundles-'));
+  process.once('exit', () => rmSync(output, { recursive: true, force: true }));
   buildSync({
-    entryPoints: [join(PROJECT_ROOT, 'functions', folder, 'handler.ts')],
-    outfile: join(output, 'index.js'),
+    entryPoints: globSync(join(FUNCTIONS, '*/handler.ts')),
+    outbase: FUNCTIONS,
+    outdir: output,
+    entryNames: '[dir]/index',
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -90,9 +98,10 @@ function bundled(scope: Construct, { folder, config }: NodeFunctionProps): strin
     sourcemap: true,
     sourcesContent: false,
     // What is imported by name: the declarations to deploy, and by them the product, wherever their folder is.
-    alias: { ...IMPORTABLE, [BUNDLED_FEATURES]: config.featuresModule },
+    alias: { ...IMPORTABLE, [BUNDLED_FEATURES]: featuresModule },
     absWorkingDir: PROJECT_ROOT,
     logLevel: 'error',
   });
+  bundles.set(featuresModule, output);
   return output;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { deployedConfig, localConfig, type StageConfig } from '../../infra/config.ts';
-import { defineFeatureStore } from '../../infra/feature-store.ts';
+import { checkAwsSolutions, defineFeatureStore } from '../../infra/feature-store.ts';
 import { repository as shippedRepository } from '../../shared/features/index.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 
@@ -42,6 +42,7 @@ interface Options {
 /** The app of a stage, with the feature flags of `cdk.json` and without bundling the functions. */
 export function define(stage: Stage, options: Options = {}) {
   const app = new App({ context: { ...FEATURE_FLAGS, 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
+  checkAwsSolutions(app);
   const stacks = defineFeatureStore(app, {
     config: { ...configOf(stage), ...options.config },
     repository: options.repository ?? shippedRepository,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../../localstack/deploy.ts';
-import { sourceLine, writeEnvFile } from '../../../localstack/env-file.ts';
+import { envFileIn, sourceLine, writeEnvFile } from '../../../localstack/env-file.ts';
 
 const deployment: Deployment = {
   endpoint: 'http://localhost:4566',
@@ -22,7 +22,8 @@ const deployment: Deployment = {
 
 // A name that shells would take apart.
 const directory = mkdtempSync(join(tmpdir(), "it's $HOME "));
-const file = await writeEnvFile(deployment, { directory, historyFolder: join(directory, 'history') });
+const file = envFileIn(directory);
+await writeEnvFile(deployment, { directory, historyFolder: join(directory, 'history') });
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const shells = ['sh', 'bash', 'dash', 'zsh', 'fish'].filter((shell) => spawnSync(shell, ['-c', 'true']).status === 0);
