@@ -175,10 +175,11 @@ async function invite({ options, history }: Run, { deployment }: Session, calls:
     `\nAPI  ${apiUrl}\n\nTry, in another terminal\n${sourceLine(envFileIn(options.directory), WORKING_DIRECTORY)}`,
   );
   showCalls(calls);
+  const kept = history ? `; what landed stays below ${shownPath(history.folder)} until then` : '';
   console.log(
-    `\nEdit ${shownPath(options.features)}, and it is deployed. Running until you press Ctrl-C: the deployment and its data end with it, and a new start begins empty${
-      history ? `; what landed stays below ${shownPath(history.folder)} until then` : ''
-    }.`,
+    `\nEdits of ${shownPath(options.features)} are deployed when they are saved.` +
+      `\nDeployment and data end with this run, and the next one begins empty${kept}.` +
+      '\nRunning until you press Ctrl-C.',
   );
 }
 
