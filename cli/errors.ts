@@ -116,7 +116,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   },
   'aws-not-bootstrapped': {
     means: 'The account and region were never prepared for cdk.',
-    fix: 'Run `npx cdk bootstrap aws://ACCOUNT/REGION` once.',
+    fix: 'Run `npm run cdk -- bootstrap aws://ACCOUNT/REGION` once.',
   },
   'aws-quota': {
     means: 'A quota of the account is reached; new accounts have small ones.',

@@ -49,9 +49,9 @@ export function progressBar(options: { readonly label: string; readonly total: n
   return bar;
 }
 
-/** Below the working directory without it. */
+/** Below the folder of the call without it: npm runs its scripts in the folder of the package. */
 export function shownPath(path: string): string {
-  const below = relative(process.cwd(), path);
+  const below = relative(process.env.INIT_CWD ?? process.cwd(), path);
   return below.startsWith('..') ? path : below;
 }
 

@@ -64,5 +64,5 @@ function outputOfTsc(config: string): Promise<string> {
 function faultOf(folder: string, line: string): string | undefined {
   const [, file, row, column, reason] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
   if (file === undefined) return undefined;
-  return `${relative(process.cwd(), join(folder, file))}:${row}:${column} ${reason}`;
+  return `${relative(process.env.INIT_CWD ?? process.cwd(), join(folder, file))}:${row}:${column} ${reason}`;
 }

@@ -1,0 +1,26 @@
+/** `cdk` for the configuration of the folder where it is called. Where AWS fails for a common reason, it says what to do. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { withCode } from '../cli/errors.ts';
+import { explainAws } from '../cli/explain-aws.ts';
+
+const PROJECT_ROOT = join(import.meta.dirname, '..');
+/** Enough for the reason, which is among the last lines. */
+const KEPT_CHARACTERS = 20_000;
+
+const colours = process.stderr.isTTY ? { FORCE_COLOR: '1' } : {};
+const child = spawn(join(PROJECT_ROOT, 'node_modules/.bin/cdk'), process.argv.slice(2), {
+  cwd: PROJECT_ROOT,
+  env: { ...colours, ...process.env },
+  stdio: ['inherit', 'inherit', 'pipe'],
+});
+let kept = '';
+child.stderr.on('data', (text: Buffer) => {
+  process.stderr.write(text);
+  kept = (kept + text.toString()).slice(-KEPT_CHARACTERS);
+});
+const [exitCode] = await once(child, 'close');
+const explained = exitCode === 0 ? undefined : explainAws(kept);
+if (explained) console.error(`\nfeature-store: ${withCode(explained.message, explained.code)}`);
+process.exitCode = exitCode ?? 1;
