@@ -83,7 +83,8 @@ export async function problemsOf({ script, words }: Reference): Promise<string[]
   if (commandLine === undefined) return [`there is no script ${script}`];
   if (script === 'cli') return problemsOfProgram(words);
   const file = /\S+\.ts/.exec(commandLine)?.[0];
-  if (file === undefined || words.length === 0) return [];
+  // What follows `cdk` is its own affair.
+  if (file === undefined || file === 'infra/cdk.ts' || words.length === 0) return [];
   const verb = /^[a-z]/.test(words[0] ?? '') ? words[0] : undefined;
   const text = await help(file, verb);
   const [usage = ''] = text.split('\n');
