@@ -7,6 +7,8 @@
  * 4. Everything that was sent and answered lands as history; training sets of it must equal the oracle, too.
  * 5. Until Ctrl-C: what is edited in the declarations is deployed, and tried, within seconds.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toldOf } from '../cli/errors.ts';
 import { checkTypes } from '../shared/registry/check-types.ts';
@@ -49,6 +51,7 @@ async function main(options: Options): Promise<void> {
   const repository = await declarationsOf(features);
   // Before anything is written: the endpoint's log would be the first.
   const release = await holdDirectory(directory);
+  await writeFile(join(directory, '.gitignore'), '*\n');
   const server = options.endpoint === undefined ? await startEndpoint(options) : undefined;
   // Functions of an endpoint that somebody else started may run where this process cannot be reached.
   const history = server && (await openLocalHistory({ directory, repository, onError: warnOfLanding }));

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { httpUrl, wholeNumber } from '../../cli/options.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { moduleFile } from '../../shared/registry/load-repository.ts';
-import { findConfigFile, loadStoreConfig } from '../../shared/registry/store-config.ts';
+import { CONFIG_FILE, findConfigFile, loadStoreConfig } from '../../shared/registry/store-config.ts';
 import { LOCAL_DIRECTORY, PROJECT_ROOT } from '../child-process.ts';
 import { EXAMPLE } from '../deploy.ts';
 import { DEFAULT_PORT } from '../ministack.ts';
@@ -35,7 +35,10 @@ export async function parseOptions(): Promise<Options> {
 /** Those that are named, or those of the nearest configuration, or the example of this repository. */
 async function featuresOf(named: string | undefined): Promise<string> {
   if (named !== undefined) return moduleFile(resolve(WORKING_DIRECTORY, named));
-  if (findConfigFile(WORKING_DIRECTORY) === undefined) return EXAMPLE;
+  if (findConfigFile(WORKING_DIRECTORY) === undefined) {
+    console.log(`There is no ${CONFIG_FILE} in ${WORKING_DIRECTORY} or above it: this is the example of card fraud.`);
+    return EXAMPLE;
+  }
   return moduleFile((await loadStoreConfig(WORKING_DIRECTORY)).features);
 }
 
