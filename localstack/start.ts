@@ -211,8 +211,11 @@ async function redeployEdits(run: Run, first: Session): Promise<never> {
       const reason = reasonOf(error);
       if (reason === undefined) throw error;
       console.error(
-        `\n${reason}\n  ${shownPath(run.options.features)} is edited further, and deployed when it is saved.`,
+        `\n${reason}\n  What was deployed before goes on. Edit ${shownPath(run.options.features)}, and it is deployed when it is saved.`,
       );
+      // A deployment that failed may have let go of streams that it was to remove.
+      await run.history?.declare(session.repository);
+      await run.streams?.follow(session.deployment, session.repository);
     }
   }
   throw new LocalEnvironmentError(`${run.options.features} can no longer be watched`);
