@@ -1,7 +1,8 @@
 /** Files of others go through the command line, and what comes out is read back. */
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { main } from '../../cli/main.ts';
 import { decodeEventBytes } from '../../shared/definitions/decode-event.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
@@ -26,7 +27,9 @@ export interface Imported {
 }
 
 /** A new folder. */
-export const place = () => mkdtemp(join(tmpdir(), 'cases-'));
+const places = await mkdtemp(join(tmpdir(), 'cases-'));
+afterAll(() => rm(places, { recursive: true, force: true }));
+export const place = () => mkdtemp(join(places, 'case-'));
 
 async function command(commandLine: readonly string[]) {
   const lines: string[] = [];
