@@ -151,6 +151,16 @@ describe('mistakes in a source', () => {
       'source logins: field "country" has a type that features cannot use; use identifier(), z.string()',
     ],
     [
+      'a schema that trims',
+      { schema: z.strictObject({ ...fields, country: z.url().optional() }) },
+      'source logins: field "country" must keep its values as they are written; got z.url(), which would make another key of them; leave it out',
+    ],
+    [
+      'a check that trims',
+      { schema: z.strictObject({ ...fields, country: z.string().url() }) },
+      'source logins: field "country" must keep its values as they are written; got z.url()',
+    ],
+    [
       'an enum of numbers',
       { schema: z.strictObject({ ...fields, country: z.enum({ DE: 1, FR: 2 }) }) },
       'source logins: field "country" has a type that features cannot use',
