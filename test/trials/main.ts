@@ -6,6 +6,7 @@
 import { InvalidArgumentError, program } from 'commander';
 import { api } from './api.ts';
 import { configuration } from './configuration.ts';
+import { declarations } from './declarations.ts';
 import { documents } from './documents.ts';
 import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
@@ -21,6 +22,7 @@ import type { Trial } from './trial.ts';
 const TRIALS: readonly Trial[] = [
   api,
   configuration,
+  declarations,
   documents,
   evasion,
   forms,

@@ -144,7 +144,7 @@ function randomSource(random: Random, index: number, keys: readonly Field[]): So
   const name = `${random.pick(['payments', 'logins', 'select', 'labels', 'events'])}_${index}`;
   const idKind = random.pick(['identifier()', 'identifier()', 'z.uuid()', 'z.int()', 'z.string().max(20)']);
   const id = { name: random.pick(['id', 'event_id', 'rowid']), schema: idKind };
-  const time = { name: random.pick(['at', 'timestamp', 'known_at', 'arrived_at']), schema: 'eventTime()' };
+  const time = { name: random.pick(['at', 'timestamp', 'known_at', 'date']), schema: 'eventTime()' };
   const own = some(random, keys, 1, keys.length);
   const partitionKey = random.chance(0.7) ? (own[0]?.name ?? id.name) : id.name;
   const missing = () => random.pick(['', '', '.optional()', '.nullable()']);
