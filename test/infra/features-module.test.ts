@@ -95,7 +95,7 @@ describe('a module of declarations', () => {
     [
       'of a stage that is not declared',
       { stage: 'production' },
-      /there is no stage "production" in .*; there is local, dev/,
+      /there is no stage "production" in .*; declare it there, or name one of local, dev/,
     ],
     ['with a flag that only an emulator has', { stage: 'dev', features: 'f.ts' }, '-c features is for -c stage=local'],
   ])('is not deployed %s', async (_, context, message) => {

@@ -12,6 +12,7 @@ import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
 import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
+import { mistakes } from './mistakes.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
 import { readback } from './readback.ts';
@@ -28,6 +29,7 @@ const TRIALS: readonly Trial[] = [
   forms,
   fuzz,
   localDay,
+  mistakes,
   modelBinding,
   permissions,
   readback,

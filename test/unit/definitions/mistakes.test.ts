@@ -228,7 +228,7 @@ describe('mistakes in a view', () => {
     [
       'a misspelt field',
       features({ fail_share: mean('faild' as never) }),
-      'view account_logins: fail_share = mean(faild): source logins has the fields login_id, account_id, device_id',
+      'view account_logins: fail_share = mean(faild): source logins has no field "faild"; did you mean "failed"?',
     ],
     [
       'a hop that does not divide',
@@ -345,7 +345,7 @@ describe('mistakes in a view', () => {
     [
       'a name that every object has',
       features({ n: sum('constructor' as never) }),
-      'n = sum(constructor): source logins has the fields',
+      'n = sum(constructor): source logins has no field "constructor"; the fields are',
     ],
     [
       'features in a list',
