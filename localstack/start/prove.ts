@@ -166,13 +166,10 @@ async function proveTrainingSet(session: Session, service: DecidingService) {
   const made = await rowsOf(await makeTrainingSet(session.deployment.apiUrl, service.key, spine));
   if (made.length !== spine.length)
     throw new ProofFailedError(`The training set has ${made.length} rows instead of ${spine.length}`);
-  const expectedOf = (event: WindowEvent) =>
-    session.referee.expected(
-      { ...service, features: session.comparable(service.features, event.values) },
-      event.values,
-      () => event.timeMillis,
-      event,
-    );
+  const expectedOf = (event: WindowEvent) => {
+    const features = session.comparable(service.features, event.values);
+    return session.referee.expectedInHistory({ ...service, features }, event);
+  };
   const compared = newest.reduce((sum, event) => sum + Object.keys(expectedOf(event)).length, 0);
   const found = newest.flatMap((event, index) =>
     differences(`${service.key} trained at ${event.id}`, expectedOf(event), made[index] ?? {}),

@@ -123,8 +123,16 @@ describe('a module of declarations', () => {
 
   it('is not deployed with a fault of types', async () => {
     const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
+    await writeFile(join(config, 'features.ts'), `${OWN_FEATURES}\nexport const rate: number = 'high';`);
+    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(
+      /features\.ts:\d+:\d+ Type 'string' is not assignable/,
+    );
+  });
+
+  it('is refused in the words of the declaration, where that cannot be built either', async () => {
+    const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
     await writeFile(join(config, 'features.ts'), OWN_FEATURES.replace("count('country')", "count('contry')"));
-    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(/features\.ts:\d+:\d+ .*"contry"/);
+    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(/count\(contry\): .* did you mean "country"\?/);
   });
 
   it('that exports no repository is refused with the fix', async () => {
