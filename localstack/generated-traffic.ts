@@ -6,6 +6,7 @@
  * 2. The windows of a source take turns: each event lies anywhere within one of them, as it is at an end.
  * 3. They are delivered nearly in order: a few come a little late, and a few come twice.
  */
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { decodeEvent, decodeFieldValue } from '../shared/definitions/decode-event.ts';
 import { Refusal } from '../shared/definitions/decoded.ts';
@@ -83,6 +84,8 @@ export class EventMaker {
     if (name === source.eventTime) return timeMillis;
     if (name === source.eventId) {
       return plausibleValue(source, field, {
+        prefix: this.#prefix,
+        isKey: false,
         variant: this.#made,
         stem: `${this.#prefix}${source.name}-`,
         timeMillis,
@@ -94,7 +97,7 @@ export class EventMaker {
     }
     const variant = this.#random.integer(1, isKey ? ENTITIES : OTHER_VALUES);
     const stem = isKey ? `${this.#prefix}${name.replace(/_id$/, '')}-` : `${name}-`;
-    return plausibleValue(source, field, { variant, stem, timeMillis });
+    return plausibleValue(source, field, { prefix: this.#prefix, isKey, variant, stem, timeMillis });
   }
 
   /** Deliveries of one source, in their order. */
@@ -134,8 +137,31 @@ type Hints = z.infer<typeof hints>;
 const COUNTRIES = ['DE', 'FR', 'US', 'GB', 'PL', 'ES', 'IT', 'NL', 'BR', 'IN', 'JP', 'SE'];
 const CURRENCIES = ['EUR', 'USD', 'GBP', 'PLN', 'BRL', 'INR', 'JPY', 'SEK', 'CHF', 'DKK', 'NOK', 'CZK'];
 
+/** Eight hexadecimal digits that tell the uuids of a run from those of others, as its prefix does for texts. */
+function digitsOf(prefix: string): string {
+  return hash('sha256', prefix).slice(0, 8);
+}
+
+/** The same for whole numbers: the least of as many as there are entities, beyond those of a run without a prefix. */
+function firstNumberOf(prefix: string): number {
+  return NUMBERS + (Number.parseInt(digitsOf(prefix), 16) % NUMBERS) * ENTITIES;
+}
+
+/** Whether a join key was made for the run of a prefix, and for no other. */
+export function isOfRun(prefix: string, value: FieldValue): boolean {
+  if (typeof value === 'number') {
+    const position = value - firstNumberOf(prefix);
+    return position >= 0 && position < ENTITIES;
+  }
+  return typeof value === 'string' && (value.startsWith(prefix) || value.startsWith(`${digitsOf(prefix)}-`));
+}
+
 /** What a value is made from. */
 interface Seed {
+  /** Of the run. */
+  readonly prefix: string;
+  /** Whether it is a join key, which other runs must not have. */
+  readonly isKey: boolean;
   /** From 1 on: of another one is another value, where the schema leaves room. */
   readonly variant: number;
   /** Begins free texts. */
@@ -170,12 +196,13 @@ function hintsOf(schema: z.ZodType): Hints {
   return found;
 }
 
-function candidates({ type }: SourceField, told: Hints, { variant, stem, timeMillis }: Seed): FieldValue[] {
+function candidates({ type }: SourceField, told: Hints, seed: Seed): FieldValue[] {
+  const { prefix, isKey, variant, timeMillis } = seed;
   const declared = [...told.examples, ...(told.const === undefined ? [] : [told.const]), ...told.enum].filter(isValue);
   const own = declared[variant % Math.max(1, declared.length)];
   switch (type.kind) {
     case 'text':
-      return [own, ...texts(told, variant, stem)];
+      return [own, ...texts(told, seed)];
     case 'boolean':
       return [own, variant % 2 === 0, true, false];
     case 'timestamp':
@@ -184,6 +211,7 @@ function candidates({ type }: SourceField, told: Hints, { variant, stem, timeMil
       // Sixty-fourths are exact.
       return [
         own,
+        isKey && prefix !== '' ? firstNumberOf(prefix) + variant - 1 : undefined,
         ...numbers(told, variant, type.kind === 'decimal' ? 10 ** type.scale : type.kind === 'double' ? 64 : 1),
       ];
   }
@@ -193,16 +221,16 @@ function isValue(value: unknown): value is FieldValue {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-function texts({ format, minLength, maxLength }: Hints, variant: number, stem: string): FieldValue[] {
+function texts({ format, minLength, maxLength }: Hints, { prefix, variant, stem }: Seed): FieldValue[] {
   const digits = String(variant);
   const plain = `${stem}${digits}`;
   const fitting = plain.length > maxLength ? digits.padStart(minLength, '0') : plain.padEnd(minLength, '0');
   const hexadecimal = variant.toString(16).padStart(12, '0');
   const byFormat: Readonly<Record<string, string>> = {
-    email: `user${digits}@example.com`,
+    email: `${prefix}user${digits}@example.com`,
     e164: `+4930${digits.padStart(6, '0')}`,
     uri: `https://example.com/${digits}`,
-    uuid: `0b0a6b1e-7c3f-4d2a-9a68-${hexadecimal}`,
+    uuid: `${digitsOf(prefix)}-7c3f-4d2a-9a68-${hexadecimal}`,
     ipv4: `192.0.${2 + (variant >> 8)}.${variant % 256}`,
     ipv6: `2001:db8::${variant.toString(16)}`,
     date: new Date(Date.UTC(2026, 0, 1 + (variant % 365))).toISOString().slice(0, 10),

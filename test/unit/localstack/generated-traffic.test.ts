@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as zod from 'zod';
 import { LocalEnvironmentError, PROJECT_ROOT } from '../../../localstack/child-process.ts';
-import { EventMaker } from '../../../localstack/generated-traffic.ts';
+import { EventMaker, isOfRun } from '../../../localstack/generated-traffic.ts';
 import { decodeEvent } from '../../../shared/definitions/decode-event.ts';
 import {
   count,
@@ -24,6 +24,33 @@ import { randomModule } from '../../trials/declarations/module.ts';
 const SEEDS = Array.from({ length: 40 }, (_, seed) => seed);
 const EVENTS = 100;
 const END = Date.UTC(2026, 5, 2, 12, 34, 56, 789);
+
+/** Declarations of logins, with other schemas of some fields. */
+function loginsOf(changed: { id?: zod.ZodEnum; user_id?: zod.ZodType<string | number>; other?: zod.ZodType }) {
+  const prose = { description: 'Logins.', owner: 'identity' };
+  const fields = { id: identifier(), at: eventTime(), user_id: identifier(), other: z.string() };
+  const source = eventSource({
+    name: 'logins',
+    ...prose,
+    eventId: 'id',
+    eventTime: 'at',
+    partitionKey: 'id',
+    allowedLateness: '5s',
+    schema: z.strictObject({ ...fields, ...changed }),
+  });
+  const user = entity({ name: 'user', description: 'A user.', joinKeys: ['user_id'] });
+  const view = windowedView({
+    name: 'logins',
+    version: 1,
+    ...prose,
+    entity: user,
+    source,
+    ttl: '7d',
+    windows: { h: '1h' },
+    features: { times: count() },
+  });
+  return featureRepository({ views: [view], services: [] });
+}
 
 /** What a run plays of declarations. */
 function trafficOf({ sources, views }: FeatureRepository, seed = 1) {
@@ -92,47 +119,44 @@ describe('the traffic of random declarations', () => {
   });
 });
 
+describe('the join keys of a run with a prefix', () => {
+  it.each([
+    ['texts', identifier(), 25],
+    ['uuids', z.uuid(), 25],
+    ['addresses', z.email(), 25],
+    ['whole numbers', z.int().min(1), 25],
+    ['few whole numbers', z.int().min(1).max(9), 0],
+  ])('are its own where there are enough of them: %s', (_, schema, own) => {
+    const { views, sources } = loginsOf({ user_id: schema });
+    const usersOf = (prefix: string) => {
+      const maker = new EventMaker({ views }, { seed: 1, prefix });
+      return new Set(
+        sources.flatMap((source) => maker.deliveries(source, 500, END, views).map(({ event }) => event.user_id)),
+      );
+    };
+    const [users, others] = [usersOf('run2-'), usersOf('run3-')];
+
+    expect([...users].filter((user) => isOfRun('run2-', user))).toHaveLength(own);
+    expect([...others].filter((user) => isOfRun('run2-', user))).toEqual([]);
+    expect([...usersOf('')].filter((user) => isOfRun('run2-', user))).toEqual([]);
+  });
+});
+
 describe('a source of which no event can be made', () => {
-  const prose = { description: 'Logins.', owner: 'identity' };
-
-  function logins(id: zod.ZodString | zod.ZodEnum, other: zod.ZodType) {
-    const source = eventSource({
-      name: 'logins',
-      ...prose,
-      eventId: 'id',
-      eventTime: 'at',
-      partitionKey: 'user_id',
-      allowedLateness: '5s',
-      schema: z.strictObject({ id, at: eventTime(), user_id: identifier(), other }),
-    });
-    const user = entity({ name: 'user', description: 'A user.', joinKeys: ['user_id'] });
-    const view = windowedView({
-      name: 'logins',
-      version: 1,
-      ...prose,
-      entity: user,
-      source,
-      ttl: '7d',
-      windows: { h: '1h' },
-      features: { times: count() },
-    });
-    return featureRepository({ views: [view], services: [] });
-  }
-
   it('names the field, and how to declare values of it', () => {
     const pattern = z.string().regex(/^AT\d{18}$/);
 
-    expect(() => trafficOf(logins(identifier(), pattern))).toThrow(
+    expect(() => trafficOf(loginsOf({ other: pattern }))).toThrow(
       new LocalEnvironmentError(
         "No value of field \"other\" of source logins was found that its schema accepts: declare some, with .meta({ examples: ['…', '…'] })",
       ),
     );
-    const [told] = trafficOf(logins(identifier(), pattern.meta({ examples: ['AT483200000012345864'] })));
+    const [told] = trafficOf(loginsOf({ other: pattern.meta({ examples: ['AT483200000012345864'] }) }));
     expect(told?.deliveries[0]?.event).toMatchObject({ other: 'AT483200000012345864' });
   });
 
   it('says that its ids are too few', () => {
-    expect(() => trafficOf(logins(z.enum(['a', 'b']), z.string()))).toThrow(
+    expect(() => trafficOf(loginsOf({ id: z.enum(['a', 'b']) }))).toThrow(
       /^After 2 events of source logins no further value of its eventId "id" was found: /,
     );
   });
