@@ -3,9 +3,10 @@
  *
  * 1. The values of a field come from a small pool, which fields of one name share, so that entities have several events and
  *    the sources of one service speak of the same ones.
- * 2. Half of the events lie anywhere within the longest windows of their source, half within the shortest, up to an end.
+ * 2. The windows of a source take turns: each event lies anywhere within one of them, as it is at an end.
  * 3. They are delivered nearly in order: a few come a little late, and a few come twice.
  */
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { decodeEvent, decodeFieldValue } from '../shared/definitions/decode-event.ts';
 import { Refusal } from '../shared/definitions/decoded.ts';
@@ -27,6 +28,8 @@ const OTHER_VALUES = 12;
 const MISSING_SHARE = 0.15;
 const DUPLICATE_SHARE = 0.02;
 const DELAYED_SHARE = 0.05;
+/** How many whole numbers there are where a schema names no bounds. The factor below makes another one of each id. */
+const NUMBERS = 1_000_000;
 /** So often is an event made anew that its schema refuses as a whole. */
 const ATTEMPTS_MAX = 50;
 
@@ -35,6 +38,7 @@ export class EventMaker {
   readonly #random: Random;
   readonly #prefix: string;
   readonly #joinKeys: ReadonlySet<string>;
+  readonly #ids = new Map<EventSource, Set<FieldValue>>();
   #made = 0;
 
   /** @param options.prefix tells ids and entities of this run from those of earlier ones, where they are free texts. */
@@ -47,41 +51,63 @@ export class EventMaker {
     this.#joinKeys = new Set(views.flatMap(({ entity }) => entity.joinKeys));
   }
 
-  /** @throws LocalEnvironmentError naming the field of which no value was found that its schema accepts. */
-  event(source: EventSource, timeMillis: number): SentEvent['event'] {
+  /**
+   * An event at an instant, or as shortly before it as the resolution of its source has it.
+   * @throws LocalEnvironmentError naming the field of which no value was found that its schema accepts.
+   */
+  event(source: EventSource, instantMillis: number): SentEvent['event'] {
+    const timeMillis = instantMillis - (instantMillis % source.timeResolutionMillis);
+    const ids = this.#ids.get(source) ?? new Set();
+    this.#ids.set(source, ids);
+    let hasFreeId = false;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       this.#made++;
-      const fields = source.fieldList.map((field) => [field.wireName, this.#value(source, field, timeMillis)] as const);
-      const event = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
-      if (decodeEvent(source, event, Math.max(timeMillis, Date.now())).ok) return event;
+      const values = source.fieldList.map((field) => [field, this.#value(source, field, timeMillis)] as const);
+      const id = values.find(([{ name }]) => name === source.eventId)?.[1];
+      if (ids.has(id)) continue;
+      hasFreeId = true;
+      const told = values.filter(([, value]) => value !== undefined);
+      const event = Object.fromEntries(told.map(([{ wireName }, value]) => [wireName, value]));
+      if (!decodeEvent(source, event, Math.max(timeMillis, Date.now())).ok) continue;
+      ids.add(id);
+      return event;
     }
     throw new LocalEnvironmentError(
-      `No event of source ${source.name} was found that its schema accepts: let what it asks of several fields at once be met by their .meta({ examples: [...] })`,
+      hasFreeId
+        ? `No event of source ${source.name} was found that its schema accepts: let what it asks of several fields at once be met by their .meta({ examples: [...] })`
+        : `After ${ids.size} events of source ${source.name} no further value of its eventId "${source.eventId}" was found: let its schema accept more of them, or send fewer with --events`,
     );
   }
 
   #value(source: EventSource, field: SourceField, timeMillis: number): FieldValue {
     const { name } = field;
     if (name === source.eventTime) return timeMillis;
-    if (name === source.eventId) return plausibleValue(source, field, this.#made, `${this.#prefix}${source.name}-`);
+    if (name === source.eventId) {
+      return plausibleValue(source, field, {
+        prefix: this.#prefix,
+        isKey: false,
+        variant: this.#made,
+        stem: `${this.#prefix}${source.name}-`,
+        timeMillis,
+      });
+    }
     const isKey = this.#joinKeys.has(name) || name === source.partitionKey;
     if (field.whenMissing !== 'refused' && this.#random.unit() < MISSING_SHARE) {
       return field.whenMissing === 'null' ? null : undefined;
     }
     const variant = this.#random.integer(1, isKey ? ENTITIES : OTHER_VALUES);
-    return plausibleValue(source, field, variant, isKey ? `${this.#prefix}${name.replace(/_id$/, '')}-` : `${name}-`);
+    const stem = isKey ? `${this.#prefix}${name.replace(/_id$/, '')}-` : `${name}-`;
+    return plausibleValue(source, field, { prefix: this.#prefix, isKey, variant, stem, timeMillis });
   }
 
   /** Deliveries of one source, in their order. */
   deliveries(source: EventSource, count: number, endMillis: number, views: readonly WindowedView[]): SentEvent[] {
-    const windows = views.filter((view) => view.source.name === source.name).flatMap(({ layout }) => layout.windows);
-    const lengths = windows.map(({ lengthMillis, offsetMillis }) => lengthMillis + offsetMillis);
-    const longest = Math.max(60_000, ...lengths);
-    const shortest = Math.min(longest, ...lengths);
+    const declared = views.filter((view) => view.source.name === source.name).flatMap(({ layout }) => layout.windows);
+    const windows = declared.length > 0 ? declared : [{ lengthMillis: 60_000, offsetMillis: 0 }];
     const random = this.#random;
     const planned = Array.from({ length: count }, (_, index) => {
-      const span = index % 2 === 0 ? longest : shortest;
-      return endMillis - Math.floor(random.unit() * span);
+      const { lengthMillis = 0, offsetMillis = 0 } = windows[index % windows.length] ?? {};
+      return endMillis - offsetMillis - Math.floor(random.unit() * lengthMillis);
     }).flatMap((timeMillis) => {
       const sent = { source, event: this.event(source, timeMillis) };
       const delay = random.unit() < DELAYED_SHARE ? Math.floor(random.unit() * source.allowedLatenessMillis * 0.9) : 0;
@@ -98,8 +124,11 @@ const hints = z.object({
   enum: z.array(z.unknown()).default([]),
   const: z.unknown().optional(),
   format: z.string().optional(),
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
+  minimum: z.number().default(-Infinity),
+  maximum: z.number().default(Infinity),
+  exclusiveMinimum: z.number().default(-Infinity),
+  exclusiveMaximum: z.number().default(Infinity),
+  multipleOf: z.number().default(0),
   minLength: z.number().default(0),
   maxLength: z.number().default(256),
 });
@@ -108,15 +137,45 @@ type Hints = z.infer<typeof hints>;
 const COUNTRIES = ['DE', 'FR', 'US', 'GB', 'PL', 'ES', 'IT', 'NL', 'BR', 'IN', 'JP', 'SE'];
 const CURRENCIES = ['EUR', 'USD', 'GBP', 'PLN', 'BRL', 'INR', 'JPY', 'SEK', 'CHF', 'DKK', 'NOK', 'CZK'];
 
-/**
- * A value of a field, another one for every variant where its schema leaves room.
- * @param variant from 1 on.
- */
-export function plausibleValue(source: EventSource, field: SourceField, variant: number, stem: string): FieldValue {
+/** Eight hexadecimal digits that tell the uuids of a run from those of others, as its prefix does for texts. */
+function digitsOf(prefix: string): string {
+  return hash('sha256', prefix).slice(0, 8);
+}
+
+/** The same for whole numbers: the least of as many as there are entities, beyond those of a run without a prefix. */
+function firstNumberOf(prefix: string): number {
+  return NUMBERS + (Number.parseInt(digitsOf(prefix), 16) % NUMBERS) * ENTITIES;
+}
+
+/** Whether a join key was made for the run of a prefix, and for no other. */
+export function isOfRun(prefix: string, value: FieldValue): boolean {
+  if (typeof value === 'number') {
+    const position = value - firstNumberOf(prefix);
+    return position >= 0 && position < ENTITIES;
+  }
+  return typeof value === 'string' && (value.startsWith(prefix) || value.startsWith(`${digitsOf(prefix)}-`));
+}
+
+/** What a value is made from. */
+interface Seed {
+  /** Of the run. */
+  readonly prefix: string;
+  /** Whether it is a join key, which other runs must not have. */
+  readonly isKey: boolean;
+  /** From 1 on: of another one is another value, where the schema leaves room. */
+  readonly variant: number;
+  /** Begins free texts. */
+  readonly stem: string;
+  /** When its event happened. */
+  readonly timeMillis: number;
+}
+
+/** @throws LocalEnvironmentError naming the field when none is found. */
+function plausibleValue(source: EventSource, field: SourceField, seed: Seed): FieldValue {
   const schema = source.schema.shape[field.name];
-  const told = hints.parse(schema === undefined ? {} : z.toJSONSchema(schema, { io: 'input' }));
+  const told = schema === undefined ? hints.parse({}) : hintsOf(schema);
   const isAccepted = (value: FieldValue) => !(decodeFieldValue(source, field, value) instanceof Refusal);
-  const found = candidates(field, told, variant, stem)
+  const found = candidates(field, told, seed)
     .filter((value) => value !== undefined)
     .find(isAccepted);
   if (found !== undefined) return found;
@@ -125,20 +184,35 @@ export function plausibleValue(source: EventSource, field: SourceField, variant:
   );
 }
 
-function candidates({ type }: SourceField, told: Hints, variant: number, stem: string): FieldValue[] {
+const hintsBySchema = new WeakMap<z.ZodType, Hints>();
+
+function hintsOf(schema: z.ZodType): Hints {
+  const known = hintsBySchema.get(schema);
+  if (known !== undefined) return known;
+  const { anyOf = [], ...told } = z.toJSONSchema(schema, { io: 'input' });
+  // What may be null is one of two.
+  const found = hints.parse(Object.assign({}, ...anyOf.filter(({ type }) => type !== 'null'), told));
+  hintsBySchema.set(schema, found);
+  return found;
+}
+
+function candidates({ type }: SourceField, told: Hints, seed: Seed): FieldValue[] {
+  const { prefix, isKey, variant, timeMillis } = seed;
   const declared = [...told.examples, ...(told.const === undefined ? [] : [told.const]), ...told.enum].filter(isValue);
   const own = declared[variant % Math.max(1, declared.length)];
   switch (type.kind) {
     case 'text':
-      return [own, ...texts(told, variant, stem)];
+      return [own, ...texts(told, seed)];
     case 'boolean':
       return [own, variant % 2 === 0, true, false];
     case 'timestamp':
-      return [own, Date.now() - variant * 3_600_000];
+      return [own, timeMillis - variant * 3_600_000];
     default:
+      // Sixty-fourths are exact.
       return [
         own,
-        ...numbers(told, variant, type.kind === 'decimal' ? 10 ** type.scale : type.kind === 'double' ? 4 : 1),
+        isKey && prefix !== '' ? firstNumberOf(prefix) + variant - 1 : undefined,
+        ...numbers(told, variant, type.kind === 'decimal' ? 10 ** type.scale : type.kind === 'double' ? 64 : 1),
       ];
   }
 }
@@ -147,15 +221,16 @@ function isValue(value: unknown): value is FieldValue {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-function texts({ format, minLength, maxLength }: Hints, variant: number, stem: string): FieldValue[] {
+function texts({ format, minLength, maxLength }: Hints, { prefix, variant, stem }: Seed): FieldValue[] {
   const digits = String(variant);
   const plain = `${stem}${digits}`;
   const fitting = plain.length > maxLength ? digits.padStart(minLength, '0') : plain.padEnd(minLength, '0');
   const hexadecimal = variant.toString(16).padStart(12, '0');
   const byFormat: Readonly<Record<string, string>> = {
-    email: `user${digits}@example.com`,
+    email: `${prefix}user${digits}@example.com`,
+    e164: `+4930${digits.padStart(6, '0')}`,
     uri: `https://example.com/${digits}`,
-    uuid: `0b0a6b1e-7c3f-4d2a-9a68-${hexadecimal}`,
+    uuid: `${digitsOf(prefix)}-7c3f-4d2a-9a68-${hexadecimal}`,
     ipv4: `192.0.${2 + (variant >> 8)}.${variant % 256}`,
     ipv6: `2001:db8::${variant.toString(16)}`,
     date: new Date(Date.UTC(2026, 0, 1 + (variant % 365))).toISOString().slice(0, 10),
@@ -172,10 +247,15 @@ function lower(text: string | undefined): string | undefined {
 }
 
 /** @param perUnit steps from one whole number to the next. */
-function numbers({ minimum, maximum }: Hints, variant: number, perUnit: number): FieldValue[] {
-  const least = minimum !== undefined && Math.abs(minimum) < 1e12 ? minimum : 0;
-  const most = maximum !== undefined && Math.abs(maximum) < 1e12 ? maximum : least + 1_000;
-  const steps = Math.max(1, Math.floor((most - least) * perUnit) + 1);
-  const step = (variant * 7_919) % steps;
-  return [Math.round(least * perUnit + step) / perUnit, least, most, 1, 0, -1];
+function numbers(told: Hints, variant: number, perUnit: number): FieldValue[] {
+  const [least, most] = [
+    Math.max(told.minimum, told.exclusiveMinimum + 1 / perUnit),
+    Math.min(told.maximum, told.exclusiveMaximum - 1 / perUnit),
+  ].map((bound) => (Math.abs(bound) < 1e12 ? bound : undefined));
+  const from = least ?? (most === undefined || most > 0 ? 0 : most - NUMBERS);
+  const to = most ?? from + NUMBERS;
+  const step = Math.max(1, Math.round(told.multipleOf * perUnit));
+  const first = Math.ceil(Math.round(from * perUnit) / step);
+  const steps = Math.max(1, Math.floor(Math.round(to * perUnit) / step) - first + 1);
+  return [((first + ((variant * 7_919) % steps)) * step) / perUnit, from, to, 1, 0, -1];
 }

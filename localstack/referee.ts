@@ -30,6 +30,13 @@ interface Expected {
 
 export type ExpectedFeatures = Readonly<Record<string, Expected>>;
 
+interface Asked {
+  readonly row: Readonly<Record<string, FieldValue>>;
+  readonly asOfMillis: (view: WindowedView) => number;
+  readonly decided: WindowEvent | undefined;
+  readonly counts: (view: WindowedView, event: WindowEvent) => boolean;
+}
+
 export class Referee {
   readonly #views: readonly WindowedView[];
   /** In order of delivery, by view and entity. */
@@ -52,7 +59,7 @@ export class Referee {
     }
     const { event: taken } = decoded;
     for (const view of this.#views) {
-      if (view.source.name !== source.name || !countsOnline(view, taken) || !namesEntity(view.entity, taken.values))
+      if (view.source.name !== source.name || !view.includes(taken.values) || !namesEntity(view.entity, taken.values))
         continue;
       const key = keyOf(view, taken.values);
       this.#events.set(key, [...(this.#events.get(key) ?? []), taken]);
@@ -61,7 +68,7 @@ export class Referee {
   }
 
   /**
-   * What the features of a service must be.
+   * What the features of a service must be online.
    * @param row join keys, and for a decision the values of its event.
    * @param asOfMillis of each view.
    * @param decided the event that is decided, which was taken before.
@@ -72,9 +79,20 @@ export class Referee {
     asOfMillis: (view: WindowedView) => number,
     decided?: WindowEvent,
   ): ExpectedFeatures {
+    return this.#expected(service, { row, asOfMillis, decided, counts: countsOnline });
+  }
+
+  /** What a training set must say at an event, as everything is known: history also has what is left to backfill. */
+  expectedInHistory(service: Pick<FeatureService, 'features' | 'derived'>, event: WindowEvent): ExpectedFeatures {
+    const { values: row, timeMillis } = event;
+    return this.#expected(service, { row, asOfMillis: () => timeMillis, decided: event, counts: () => true });
+  }
+
+  #expected(service: Pick<FeatureService, 'features' | 'derived'>, asked: Asked): ExpectedFeatures {
+    const { row, decided } = asked;
     const valuesOf = new Map<WindowedView, readonly Value[]>();
     const windows = service.features.map(({ view, index, name }) => {
-      const values = valuesOf.get(view) ?? this.#valuesOf(view, row, asOfMillis(view), decided);
+      const values = valuesOf.get(view) ?? this.#valuesOf(view, asked);
       valuesOf.set(view, values);
       const aggregate = view.layout.features[index]?.aggregate.name ?? '';
       return [name, { value: values[index] ?? null, aggregate }] as const;
@@ -87,16 +105,12 @@ export class Referee {
     ]);
   }
 
-  #valuesOf(
-    view: WindowedView,
-    row: Readonly<Record<string, FieldValue>>,
-    asOfMillis: number,
-    decided: WindowEvent | undefined,
-  ): readonly Value[] {
-    const deliveries = namesEntity(view.entity, row) ? (this.#events.get(keyOf(view, row)) ?? []) : [];
+  #valuesOf(view: WindowedView, { row, asOfMillis, decided, counts }: Asked): readonly Value[] {
+    const known = namesEntity(view.entity, row) ? (this.#events.get(keyOf(view, row)) ?? []) : [];
+    const deliveries = known.filter((event) => counts(view, event));
     const lanes = Map.groupBy(deliveries, (event) => laneOf(view, event)).values();
     const counted = [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
-    return oracleFeatures(view, counted, asOfMillis, undefined, decided?.id);
+    return oracleFeatures(view, counted, asOfMillis(view), undefined, decided?.id);
   }
 }
 

@@ -36,7 +36,10 @@ export interface Play {
 
 const DECISIONS_PER_SERVICE = 12;
 
+/** @throws LocalEnvironmentError naming a field of which no value is found, before anything is deployed. */
 export function generatedPlay({ sources, views, services }: FeatureRepository): Play {
+  const tried = new EventMaker({ views }, { seed: 0, prefix: '' });
+  for (const source of sources) tried.event(source, Date.now());
   let maker: EventMaker | undefined;
   return {
     begin: async () => 0,

@@ -42,7 +42,9 @@ export async function proveOnline(session: Session): Promise<ReadonlyMap<string,
         compared += read.compared;
         results.set(asked.key, read.results);
       }
-      if (compared === 0) throw new ProofFailedError('No feature was compared: no event has the join keys of a view');
+      // Join keys of numbers and of few texts are those of earlier events, too, of which nothing is known.
+      if (compared === 0 && session.prefix === '')
+        throw new ProofFailedError('No feature was compared: no event has the join keys of a view');
       return { results, compared };
     },
     summary: ({ results, compared }) => {
@@ -166,18 +168,15 @@ async function proveTrainingSet(session: Session, service: DecidingService) {
   const made = await rowsOf(await makeTrainingSet(session.deployment.apiUrl, service.key, spine));
   if (made.length !== spine.length)
     throw new ProofFailedError(`The training set has ${made.length} rows instead of ${spine.length}`);
-  const expectedOf = (event: WindowEvent) =>
-    session.referee.expected(
-      { ...service, features: session.comparable(service.features, event.values) },
-      event.values,
-      () => event.timeMillis,
-      event,
-    );
+  const expectedOf = (event: WindowEvent) => {
+    const features = session.comparable(service.features, event.values);
+    return session.referee.expectedInHistory({ ...service, features }, event);
+  };
   const compared = newest.reduce((sum, event) => sum + Object.keys(expectedOf(event)).length, 0);
   const found = newest.flatMap((event, index) =>
     differences(`${service.key} trained at ${event.id}`, expectedOf(event), made[index] ?? {}),
   );
-  requireEqual(found, compared);
+  if (compared > 0 || session.prefix === '') requireEqual(found, compared);
   return { rows: spine.length, compared };
 }
 

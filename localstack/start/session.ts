@@ -7,7 +7,7 @@ import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import type { WindowEvent } from '../../shared/windows/event.ts';
 import { type Decision, decide, decidePathOf } from '../api-client.ts';
 import type { Deployment } from '../deploy.ts';
-import type { SentEvent } from '../generated-traffic.ts';
+import { isOfRun, type SentEvent } from '../generated-traffic.ts';
 import { differences, Referee } from '../referee.ts';
 import { count, progressBar, step } from '../report.ts';
 import type { Streams } from '../streams.ts';
@@ -64,7 +64,7 @@ export class Session {
 
   /** Whether no earlier run or definition can have counted anything of the row's entities. */
   #isOwn({ entity }: WindowedView, row: Readonly<Record<string, FieldValue>>): boolean {
-    return this.prefix === '' || entity.joinKeys.some((joinKey) => String(row[joinKey] ?? '').startsWith(this.prefix));
+    return this.prefix === '' || entity.joinKeys.some((joinKey) => isOfRun(this.prefix, row[joinKey]));
   }
 
   /** Features whose values are known: those of views of which nothing but this session changed the row's entities. */

@@ -94,6 +94,8 @@ export function eventTime() {
 function rewritingOf(schema: z.core.$ZodType): string | undefined {
   if ('coerce' in schema._zod.def && schema._zod.def.coerce === true) return 'z.coerce';
   const checks = schema._zod.def.checks ?? [];
+  // zod trims what it takes for a URL.
+  if ([schema, ...checks].some(({ _zod }) => 'format' in _zod.def && _zod.def.format === 'url')) return 'z.url()';
   return checks.some(({ _zod }) => _zod.def.check === 'overwrite')
     ? 'trim(), toLowerCase() or another overwrite'
     : undefined;
@@ -114,12 +116,12 @@ export function fieldOf(subject: string, name: string, schema: z.core.$ZodType):
   if (fault !== undefined) {
     throw new DefinitionError(
       subject,
-      `field "${name}" must keep its values as they are written; got ${fault}, which would make another key of them`,
+      `field "${name}" must keep its values as they are written; got ${fault}, which would make another key of them; leave it out, as in z.string()`,
     );
   }
   const registered = fieldTypes.get(inner);
   if (registered) return { type: registered, optional };
-  if (inner instanceof z.ZodString) return { type: { kind: 'text' }, optional };
+  if (inner instanceof z.ZodString || inner instanceof z.ZodStringFormat) return { type: { kind: 'text' }, optional };
   if (inner instanceof z.ZodEnum && inner.options.every((option) => typeof option === 'string')) {
     return { type: { kind: 'text' }, optional };
   }
@@ -130,7 +132,7 @@ export function fieldOf(subject: string, name: string, schema: z.core.$ZodType):
   if (inner instanceof z.ZodNumber) return { type: { kind: inner.isInt ? 'integer' : 'double' }, optional };
   throw new DefinitionError(
     subject,
-    `field "${name}" has a type that features cannot use; use identifier(), z.string(), z.enum(), z.boolean(), ` +
-      'z.int(), z.number(), decimal() or eventTime(), each possibly .optional() or .nullable()',
+    `field "${name}" has a type that features cannot use; use identifier(), z.string(), z.uuid(), z.email(), z.enum(), ` +
+      'z.boolean(), z.int(), z.number(), decimal() or eventTime(), each possibly .optional() or .nullable()',
   );
 }

@@ -335,7 +335,12 @@ function declaredFeature(
     throw new DefinitionError(subject, `${name} = ${aggregate.name}(${fieldName ?? ''}): ${problem}`);
   };
   if (fieldName === undefined ? !aggregate.fieldIsOptional : field === undefined) {
-    refuse(`source ${source.name} has the fields ${Object.keys(source.fields).join(', ')}`);
+    const names = Object.keys(source.fields);
+    refuse(
+      fieldName === undefined
+        ? `name a field of source ${source.name}, which has the fields ${names.join(', ')}`
+        : `source ${source.name} has no field "${fieldName}"; ${suggestion(fieldName, names, 'fields')}`,
+    );
   }
   if (field && !aggregate.accepts.includes(field.type.kind)) {
     refuse(unacceptableField(aggregate.name, fieldName ?? '', field.type));

@@ -110,7 +110,12 @@ abstract class OrderedExpression<
   }
 
   #comparison(operator: ComparisonOperator, other: Other): BooleanExpression {
-    return booleanOf({ kind: `${this.tree.type}Comparison`, operator, left: this.tree, right: treeOf(other) });
+    return booleanOf({
+      kind: `${this.tree.type}Comparison`,
+      operator,
+      left: this.tree,
+      right: alike(this.tree, other),
+    });
   }
 }
 
@@ -162,7 +167,7 @@ export class NumberExpression extends OrderedExpression<'number', NumberOperand>
   }
 
   #arithmetic(operator: ArithmeticOperator, other: NumberOperand): NumberExpression {
-    return numberOf({ kind: 'arithmetic', operator, left: this.tree, right: treeOf(other) });
+    return numberOf({ kind: 'arithmetic', operator, left: this.tree, right: alike(this.tree, other) });
   }
 
   #function(operator: NumberFunction): NumberExpression {
@@ -211,14 +216,14 @@ export class BooleanExpression extends TypedExpression<'boolean'> {
 
   /** Flattens `a and (b and c)`, which is the same truth, so that long rules stay shallow. */
   #joined(kind: 'and' | 'or', others: readonly BooleanOperand[]): BooleanExpression {
-    const operands = [this.tree, ...others.map(treeOf)].flatMap<Expression>((tree) =>
+    const operands = [this.tree, ...others.map((other) => alike(this.tree, other))].flatMap<Expression>((tree) =>
       tree.kind === kind ? tree.operands : [tree],
     );
     return booleanOf({ kind, operands });
   }
 
   #comparison(operator: EqualityOperator, other: BooleanOperand): BooleanExpression {
-    return booleanOf({ kind: 'booleanComparison', operator, left: this.tree, right: treeOf(other) });
+    return booleanOf({ kind: 'booleanComparison', operator, left: this.tree, right: alike(this.tree, other) });
   }
 }
 
@@ -288,6 +293,13 @@ function treeOf(operand: Operand): Expression {
   if (type === undefined)
     throw new InvalidExpressionError('operand', `must be an expression or a value; got ${operand}`);
   return parseExpression({ kind: 'literal', type, value: operand });
+}
+
+/** Refuses what TypeScript refuses, too, but in its words. */
+function alike({ type }: Expression, operand: Operand): Expression {
+  const tree = treeOf(operand);
+  if (tree.type === type) return tree;
+  throw new InvalidExpressionError('operand', `must be a ${type}, as what it is put together with; got a ${tree.type}`);
 }
 
 function typeOfValue(value: Scalars[ValueType] | undefined): ValueType | undefined {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { FeaturesModuleError, moduleFile } from './load-repository.ts';
+import { join, relative, resolve } from 'node:path';
+import { FeaturesModuleError, loadRepository, moduleFile } from './load-repository.ts';
 import { IMPORTABLE } from './own-modules.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
@@ -24,6 +24,7 @@ const COMPILER_OPTIONS = {
  * Checks the types of modules of declarations, which Node only strips.
  * @param modules absolute, or below the working directory.
  * @throws FeaturesModuleError with places and reasons, the first of them if there are many.
+ * @throws DefinitionError of a declaration that cannot be built either.
  */
 export async function checkTypes(modules: readonly string[]): Promise<void> {
   const files = modules.map(moduleFile);
@@ -36,8 +37,10 @@ export async function checkTypes(modules: readonly string[]): Promise<void> {
       JSON.stringify({ extends: extended, compilerOptions: COMPILER_OPTIONS, include: [], files }),
     );
     const output = await outputOfTsc(config);
-    const faults = output.split('\n').flatMap((line) => faultOf(folder, line) ?? []);
-    if (faults.length === 0 && output === '') return;
+    if (output === '') return;
+    // What a declaration says of a mistake names the fix, which the compiler does not know.
+    for (const file of files) await loadRepository(file);
+    const faults = output.split('\n').flatMap((line) => faultOf(line) ?? []);
     const left = faults.length - SHOWN_MAX;
     throw new FeaturesModuleError(
       ['the declarations have faults of types:', ...(faults.length > 0 ? faults : [output]).slice(0, SHOWN_MAX)]
@@ -52,7 +55,8 @@ export async function checkTypes(modules: readonly string[]): Promise<void> {
 /** What the compiler prints; nothing when it finds no fault. */
 function outputOfTsc(config: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(TSC, ['-p', config, '--pretty', 'false'], (error, stdout, stderr) => {
+    // By this Node, whichever PATH has.
+    execFile(process.execPath, [TSC, '-p', config, '--pretty', 'false'], (error, stdout, stderr) => {
       // It exits with 1 or 2 for faults, which it prints.
       if (error !== null && typeof error.code !== 'number') reject(error);
       else resolve(error === null ? '' : stdout.trim() || stderr.trim());
@@ -61,8 +65,10 @@ function outputOfTsc(config: string): Promise<string> {
 }
 
 /** `features.ts:16:58 Cannot find name 'x'.` of a line that begins a fault; its further lines say less. */
-function faultOf(folder: string, line: string): string | undefined {
+function faultOf(line: string): string | undefined {
   const [, file, row, column, reason] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
   if (file === undefined) return undefined;
-  return `${relative(process.env.INIT_CWD ?? process.cwd(), join(folder, file))}:${row}:${column} ${reason}`;
+  // As seen from where the command was called; npm runs its scripts elsewhere.
+  const below = relative(process.env.INIT_CWD ?? process.cwd(), file);
+  return `${below.startsWith('..') ? resolve(file) : below}:${row}:${column} ${reason}`;
 }

@@ -49,12 +49,17 @@ export function moduleFile(module: string): string {
   );
 }
 
-/** The first line of an error's message, with the place of a syntax error, which Node writes above the stack. */
+/**
+ * The first line of an error's message, with its place in the module or what that imports. That of a syntax error is what Node
+ * writes above the stack.
+ */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [first = error.name] = error.message.split('\n');
   const reason = `${withoutLoad(first)}${fixOf(first)}`;
-  const [, path, line] = /^(?:file:\/\/)?(\/.+|[A-Z]:.+):(\d+)\n/.exec(error.stack ?? '') ?? [];
+  const stack = error.stack ?? '';
+  const [, path, line] =
+    /^(?:file:\/\/)?(\/.+|[A-Z]:.+):(\d+)\n/.exec(stack) ?? /file:\/\/(\S+\?load=\d+):(\d+):\d+\)?$/m.exec(stack) ?? [];
   return path === undefined ? reason : `${withoutLoad(path)}, line ${line}: ${reason}`;
 }
 

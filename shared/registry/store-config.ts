@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
+import { suggestion } from '../definitions/shape.ts';
 import { loadModule } from './load-repository.ts';
 
 /** Looked for in the working directory and those above it. */
@@ -68,6 +69,11 @@ const storeConfig = z.strictObject({
     .default({}),
 });
 
+const EXAMPLE = "export default { name: 'my-store', features: './features.ts', stages: {} }";
+const MISSING = `is missing; write it, as in ${EXAMPLE}`;
+/** Of the file, of a stage and of its limits, by the length of the path to them. */
+const SETTINGS = [Object.keys(storeConfig.shape), [], Object.keys(stage.shape), Object.keys(limits.shape)];
+
 /** What `feature-store.config.ts` exports as its default. */
 export type StoreConfig = z.input<typeof storeConfig>;
 
@@ -97,19 +103,37 @@ export async function loadStoreConfig(folder: string): Promise<LoadedStoreConfig
   const file = findConfigFile(folder);
   if (file === undefined) {
     throw new StoreConfigError(
-      `there is no ${CONFIG_FILE} in ${folder} or above it; write one there: export default { name: 'my-store', features: './features.ts', stages: {} }; or name a module of declarations with --features`,
+      `there is no ${CONFIG_FILE} in ${folder} or above it; write one there: ${EXAMPLE}; or, where a command has --features, name a module of declarations`,
     );
   }
   const { default: declared } = await loadModule<{ readonly default?: unknown }>(file);
-  const parsed = storeConfig.safeParse(declared);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => {
-      const reason = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
-      return `${issue.path.join('.') || 'its default export'}: ${reason ?? issue.message}`;
-    });
-    throw new StoreConfigError(`${file}: ${faults.join('; ')}`);
+  const parsed = storeConfig.safeParse(declared, {
+    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? MISSING : undefined),
+  });
+  if (!parsed.success) throw new StoreConfigError(`${file}: ${faultsOf(parsed.error).join('; ')}`);
+  const features = resolve(dirname(file), parsed.data.features);
+  if (!existsSync(features)) {
+    throw new StoreConfigError(
+      `${file}: features: there is no file ${features}; name the module of your declarations, such as './features.ts'`,
+    );
   }
-  return { ...parsed.data, file, features: resolve(dirname(file), parsed.data.features) };
+  return { ...parsed.data, file, features };
+}
+
+/** A misspelt setting is also a missing one: then only that is said. */
+function faultsOf({ issues }: z.ZodError): string[] {
+  const misspelt = issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [];
+    const [at, known] = [issue.path.join('.'), SETTINGS[issue.path.length] ?? []];
+    return issue.keys.map(
+      (key) => `${at === '' ? '' : `${at}: `}"${key}" is not a setting; ${suggestion(key, known, 'settings')}`,
+    );
+  });
+  if (misspelt.length > 0) return misspelt;
+  return issues.map((issue) => {
+    const reason = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
+    return `${issue.path.join('.') || 'its default export'}: ${reason ?? issue.message}`;
+  });
 }
 
 /** @throws StoreConfigError that lists the stages that there are. */
@@ -117,5 +141,5 @@ export function stageNamed({ file, stages }: LoadedStoreConfig, name: string): S
   const found = Object.hasOwn(stages, name) ? stages[name] : undefined;
   if (found !== undefined) return found;
   const known = [LOCAL_STAGE, ...Object.keys(stages)].join(', ');
-  throw new StoreConfigError(`there is no stage "${name}" in ${file}; there is ${known}`);
+  throw new StoreConfigError(`there is no stage "${name}" in ${file}; declare it there, or name one of ${known}`);
 }

@@ -97,7 +97,7 @@ describe('a module of declarations', () => {
     [
       'of a stage that is not declared',
       { stage: 'production' },
-      /there is no stage "production" in .*; there is local, dev/,
+      /there is no stage "production" in .*; declare it there, or name one of local, dev/,
     ],
     ['with a flag that only an emulator has', { stage: 'dev', features: 'f.ts' }, '-c features is for -c stage=local'],
   ])('is not deployed %s', async (_, context, message) => {
@@ -125,8 +125,16 @@ describe('a module of declarations', () => {
 
   it('is not deployed with a fault of types', async () => {
     const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
+    await writeFile(join(config, 'features.ts'), `${OWN_FEATURES}\nexport const rate: number = 'high';`);
+    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(
+      /features\.ts:\d+:\d+ Type 'string' is not assignable/,
+    );
+  });
+
+  it('is refused in the words of the declaration, where that cannot be built either', async () => {
+    const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
     await writeFile(join(config, 'features.ts'), OWN_FEATURES.replace("count('country')", "count('contry')"));
-    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(/features\.ts:\d+:\d+ .*"contry"/);
+    await expect(runApp({ config, stage: 'dev' })).rejects.toThrow(/count\(contry\): .* did you mean "country"\?/);
   });
 
   it('that exports no repository is refused with the fix', async () => {

@@ -6,11 +6,13 @@
 import { InvalidArgumentError, program } from 'commander';
 import { api } from './api.ts';
 import { configuration } from './configuration.ts';
+import { declarations } from './declarations.ts';
 import { documents } from './documents.ts';
 import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
 import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
+import { mistakes } from './mistakes.ts';
 import { modelBinding } from './model-binding.ts';
 import { permissions } from './permissions.ts';
 import { readback } from './readback.ts';
@@ -21,11 +23,13 @@ import type { Trial } from './trial.ts';
 const TRIALS: readonly Trial[] = [
   api,
   configuration,
+  declarations,
   documents,
   evasion,
   forms,
   fuzz,
   localDay,
+  mistakes,
   modelBinding,
   permissions,
   readback,

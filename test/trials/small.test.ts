@@ -4,6 +4,7 @@ import { configuration } from './configuration.ts';
 import { evasion } from './evasion.ts';
 import { forms } from './forms.ts';
 import { fuzz } from './fuzz.ts';
+import { mistakes } from './mistakes.ts';
 import { readback, readbackPython } from './readback.ts';
 import { spike } from './spike.ts';
 
@@ -27,6 +28,7 @@ describe('a small run', () => {
     [evasion, 4],
     [forms, 2],
     [fuzz, 2_000],
+    [mistakes, 12],
     [spike, 20],
   ])('of the trial $name keeps what it promises', async (trial, trials) => {
     const { ok, json } = await trial.run({ trials });

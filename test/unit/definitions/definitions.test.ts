@@ -249,6 +249,10 @@ describe('a source that cannot be built', () => {
   ])('says what is wrong with %s', (_, changes, message) => {
     expect(source(changes)).toThrow(message);
   });
+
+  it.each([z.uuid(), z.email(), z.ipv4(), z.iso.date(), z.email().nullable()])('takes texts of a format', (format) => {
+    expect(source({ schema: schema.extend({ format }) })().fields.format?.type).toEqual({ kind: 'text' });
+  });
 });
 
 describe('a service that cannot be built', () => {

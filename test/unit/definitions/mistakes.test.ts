@@ -151,6 +151,16 @@ describe('mistakes in a source', () => {
       'source logins: field "country" has a type that features cannot use; use identifier(), z.string()',
     ],
     [
+      'a schema that trims',
+      { schema: z.strictObject({ ...fields, country: z.url().optional() }) },
+      'source logins: field "country" must keep its values as they are written; got z.url(), which would make another key of them; leave it out',
+    ],
+    [
+      'a check that trims',
+      { schema: z.strictObject({ ...fields, country: z.string().url() }) },
+      'source logins: field "country" must keep its values as they are written; got z.url()',
+    ],
+    [
       'an enum of numbers',
       { schema: z.strictObject({ ...fields, country: z.enum({ DE: 1, FR: 2 }) }) },
       'source logins: field "country" has a type that features cannot use',
@@ -218,7 +228,7 @@ describe('mistakes in a view', () => {
     [
       'a misspelt field',
       features({ fail_share: mean('faild' as never) }),
-      'view account_logins: fail_share = mean(faild): source logins has the fields login_id, account_id, device_id',
+      'view account_logins: fail_share = mean(faild): source logins has no field "faild"; did you mean "failed"?',
     ],
     [
       'a hop that does not divide',
@@ -335,7 +345,7 @@ describe('mistakes in a view', () => {
     [
       'a name that every object has',
       features({ n: sum('constructor' as never) }),
-      'n = sum(constructor): source logins has the fields',
+      'n = sum(constructor): source logins has no field "constructor"; the fields are',
     ],
     [
       'features in a list',

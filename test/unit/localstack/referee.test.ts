@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { differences, Referee } from '../../../localstack/referee.ts';
+import { count, entity, windowedView } from '../../../shared/definitions/index.ts';
 import { fraudDetection, labels, transactions } from '../../../shared/features/fraud.ts';
 
 const HOUR = 3_600_000;
@@ -59,6 +60,29 @@ describe('the referee', () => {
       tx_count_1min: 2,
       total_amount_1min: 5,
     });
+  });
+
+  test('leaves to backfill what arrives before a view is live, which history has', () => {
+    const view = windowedView({
+      name: 'live_later',
+      version: 1,
+      description: 'For tests.',
+      owner: 'tests',
+      entity: entity({ name: 'payer', description: 'Who pays.', joinKeys: ['user_id'] }),
+      source: transactions,
+      windows: { '1h': '1h' },
+      features: { times: count() },
+      ttl: '7d',
+      liveFrom: new Date(NOW + HOUR).toISOString(),
+    });
+    const features = view.features.map((feature, index) => ({ ...feature, view, index }));
+    const referee = new Referee({ views: [view] });
+    const event = referee.take(transactions, pay('a', 1, NOW), NOW);
+
+    const online = referee.expected({ features, derived: [] }, event.values, () => NOW);
+
+    expect(valuesOf(online)).toEqual({ times_1h: 0 });
+    expect(valuesOf(referee.expectedInHistory({ features, derived: [] }, event))).toEqual({ times_1h: 1 });
   });
 
   test('refuses an event that its source refuses, with the field', () => {
