@@ -37,6 +37,10 @@ export type TrainingSetRequest = z.infer<typeof trainingSetRequest>;
 const manifest = z.strictObject({
   service: z.string().describe('name@version'),
   registryVersion: z.string().describe('Content hash of the declarations'),
+  definitions: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('By name of a field, feature or derived feature: fingerprint of what computes it'),
   mode,
   engine: z.string().describe('What computed it'),
   sqlHash: z.string().nullable().describe('SHA-256 of the SQL; null where there was nothing to compute'),
