@@ -9,12 +9,7 @@ const mode = z
   .describe('bitemporal: what had happened and was known. event-time: what had happened, whenever it arrived');
 
 export const trainingSetRequest = z.strictObject({
-  service: z
-    .string()
-    .min(1)
-    .max(LIMITS.identifierCharacters)
-    .describe('name or name@version')
-    .meta({ examples: ['fraud_detection'] }),
+  service: z.string().min(1).max(LIMITS.identifierCharacters).describe('name or name@version'),
   mode: mode.default('bitemporal'),
   spine: z
     .union(
