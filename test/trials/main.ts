@@ -12,6 +12,7 @@ import { forms } from './forms.ts';
 import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
 import { modelBinding } from './model-binding.ts';
+import { ownDomain } from './own-domain.ts';
 import { permissions } from './permissions.ts';
 import { readback } from './readback.ts';
 import { spike } from './spike.ts';
@@ -27,6 +28,7 @@ const TRIALS: readonly Trial[] = [
   fuzz,
   localDay,
   modelBinding,
+  ownDomain,
   permissions,
   readback,
   spike,
