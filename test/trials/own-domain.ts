@@ -16,7 +16,7 @@ import { backfillMonth, importMonth } from './own-domain/backfill.ts';
 import { Checks } from './own-domain/checks.ts';
 import { Client } from './own-domain/client.ts';
 import { decideLogins, sendEvents, tryPrintedCalls } from './own-domain/decisions.ts';
-import { killAndStartAgain } from './own-domain/killed.ts';
+import { endBySignal, killAndStartAgain } from './own-domain/killed.ts';
 import { editWhileRunning } from './own-domain/live-edits.ts';
 import { decideByModel, trainModel } from './own-domain/model.ts';
 import { auditServed, evaluateServed, makeTrainingSets } from './own-domain/offline.ts';
@@ -48,6 +48,7 @@ const STEPS: readonly (readonly [string, (world: World) => Promise<void>])[] = [
   ['runs the test again', failTest],
   ['audits again', auditServed],
   ['kills the run, and starts again', killAndStartAgain],
+  ['ends the run by Ctrl-C', endBySignal],
 ];
 
 async function walk(world: World): Promise<void> {
@@ -85,6 +86,7 @@ export const ownDomain: Trial = {
       decisionCount: trials,
       decided: [],
       scored: [],
+      month: [],
       seconds: {},
       saveToLiveSeconds: {},
     };

@@ -24,7 +24,8 @@ const BROKEN = `${PREFIX}broken,${PREFIX}account-1,,DE,true,-5,2026-01-01 00:00:
 /** Imports the file beside what lands, and declares a view that begins to count soon. */
 export async function importMonth(world: World): Promise<void> {
   const { user, checks } = world;
-  const text = [HEAD, ...monthOf(world).map(lineOf), BROKEN].join('\n');
+  world.month = monthOf(world);
+  const text = [HEAD, ...world.month.map(lineOf), BROKEN].join('\n');
   await writeFile(join(user.folder, 'month.csv'), `${text}\n`);
   const said = await user.run(
     `feature-store import --source logins --from month.csv --to "$HISTORY/raw/logins/month" ${MAP.map((one) => `--map ${one}`).join(' ')} ` +
@@ -45,16 +46,14 @@ export async function importMonth(world: World): Promise<void> {
   checks.that(startOf(world).recent.includes(`+ ${MONTH_VIEW}:month_logins_30d`), 'npm start names the new features');
 }
 
-let made: Event[] | undefined;
-
 function monthOf({ random }: World): readonly Event[] {
   const maker = new LoginMaker(random, PREFIX);
   const startMillis = Math.floor(Date.now() / 1_000) * 1_000 - 29 * DAY;
-  made ??= Array.from(
+  const secondsApart = Math.floor((27 * DAY) / MONTH_EVENTS / 1_000);
+  return Array.from(
     { length: MONTH_EVENTS },
-    (_, index) => maker.login(startMillis + Math.floor((index * 27 * DAY) / MONTH_EVENTS / 1_000) * 1_000).event,
+    (_, index) => maker.login(startMillis + index * secondsApart * 1_000).event,
   );
-  return made;
 }
 
 function lineOf({ login_id, account_id, device_id = '', country, is_success, typingMs, at }: Event): string {
@@ -67,7 +66,6 @@ export async function backfillMonth(world: World): Promise<void> {
   const { user, client, checks, random } = world;
   await delay(Math.max(0, (world.liveFromMillis ?? 0) + 1_000 - Date.now()));
   const maker = new LoginMaker(random, `${PREFIX}live-`);
-  const month = monthOf(world);
   const known = new LoginMaker(random, PREFIX).entities();
   const live = Array.from(
     { length: LIVE_EVENTS },
@@ -88,7 +86,7 @@ export async function backfillMonth(world: World): Promise<void> {
   checks.that(/^[1-9][\d,]* items written, with [\d,]+ events/.test(said), `backfill says: ${said}`);
   const again = await user.run(command);
   checks.that(again.startsWith('0 items written'), `backfill says when it is run again: ${again}`);
-  await compareWithOracle(world, [...month, ...live], known);
+  await compareWithOracle(world, [...world.month, ...live], known);
   world.backfilledAtMillis = Date.now();
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFeatures } from '../../../localstack/api-client.ts';
@@ -22,9 +23,11 @@ export async function killAndStartAgain(world: World): Promise<void> {
   await killed.until(/\+ account_logins@1:first_country_24h/);
   await delay(DEPLOYING_MILLIS);
   await killed.end('SIGKILL');
+  const killedAtMillis = Date.now();
   const isFree = await untilHolds(async () => !(await isPortInUse(port)), GONE_WITHIN_MILLIS);
   checks.that(isFree, 'nothing is left on the port of a killed run');
   const isGone = await untilHolds(async () => (await processesOf(user.folder)).length === 0, GONE_WITHIN_MILLIS);
+  world.seconds['nothing is left of the killed run after'] = (Date.now() - killedAtMillis) / 1_000;
   checks.that(isGone, `nothing of a killed run goes on: ${(await processesOf(user.folder)).join('; ')}`);
 
   await start(world);
@@ -40,6 +43,15 @@ export async function killAndStartAgain(world: World): Promise<void> {
     Object.hasOwn(answer.features, 'first_country_24h'),
     'the edit that was being deployed is in the new start',
   );
+}
+
+/** Ctrl-C is how everybody ends it: a success, after which the history stays. */
+export async function endBySignal(world: World): Promise<void> {
+  const { user, checks, port } = world;
+  const running = startOf(world);
+  checks.equal(await running.end('SIGINT'), 0, 'npm start ends with the exit code');
+  checks.that(!(await isPortInUse(port)), 'nothing is left on the port after Ctrl-C');
+  checks.that(existsSync(join(user.folder, '.local', 'history', 'raw', 'logins')), 'the history stays after Ctrl-C');
 }
 
 /** Command lines that name the folder. */

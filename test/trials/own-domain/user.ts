@@ -96,10 +96,6 @@ export class Start {
     void this.#ended.then(() => process.off('exit', kill));
   }
 
-  get processId(): number | undefined {
-    return this.#child.pid;
-  }
-
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -125,9 +121,11 @@ export class Start {
     }
   }
 
-  async end(signal: NodeJS.Signals): Promise<void> {
-    this.#child.kill(signal);
+  /** @returns its exit code; null where the signal ended it at once. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    if (!this.#hasEnded) this.#child.kill(signal);
     await this.#ended;
+    return this.#child.exitCode;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Random } from '../../simulation/random.ts';
 import type { Checks } from './checks.ts';
-import type { Client, Told } from './client.ts';
+import type { Client, Event, Told } from './client.ts';
 import type { Login } from './logins.ts';
 import type { Start, User } from './user.ts';
 
@@ -19,6 +19,8 @@ export interface World {
   readonly decided: (Told & { readonly login: Login })[];
   /** The same, once a model decided. */
   readonly scored: (Told & { readonly login: Login })[];
+  /** Logins that were imported. */
+  month: readonly Event[];
   /** When the view of a month begins to count. */
   liveFromMillis?: number;
   /** What was served before lacks what history has. */
