@@ -3,6 +3,7 @@ import type { AthenaTrainingSet } from '../../shared/offline/athena/athena-offli
 import { AthenaQueryError } from '../../shared/offline/athena/errors.ts';
 import { historySchema } from '../../shared/offline/history-schema.ts';
 import { type HistoricalRequest, SpineError } from '../../shared/offline/offline-store.ts';
+import { definitionFingerprints } from '../../shared/registry/fingerprints.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
 import { RUNNING_MILLIS_MAX } from '../training-sets/constants.ts';
 import type { TrainingSetState } from '../training-sets/schemas.ts';
@@ -42,12 +43,14 @@ export async function makeTrainingSet(ports: MakePorts, id: string): Promise<Out
   const running = { ...request, ends_before: new Date(clock() + RUNNING_MILLIS_MAX).toISOString() };
   await writeState(store, { ...running, state: 'running' });
   try {
-    const { bytesScanned, ...made } = await ports.compute(requestOf(ports, asked));
+    const historical = requestOf(ports, asked);
+    const { bytesScanned, ...made } = await ports.compute(historical);
     const manifest = {
       ...made,
       columns: [...made.columns],
       notes: [...made.notes],
       registryVersion: ports.repository.registryVersion,
+      definitions: Object.fromEntries(definitionFingerprints(historical.service)),
     };
     const { data, manifest: manifestKey } = keysOf(id);
     await store.put(manifestKey, jsonBytes({ ...manifest, bytesScanned }));

@@ -180,7 +180,26 @@ function componentsOf(
   for (const version of deciding) {
     describeFields(described[componentNames.decisionRequest(version)], version.source, repository);
   }
+  const [service] = repository.services;
+  const [view] = repository.views;
+  const [feature] = view?.features ?? [];
+  giveExample(described.FeaturesRequest, 'service', service?.name);
+  giveExample(described.FeaturesRequest, 'features', view && `${view.name}:${feature?.name}`);
+  giveExample(described.TrainingSetRequest, 'service', service?.name);
   return described;
+}
+
+/** Of a property, or of the items of one that is a list. */
+function giveExample(
+  schema: z.core.JSONSchema.BaseSchema | undefined,
+  name: string,
+  example: string | undefined,
+): void {
+  const property = schema?.properties?.[name];
+  if (typeof property !== 'object' || example === undefined) return;
+  const { items } = property;
+  const described = typeof items === 'object' && !Array.isArray(items) ? items : property;
+  described.examples = [example];
 }
 
 /** JSON schemas that refer to each other by their names. */

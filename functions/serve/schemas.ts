@@ -35,12 +35,7 @@ const requestInstant = (description: string) =>
 
 const registryVersion = z.string().describe('Content hash of the declarations that made this answer');
 const featureValue = z.union([z.number(), z.string(), z.boolean(), z.null()]);
-const reference = (example: string) =>
-  z
-    .string()
-    .min(1)
-    .max(LIMITS.identifierCharacters)
-    .meta({ examples: [example] });
+const reference = () => z.string().min(1).max(LIMITS.identifierCharacters);
 
 export const fieldProblem = z.strictObject({
   field: z.string().describe('Path of the field, such as entities[3].user_id; empty for the whole body'),
@@ -74,9 +69,9 @@ const freshnessByView = z.record(z.string(), viewFreshness).describe('By view@ve
 
 export const featuresRequest = z
   .strictObject({
-    service: reference('fraud_detection').optional().describe('name or name@version; instead of features'),
+    service: reference().optional().describe('name or name@version; instead of features'),
     features: z
-      .array(reference('user_transactions:tx_count_1h'))
+      .array(reference())
       .min(1)
       .max(LIMITS.featuresPerRequest)
       .optional()

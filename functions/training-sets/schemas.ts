@@ -9,12 +9,7 @@ const mode = z
   .describe('bitemporal: what had happened and was known. event-time: what had happened, whenever it arrived');
 
 export const trainingSetRequest = z.strictObject({
-  service: z
-    .string()
-    .min(1)
-    .max(LIMITS.identifierCharacters)
-    .describe('name or name@version')
-    .meta({ examples: ['fraud_detection'] }),
+  service: z.string().min(1).max(LIMITS.identifierCharacters).describe('name or name@version'),
   mode: mode.default('bitemporal'),
   spine: z
     .union(
@@ -37,6 +32,10 @@ export type TrainingSetRequest = z.infer<typeof trainingSetRequest>;
 const manifest = z.strictObject({
   service: z.string().describe('name@version'),
   registryVersion: z.string().describe('Content hash of the declarations'),
+  definitions: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('By name of a field, feature or derived feature: fingerprint of what computes it'),
   mode,
   engine: z.string().describe('What computed it'),
   sqlHash: z.string().nullable().describe('SHA-256 of the SQL; null where there was nothing to compute'),

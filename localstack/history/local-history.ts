@@ -51,11 +51,11 @@ export async function openLocalHistory(options: {
     throw error;
   });
   const deliveries = new Map<string, HistoryDelivery>();
+  /** Also of earlier declarations, by which streams are read until the new ones are deployed. */
   const streamed = new Map<EventSource, HistoryDelivery>();
   function take(repository: Declared): void {
     deliveries.clear();
     for (const delivery of functionDeliveries(repository)) deliveries.set(delivery.schema.tableName, delivery);
-    streamed.clear();
     for (const source of repository.sources) streamed.set(source, streamDelivery(source));
   }
   take(options.repository);

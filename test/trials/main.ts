@@ -14,6 +14,7 @@ import { fuzz } from './fuzz.ts';
 import { localDay } from './local-day.ts';
 import { mistakes } from './mistakes.ts';
 import { modelBinding } from './model-binding.ts';
+import { ownDomain } from './own-domain.ts';
 import { permissions } from './permissions.ts';
 import { readback } from './readback.ts';
 import { spike } from './spike.ts';
@@ -31,6 +32,7 @@ const TRIALS: readonly Trial[] = [
   localDay,
   mistakes,
   modelBinding,
+  ownDomain,
   permissions,
   readback,
   spike,

@@ -4,11 +4,13 @@ import { makeTrainingSet } from '../../../functions/make-training-set/make-train
 import { problem } from '../../../functions/serve/schemas.ts';
 import { createHandler } from '../../../functions/training-sets/app.ts';
 import { queuedAnswer, trainingSetAnswer } from '../../../functions/training-sets/schemas.ts';
+import { fraudDetection } from '../../../shared/features/fraud.ts';
 import { repository } from '../../../shared/features/index.ts';
 import type { AthenaTrainingSet } from '../../../shared/offline/athena/athena-offline-store.ts';
 import { columnsOf, openParquet } from '../../../shared/offline/athena/columns.ts';
 import { AthenaQueryError, AthenaThrottledError } from '../../../shared/offline/athena/errors.ts';
 import { type HistoricalRequest, SpineError } from '../../../shared/offline/offline-store.ts';
+import { definitionFingerprints } from '../../../shared/registry/fingerprints.ts';
 import { MemoryObjectStore } from '../../support/memory-object-store.ts';
 import { httpRequest, NOW_MILLIS } from '../serve/harness.ts';
 
@@ -303,7 +305,11 @@ describe('GET /training-sets/{id}', () => {
         rows: 1,
         location: `s3://history/training-sets/${ID}/data/training-set.parquet`,
         download_url: `https://s3.example.com/training-sets/${ID}/data/training-set.parquet?signed`,
-        manifest: { ...manifest, registryVersion: repository.registryVersion },
+        manifest: {
+          ...manifest,
+          registryVersion: repository.registryVersion,
+          definitions: Object.fromEntries(definitionFingerprints(fraudDetection)),
+        },
         bytes_scanned: bytesScanned,
       },
     ]);

@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { RefusedRecord } from '../../../../localstack/history/lander.ts';
-import { landStreamed } from '../../../../localstack/history/local-history.ts';
+import { landStreamed, openLocalHistory } from '../../../../localstack/history/local-history.ts';
+import { landedRows } from '../../../../localstack/start/prove.ts';
 import { transactions } from '../../../../shared/features/fraud.ts';
 import { streamDelivery } from '../../../../shared/offline/deliveries.ts';
 import { aggregated } from '../../../support/kpl.ts';
@@ -31,4 +35,22 @@ it('lands each event of an aggregated record in its own hour, and keeps what is 
     Buffer.from('{'),
     together(eventOf('c')).subarray(0, -1),
   ]);
+});
+
+it('lands what is read by declarations that are being replaced', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'land-streamed-'));
+  const errors: unknown[] = [];
+  const repository = { sources: [transactions], services: [] };
+  const history = await openLocalHistory({ directory, repository, onError: (error) => errors.push(error) });
+  try {
+    // Loaded again after an edit, the same source is another object.
+    await history.declare({ sources: [{ ...transactions }], services: [] });
+    history.landStreamed(transactions, recordsOf(eventOf('a')));
+    await history.flush();
+    expect(await landedRows(history.folder, streamDelivery(transactions))).toBe(1);
+    expect(errors).toEqual([]);
+  } finally {
+    await history.close();
+    await rm(directory, { recursive: true, force: true });
+  }
 });
