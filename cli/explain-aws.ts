@@ -16,7 +16,8 @@ const NETWORK_ERROR =
 const FAILURES = {
   'aws-not-bootstrapped': {
     pattern: /\/cdk-bootstrap\/|Has the environment been bootstrapped/,
-    sentence: () => 'the account and region are not prepared for cdk; run once: npm run cdk -- bootstrap aws://ACCOUNT/REGION',
+    sentence: () =>
+      'the account and region are not prepared for cdk; run once: npm run cdk -- bootstrap aws://ACCOUNT/REGION',
   },
   'aws-no-region': {
     pattern: /Region is missing/,

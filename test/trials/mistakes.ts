@@ -57,8 +57,14 @@ function mistakesIn(workshop: Workshop): Planned[] {
     'online',
   ];
   const push = [
-    ...['model', 'push', '--bucket', 'decisions', '--file', SHIPPED_MODEL],
-    ...['--features', join(PROJECT_ROOT, 'shared/features/index.ts')],
+    'model',
+    'push',
+    '--bucket',
+    'decisions',
+    '--file',
+    SHIPPED_MODEL,
+    '--features',
+    join(PROJECT_ROOT, 'shared/features/index.ts'),
   ];
   const cdk = (context: object, files: Files = {}) =>
     workshop.run({
