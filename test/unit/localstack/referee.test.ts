@@ -90,6 +90,15 @@ describe('the referee', () => {
     expect(() => referee.take(transactions, { ...pay('a', 1, NOW), amount: 'much' }, NOW)).toThrow(/amount must be/);
   });
 
+  test('lets a logarithm be off by its last bit', () => {
+    const expected = { a: { value: 1.0986122886681096, aggregate: 'logarithm' } };
+    expect(differences('u', expected, { a: 1.0986122886681098 })).toEqual([]);
+    expect(differences('u', expected, { a: 1.0986122887 })).toHaveLength(1);
+    expect(
+      differences('u', { a: { value: 1.0986122886681096, aggregate: 'derived' } }, { a: 1.0986122886681098 }),
+    ).toHaveLength(1);
+  });
+
   test('finds values that differ and values that are missing, and lets quantiles be off by 1 %', () => {
     const expected = {
       a: { value: 1, aggregate: 'count' },
