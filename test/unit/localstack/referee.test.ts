@@ -85,6 +85,15 @@ describe('the referee', () => {
     expect(valuesOf(referee.expectedInHistory({ features, derived: [] }, event))).toEqual({ times_1h: 1 });
   });
 
+  test('counts a decided event online in the views of its service alone', () => {
+    const referee = new Referee(fraudDetection);
+    const row = { user_id: 'u', merchant_id: 'm' };
+    const decided = referee.take(transactions, pay('a', 1, NOW), NOW, []);
+
+    expect(valuesOf(referee.expected(fraudDetection, row, () => NOW))).toMatchObject({ tx_count_1h: 0 });
+    expect(valuesOf(referee.expectedInHistory(fraudDetection, decided))).toMatchObject({ tx_count_1h: 1 });
+  });
+
   test('refuses an event that its source refuses, with the field', () => {
     const referee = new Referee(fraudDetection);
     expect(() => referee.take(transactions, { ...pay('a', 1, NOW), amount: 'much' }, NOW)).toThrow(/amount must be/);
