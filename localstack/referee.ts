@@ -22,6 +22,10 @@ export interface Difference {
   readonly actual: Value | undefined;
 }
 
+/** A derived feature with a logarithm, whose last bit is another one in SQL (`expressions/tree.ts`). */
+const LOGARITHM = 'logarithm';
+const LOGARITHM_TOLERANCE = 1e-12;
+
 /** What a feature must be, and by which aggregate, which says how near is near enough. */
 interface Expected {
   readonly value: Value;
@@ -34,13 +38,14 @@ interface Asked {
   readonly row: Readonly<Record<string, FieldValue>>;
   readonly asOfMillis: (view: WindowedView) => number;
   readonly decided: WindowEvent | undefined;
-  readonly counts: (view: WindowedView, event: WindowEvent) => boolean;
+  /** Whether only what is counted online is meant. */
+  readonly isOnline: boolean;
 }
 
 export class Referee {
   readonly #views: readonly WindowedView[];
   /** In order of delivery, by view and entity. */
-  readonly #events = new Map<string, WindowEvent[]>();
+  readonly #events = new Map<string, { readonly event: WindowEvent; readonly isOnline: boolean }[]>();
 
   constructor({ views }: { readonly views: readonly WindowedView[] }) {
     this.#views = views;
@@ -49,9 +54,10 @@ export class Referee {
   /**
    * Remembers a delivery, the first of its event or not.
    * @param event as producers send it.
+   * @param countedBy the views that count it online: those of the service that decided it, where it was not sent as well.
    * @throws LocalEnvironmentError when the source refuses it.
    */
-  take(source: EventSource, event: object, arrivedAtMillis = Date.now()): WindowEvent {
+  take(source: EventSource, event: object, arrivedAtMillis = Date.now(), countedBy = this.#views): WindowEvent {
     const decoded = decodeEvent(source, event, arrivedAtMillis);
     if (!decoded.ok) {
       const reasons = decoded.problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
@@ -62,7 +68,8 @@ export class Referee {
       if (view.source.name !== source.name || !view.includes(taken.values) || !namesEntity(view.entity, taken.values))
         continue;
       const key = keyOf(view, taken.values);
-      this.#events.set(key, [...(this.#events.get(key) ?? []), taken]);
+      const isOnline = countedBy.includes(view) && countsOnline(view, taken);
+      this.#events.set(key, [...(this.#events.get(key) ?? []), { event: taken, isOnline }]);
     }
     return taken;
   }
@@ -79,13 +86,13 @@ export class Referee {
     asOfMillis: (view: WindowedView) => number,
     decided?: WindowEvent,
   ): ExpectedFeatures {
-    return this.#expected(service, { row, asOfMillis, decided, counts: countsOnline });
+    return this.#expected(service, { row, asOfMillis, decided, isOnline: true });
   }
 
-  /** What a training set must say at an event, as everything is known: history also has what is left to backfill. */
+  /** What a training set must say at an event, as everything is known: history also has what no view counts online. */
   expectedInHistory(service: Pick<FeatureService, 'features' | 'derived'>, event: WindowEvent): ExpectedFeatures {
     const { values: row, timeMillis } = event;
-    return this.#expected(service, { row, asOfMillis: () => timeMillis, decided: event, counts: () => true });
+    return this.#expected(service, { row, asOfMillis: () => timeMillis, decided: event, isOnline: false });
   }
 
   #expected(service: Pick<FeatureService, 'features' | 'derived'>, asked: Asked): ExpectedFeatures {
@@ -101,13 +108,16 @@ export class Referee {
     const derived = decided === undefined ? [] : service.derived;
     return Object.fromEntries([
       ...windows,
-      ...derived.map(({ name, evaluate }) => [name, { value: evaluate(inputs), aggregate: 'derived' }] as const),
+      ...derived.map(({ name, evaluate, expression }) => {
+        const aggregate = JSON.stringify(expression).includes('"naturalLogarithm"') ? LOGARITHM : 'derived';
+        return [name, { value: evaluate(inputs), aggregate }] as const;
+      }),
     ]);
   }
 
-  #valuesOf(view: WindowedView, { row, asOfMillis, decided, counts }: Asked): readonly Value[] {
+  #valuesOf(view: WindowedView, { row, asOfMillis, decided, isOnline }: Asked): readonly Value[] {
     const known = namesEntity(view.entity, row) ? (this.#events.get(keyOf(view, row)) ?? []) : [];
-    const deliveries = known.filter((event) => counts(view, event));
+    const deliveries = known.filter((taken) => taken.isOnline || !isOnline).map(({ event }) => event);
     const lanes = Map.groupBy(deliveries, (event) => laneOf(view, event)).values();
     const counted = [...lanes].flatMap((lane) => countedEvents(lane, view.layout.allowedLatenessMillis));
     return oracleFeatures(view, counted, asOfMillis(view), undefined, decided?.id);
@@ -118,6 +128,11 @@ function keyOf(view: WindowedView, row: Readonly<Record<string, FieldValue>>): s
   return `${view.key}|${entityKeyOf(view.entity, row)}`;
 }
 
+function isNear(answer: Value | undefined, expected: Value): boolean {
+  if (typeof answer !== 'number' || typeof expected !== 'number') return answer === expected;
+  return Math.abs(answer - expected) <= LOGARITHM_TOLERANCE * Math.max(1, Math.abs(expected));
+}
+
 /** Every feature that an answer does not have, or has otherwise. Quantiles may be off by their 1 %. */
 export function differences(
   subject: string,
@@ -126,6 +141,7 @@ export function differences(
 ): Difference[] {
   return Object.entries(expected).flatMap(([feature, { value, aggregate }]) => {
     const found = actual[feature];
-    return agrees(aggregate, found, value) ? [] : [{ subject, feature, expected: value, actual: found }];
+    const isRight = aggregate === LOGARITHM ? isNear(found, value) : agrees(aggregate, found, value);
+    return isRight ? [] : [{ subject, feature, expected: value, actual: found }];
   });
 }

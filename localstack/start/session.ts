@@ -75,8 +75,8 @@ export class Session {
     return features.filter(({ view }) => this.#isOwn(view, row));
   }
 
-  #take(source: EventSource, event: SentEvent['event']): WindowEvent {
-    const taken = this.referee.take(source, event);
+  #take(source: EventSource, event: SentEvent['event'], countedBy?: readonly WindowedView[]): WindowEvent {
+    const taken = this.referee.take(source, event, Date.now(), countedBy);
     const known = this.known.get(source.name) ?? new Map<string, WindowEvent>();
     this.known.set(source.name, known);
     if (!known.has(taken.id)) known.set(taken.id, taken);
@@ -93,7 +93,7 @@ export class Session {
   ): Promise<{ readonly answer: Decision; readonly compared: number }> {
     const { decides: source } = service;
     if (source === undefined) throw new ProofFailedError(`${service.key} does not decide`);
-    const taken = this.#take(source, event);
+    const taken = this.#take(source, event, service.views);
     const answer = await decide(this.deployment.apiUrl, event, { path: decidePathOf(service) });
     this.answers++;
     // A view that is read from memory may lack what was decided since.

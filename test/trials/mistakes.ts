@@ -92,7 +92,7 @@ function mistakesIn(workshop: Workshop): Planned[] {
     () => ({
       name: 'a fault of types alone',
       outcome: start(mine, {
-        files: { 'features.ts': `${features}\nconst rate: number = 'high';\nconsole.log(rate);` },
+        files: { 'features.ts': `${features}\nexport const rate: number = 'high';` },
       }),
       exitCode: 1,
       says: /^the declarations have faults of types:\n {2}features\.ts:\d+:\d+ Type 'string' is not assignable to type 'number'\./,

@@ -85,9 +85,27 @@ describe('the referee', () => {
     expect(valuesOf(referee.expectedInHistory({ features, derived: [] }, event))).toEqual({ times_1h: 1 });
   });
 
+  test('counts a decided event online in the views of its service alone', () => {
+    const referee = new Referee(fraudDetection);
+    const row = { user_id: 'u', merchant_id: 'm' };
+    const decided = referee.take(transactions, pay('a', 1, NOW), NOW, []);
+
+    expect(valuesOf(referee.expected(fraudDetection, row, () => NOW))).toMatchObject({ tx_count_1h: 0 });
+    expect(valuesOf(referee.expectedInHistory(fraudDetection, decided))).toMatchObject({ tx_count_1h: 1 });
+  });
+
   test('refuses an event that its source refuses, with the field', () => {
     const referee = new Referee(fraudDetection);
     expect(() => referee.take(transactions, { ...pay('a', 1, NOW), amount: 'much' }, NOW)).toThrow(/amount must be/);
+  });
+
+  test('lets a logarithm be off by its last bit', () => {
+    const expected = { a: { value: 1.0986122886681096, aggregate: 'logarithm' } };
+    expect(differences('u', expected, { a: 1.0986122886681098 })).toEqual([]);
+    expect(differences('u', expected, { a: 1.0986122887 })).toHaveLength(1);
+    expect(
+      differences('u', { a: { value: 1.0986122886681096, aggregate: 'derived' } }, { a: 1.0986122886681098 }),
+    ).toHaveLength(1);
   });
 
   test('finds values that differ and values that are missing, and lets quantiles be off by 1 %', () => {
