@@ -27,6 +27,9 @@ const ENGINE = [
 const LOAD = 'load';
 let loads = 0;
 
+/** Paths of all modules of declarations that were loaded so far, or tried to be. */
+export const loadedFiles = new Set<string>();
+
 /** The address of a file whose module, with those of the same folder and beside it, is loaded as it is now. */
 export function freshUrlOf(file: string): string {
   const url = pathToFileURL(file);
@@ -47,7 +50,9 @@ registerHooks({
   },
   load(url, context, nextLoad) {
     // In a folder without a package.json that says "module", Node would guess, and warn that it does.
-    const isTypeScript = loadOf(url) !== null && new URL(url).pathname.endsWith('.ts');
+    const isOwnModule = loadOf(url) !== null;
+    if (isOwnModule) loadedFiles.add(fileURLToPath(url));
+    const isTypeScript = isOwnModule && new URL(url).pathname.endsWith('.ts');
     return nextLoad(url, isTypeScript ? { ...context, format: 'module-typescript' } : context);
   },
 });
