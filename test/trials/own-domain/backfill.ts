@@ -38,8 +38,8 @@ export async function importMonth(world: World): Promise<void> {
   );
 
   const [, seconds = '60'] = /Deploy .* ([\d.]+) s/.exec(startOf(world).recent) ?? [];
-  // After the deployment and its traffic, which take about as long as the first one.
-  world.liveFromMillis = Date.now() + (30 + 3 * Number(seconds)) * 1_000;
+  // After the deployment, which takes no longer than the first one, and its traffic.
+  world.liveFromMillis = Date.now() + (20 + 2 * Number(seconds)) * 1_000;
   startOf(world).mark();
   await edit(join(user.folder, 'features.ts'), monthView(new Date(world.liveFromMillis).toISOString()));
   await untilLive(world, 'view of a month');

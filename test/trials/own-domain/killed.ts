@@ -50,7 +50,8 @@ export async function endBySignal(world: World): Promise<void> {
   const { user, checks, port } = world;
   const running = startOf(world);
   checks.equal(await running.end('SIGINT'), 0, 'npm start ends with the exit code');
-  checks.that(!(await isPortInUse(port)), 'nothing is left on the port after Ctrl-C');
+  const isFree = await untilHolds(async () => !(await isPortInUse(port)), GONE_WITHIN_MILLIS);
+  checks.that(isFree, 'nothing is left on the port after Ctrl-C');
   checks.that(existsSync(join(user.folder, '.local', 'history', 'raw', 'logins')), 'the history stays after Ctrl-C');
 }
 

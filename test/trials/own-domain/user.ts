@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PROJECT_ROOT } from '../../../localstack/child-process.ts';
 
 const CLI = join(PROJECT_ROOT, 'cli', 'feature-store.cjs');
-/** Of anything that is waited for; the machine may be slow. */
-export const PATIENCE_MILLIS = 300_000;
+/** Of anything that is waited for, and between two things that a run says; the machine may be slow. */
+const PATIENCE_MILLIS = 300_000;
 const POLL_MILLIS = 100;
 const TAIL_CHARACTERS = 2_000;
 
@@ -74,6 +74,7 @@ export class Start {
   #hasEnded = false;
   #output = '';
   #seen = 0;
+  #saidAtMillis = Date.now();
 
   constructor(port: number, environment: NodeJS.ProcessEnv) {
     this.port = port;
@@ -85,6 +86,7 @@ export class Start {
     });
     const hear = (data: Buffer) => {
       this.#output += data.toString();
+      this.#saidAtMillis = Date.now();
     };
     this.#child.stdout?.on('data', hear);
     this.#child.stderr?.on('data', hear);
@@ -111,11 +113,11 @@ export class Start {
 
   /** Waits for something to be printed since the last mark. @throws Error with the end of the output. */
   async until(pattern: RegExp): Promise<RegExpExecArray> {
-    for (const deadline = Date.now() + PATIENCE_MILLIS; ; await delay(POLL_MILLIS)) {
+    for (const sinceMillis = Date.now(); ; await delay(POLL_MILLIS)) {
       const found = pattern.exec(this.recent);
       if (found !== null) return found;
-      if (this.#hasEnded || Date.now() > deadline) {
-        const why = this.#hasEnded ? 'npm start ended' : 'npm start was waited for too long';
+      if (this.#hasEnded || Date.now() > Math.max(sinceMillis, this.#saidAtMillis) + PATIENCE_MILLIS) {
+        const why = this.#hasEnded ? 'npm start ended' : 'npm start was silent for too long';
         throw new Error(`${why} before it said ${pattern}; it said …${this.#output.slice(-TAIL_CHARACTERS)}`);
       }
     }
