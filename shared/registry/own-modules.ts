@@ -46,8 +46,8 @@ registerHooks({
     return { ...resolved, url: url.href };
   },
   load(url, context, nextLoad) {
-    // In a folder without a package.json that says "module", Node would guess, and warn that it does.
-    const isTypeScript = loadOf(url) !== null && new URL(url).pathname.endsWith('.ts');
+    // Where no package.json says "module", Node would guess, and warn that it does; "npm init" writes one that says "commonjs".
+    const isTypeScript = isOwn(url) && new URL(url).pathname.endsWith('.ts');
     return nextLoad(url, isTypeScript ? { ...context, format: 'module-typescript' } : context);
   },
 });
