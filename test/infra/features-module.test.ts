@@ -1,6 +1,6 @@
 /** Declarations of a folder of one's own, deployed by its own configuration. */
 import { execFile } from 'node:child_process';
-import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -104,12 +104,20 @@ describe('a module of declarations', () => {
   });
 
   it.each([
-    ['no configuration', undefined, /there is no feature-store\.config\.ts in .* write one there/],
+    ['no configuration', undefined, /there is no feature-store\.config\.ts in .*; write one there/],
     ['no name', "{ features: './features.ts' }", /feature-store\.config\.ts: name: /],
     [
       'a misspelt setting',
       "{ name: 'a', features: './features.ts', stages: { dev: { regoin: 'x' } } }",
       /stages\.dev: .*regoin/,
+    ],
+    // Its stacks would be those of a store named risk2.
+    ['a name like another', "{ name: 'risk-2', features: './features.ts' }", /name: must be words of .* login-risk/],
+    // Its prefix would be that of the stage dev of a store named a-b.
+    [
+      'a stage like a part of a name',
+      "{ name: 'a', features: './features.ts', stages: { 'b-dev': {} } }",
+      /stages\.b-dev: must be lower-case letters and digits/,
     ],
     ['a stage named local', "{ name: 'a', features: './features.ts', stages: { local: {} } }", /must not be local/],
     [
@@ -120,6 +128,27 @@ describe('a module of declarations', () => {
   ])('is not deployed by %s', async (_, config, message) => {
     await expect(runApp({ config: await ownFolder(config), stage: 'dev' })).rejects.toThrow(message);
   });
+
+  it('is named as seen from the folder of the call, and is not taken from above it', async () => {
+    const own = await ownFolder("{ name: 'login-risk', features: './features.ts', stages: { dev: {} } }");
+    await mkdir(join(own, 'other'));
+    const cdk = (config: string, output: string) =>
+      promisify(execFile)(
+        process.execPath,
+        [
+          join(PROJECT_ROOT, 'infra/cdk.ts'),
+          ...['ls', '-c', 'stage=dev', '-c', `config=${config}`, '--output', join(directory, output)],
+        ],
+        // As of a script of npm that was called elsewhere.
+        { cwd: join(own, 'other'), env: { ...process.env, INIT_CWD: PROJECT_ROOT } },
+      );
+
+    const listed = await cdk('..', 'listed');
+    const misspelt = cdk('../oter', 'misspelt');
+
+    expect(listed.stdout).toMatch(/^LoginRisk-dev-Stateful$/m);
+    await expect(misspelt).rejects.toThrow(/-c config=\.\.\/oter: there is no feature-store\.config\.ts in .*\/oter;/);
+  }, 240_000);
 
   it('is not deployed with a fault of types', async () => {
     const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
