@@ -137,7 +137,13 @@ describe('a module of declarations', () => {
         process.execPath,
         [
           join(PROJECT_ROOT, 'infra/cdk.ts'),
-          ...['ls', '-c', 'stage=dev', '-c', `config=${config}`, '--output', join(directory, output)],
+          'ls',
+          '-c',
+          'stage=dev',
+          '-c',
+          `config=${config}`,
+          '--output',
+          join(directory, output),
         ],
         // As of a script of npm that was called elsewhere.
         { cwd: join(own, 'other'), env: { ...process.env, INIT_CWD: PROJECT_ROOT } },
