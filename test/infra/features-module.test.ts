@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ describe('a module of declarations', () => {
       memoryMegabytes: 512,
       timeout: Duration.seconds(10),
       environment: {},
-      config: configOf('prod', { featuresModule: join(PROJECT_ROOT, featuresModule) }),
+      config: configOf('prod', { featuresModule: resolve(PROJECT_ROOT, featuresModule) }),
     });
     const [file = ''] = await Array.fromAsync(glob('asset.*/index.js', { cwd: app.synth().directory }));
     const code = await readFile(join(app.outdir, file), 'utf8');
@@ -44,6 +44,21 @@ describe('a module of declarations', () => {
       expect(await namesBundled(folder, HANDBOOK)).toEqual(['customer_spending', 'terminal_risk']);
     },
   );
+
+  it('is what Node loads of it, whatever its tsconfig.json says for an editor', async () => {
+    const own = await mkdtemp(join(directory, 'paths-'));
+    const files = {
+      'features.ts': "export { repository } from 'views';",
+      'other.ts': `export { repository } from '${join(PROJECT_ROOT, 'shared/features/index.ts')}';`,
+      'tsconfig.json': '{ "compilerOptions": { "paths": { "views": ["./other.ts"] } } }',
+      'node_modules/views/package.json': '{ "name": "views", "type": "module", "exports": "./index.js" }',
+      'node_modules/views/index.js': `export { repository } from '${join(PROJECT_ROOT, HANDBOOK)}';`,
+    };
+    await mkdir(join(own, 'node_modules/views'), { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(own, name), text);
+
+    expect(await namesBundled('land-events', join(own, 'features.ts'))).toEqual(['customer_spending', 'terminal_risk']);
+  });
 
   /** The app as `cdk` runs it, without bundling. @returns the names of the stacks and the templates. */
   async function runApp(given: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, string>>> {
