@@ -85,7 +85,9 @@ function runCommand(onFailed: () => void): Command {
       if (missing !== undefined) throw new UserError(`there is no file ${missing}`);
       // Whether a folder has a package.json that says "module" is its own affair.
       const flags = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--import', OWN_MODULES, '--test'];
-      const child = spawn(process.execPath, [...flags, ...files], { stdio: 'inherit' });
+      // In tests of Node itself, it would leave out these and say that all is well.
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      const child = spawn(process.execPath, [...flags, ...files], { stdio: 'inherit', env });
       const [exitCode] = await once(child, 'exit');
       if (exitCode !== 0) onFailed();
     });

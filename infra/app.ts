@@ -1,16 +1,22 @@
 /** Entry of `cdk`: the only place that reads context and environment. */
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { checkTypes } from '../shared/registry/check-types.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
-import { LOCAL_STAGE, loadStoreConfig, stageNamed } from '../shared/registry/store-config.ts';
+import {
+  CONFIG_FILE,
+  LOCAL_STAGE,
+  type LoadedStoreConfig,
+  loadStoreConfig,
+  stageNamed,
+} from '../shared/registry/store-config.ts';
+import { WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
 import { deployedConfig, localConfig, type StageConfig } from './config.ts';
 import { checkAwsSolutions, defineFeatureStore } from './feature-store.ts';
 
 const app = new App();
-/** npm runs its scripts in the folder of the package: the configuration is that of where it was called. */
 const ONLY_LOCAL = ['features', 'landsHistory', 'landerUrl', 'authorization', 'alarmEmail'];
-const configFolder: string = app.node.tryGetContext('config') ?? process.env.INIT_CWD ?? process.cwd();
 
 try {
   const config = await configOf(app.node.tryGetContext('stage'));
@@ -34,7 +40,7 @@ async function configOf(stage: string | undefined): Promise<StageConfig> {
     throw contextError(
       `-c ${flags[0]} is for -c stage=local; stage ${stage} has its settings in feature-store.config.ts`,
     );
-  const store = await loadStoreConfig(configFolder);
+  const store = await configuredStore();
   const named = { store: store.name, stage, featuresModule: store.features };
   return deployedConfig(named, stageNamed(store, stage));
 }
@@ -44,8 +50,8 @@ async function localStage(): Promise<StageConfig> {
   const features: string | undefined = app.node.tryGetContext('features');
   const named =
     features === undefined
-      ? await loadStoreConfig(configFolder).then(({ name, features }) => ({ store: name, featuresModule: features }))
-      : { store: 'feature-store', featuresModule: resolve(features) };
+      ? await configuredStore().then(({ name, features }) => ({ store: name, featuresModule: features }))
+      : { store: 'feature-store', featuresModule: resolve(WORKING_DIRECTORY, features) };
   return localConfig(named, {
     // The endpoint that `cdk` deploys to is the one that functions of a local deployment call back.
     endpointUrl: process.env.AWS_ENDPOINT_URL ?? 'http://localhost:4566',
@@ -53,6 +59,18 @@ async function localStage(): Promise<StageConfig> {
     landerUrl: app.node.tryGetContext('landerUrl'),
     authorization: authorizationOf(app.node.tryGetContext('authorization')),
   });
+}
+
+/** The nearest one; where a folder is named, its own: any other would deploy another store. */
+async function configuredStore(): Promise<LoadedStoreConfig> {
+  const named: string | undefined = app.node.tryGetContext('config');
+  if (named === undefined) return loadStoreConfig(WORKING_DIRECTORY);
+  const folder = resolve(WORKING_DIRECTORY, named);
+  if (!existsSync(join(folder, CONFIG_FILE)))
+    throw contextError(
+      `-c config=${named}: there is no ${CONFIG_FILE} in ${folder}; write one there, or name the folder that has it`,
+    );
+  return loadStoreConfig(folder);
 }
 
 /** A flag of the context: from the command line it is text. Not given, it is `undefined`. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { withCode } from '../cli/errors.ts';
 import { explainAws } from '../cli/explain-aws.ts';
+import { WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '..');
 /** Enough for the reason, which is among the last lines. */
@@ -12,7 +13,7 @@ const KEPT_CHARACTERS = 20_000;
 const colours = process.stderr.isTTY ? { FORCE_COLOR: '1' } : {};
 const child = spawn(join(PROJECT_ROOT, 'node_modules/.bin/cdk'), process.argv.slice(2), {
   cwd: PROJECT_ROOT,
-  env: { ...colours, ...process.env },
+  env: { ...colours, ...process.env, INIT_CWD: WORKING_DIRECTORY },
   stdio: ['inherit', 'inherit', 'pipe'],
 });
 let kept = '';

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
+import { WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
 import type { Decision, FeaturesResult } from './api-client.ts';
 import { shellQuoted } from './env-file.ts';
 import type { CallLatency } from './latency.ts';
@@ -51,7 +52,7 @@ export function progressBar(options: { readonly label: string; readonly total: n
 
 /** Below the folder of the call without it: npm runs its scripts in the folder of the package. */
 export function shownPath(path: string): string {
-  const below = relative(process.env.INIT_CWD ?? process.cwd(), path);
+  const below = relative(WORKING_DIRECTORY, path);
   return below.startsWith('..') ? path : below;
 }
 

@@ -99,6 +99,8 @@ function bundlesOf({ featuresModule }: StageConfig): string {
     sourcesContent: false,
     // What is imported by name: the declarations to deploy, and by them the product, wherever their folder is.
     alias: { ...IMPORTABLE, [BUNDLED_FEATURES]: featuresModule },
+    // That of people's folders is for their editor: Node and the type checker do not follow its paths either.
+    tsconfigRaw: {},
     absWorkingDir: PROJECT_ROOT,
     logLevel: 'error',
   });

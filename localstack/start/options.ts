@@ -4,6 +4,7 @@ import { httpUrl, wholeNumber } from '../../cli/options.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { moduleFile } from '../../shared/registry/load-repository.ts';
 import { CONFIG_FILE, findConfigFile, loadStoreConfig } from '../../shared/registry/store-config.ts';
+import { WORKING_DIRECTORY } from '../../shared/registry/working-directory.ts';
 import { LOCAL_DIRECTORY, PROJECT_ROOT } from '../child-process.ts';
 import { EXAMPLE } from '../deploy.ts';
 import { DEFAULT_PORT } from '../ministack.ts';
@@ -21,9 +22,6 @@ export interface Options {
   /** Of everything that the run writes, absolute. */
   readonly directory: string;
 }
-
-/** npm runs its scripts in the folder of the package: files are named from where the command was called. */
-export const WORKING_DIRECTORY = process.env.INIT_CWD ?? process.cwd();
 
 /** @throws FeaturesModuleError or StoreConfigError when there are no such declarations. */
 export async function parseOptions(): Promise<Options> {

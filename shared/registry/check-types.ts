@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { FeaturesModuleError, loadRepository, moduleFile } from './load-repository.ts';
 import { IMPORTABLE } from './own-modules.ts';
+import { WORKING_DIRECTORY } from './working-directory.ts';
 
 const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const TSC = join(PROJECT_ROOT, 'node_modules/.bin/tsc');
@@ -69,6 +70,6 @@ function faultOf(line: string): string | undefined {
   const [, file, row, column, reason] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
   if (file === undefined) return undefined;
   // As seen from where the command was called; npm runs its scripts elsewhere.
-  const below = relative(process.env.INIT_CWD ?? process.cwd(), file);
+  const below = relative(WORKING_DIRECTORY, file);
   return `${below.startsWith('..') ? resolve(file) : below}:${row}:${column} ${reason}`;
 }

@@ -49,10 +49,9 @@ registerHooks({
     return { ...resolved, url: url.href };
   },
   load(url, context, nextLoad) {
-    // In a folder without a package.json that says "module", Node would guess, and warn that it does.
-    const isOwnModule = loadOf(url) !== null;
-    if (isOwnModule) loadedFiles.add(fileURLToPath(url));
-    const isTypeScript = isOwnModule && new URL(url).pathname.endsWith('.ts');
+    if (loadOf(url) !== null) loadedFiles.add(fileURLToPath(url));
+    // Where no package.json says "module", Node would guess, and warn that it does; "npm init" writes one that says "commonjs".
+    const isTypeScript = isOwn(url) && new URL(url).pathname.endsWith('.ts');
     return nextLoad(url, isTypeScript ? { ...context, format: 'module-typescript' } : context);
   },
 });

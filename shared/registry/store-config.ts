@@ -10,12 +10,23 @@ export const CONFIG_FILE = 'feature-store.config.ts';
 /** An emulator on this machine: there for every store, without being declared. */
 export const LOCAL_STAGE = 'local';
 
-const NAME = 'lower-case letters, digits and hyphens, beginning with a letter';
-const nameOf = (longest: number) =>
-  z
-    .string()
-    .regex(/^[a-z][a-z0-9-]*$/, `must be ${NAME}`)
-    .max(longest, `must have at most ${longest} characters`);
+/**
+ * No two stores have stacks or prefixes of one name: in a stack's name, each word of the store's begins with a capital, and what
+ * follows the last hyphen of a prefix is the stage.
+ */
+const WORD = '[a-z][a-z0-9]*';
+const storeName = z
+  .string()
+  .regex(
+    new RegExp(`^${WORD}(-${WORD})*$`),
+    'must be words of lower-case letters and digits, each beginning with a letter, with hyphens between: login-risk',
+  )
+  .max(24, 'must have at most 24 characters');
+const stageName = z
+  .string()
+  .regex(new RegExp(`^${WORD}$`), 'must be lower-case letters and digits, beginning with a letter: staging')
+  .max(16, 'must have at most 16 characters')
+  .refine((name) => name !== LOCAL_STAGE, `must not be ${LOCAL_STAGE}, which is always there`);
 const wholeNumber = (least: number, most: number) => z.int().min(least).max(most);
 const memoryMegabytes = wholeNumber(128, 10_240);
 
@@ -57,16 +68,11 @@ const stage = z.strictObject({
 
 const storeConfig = z.strictObject({
   /** Names stacks, metrics, alarms and everything else that has a name: other stores in the account have others. */
-  name: nameOf(24),
+  name: storeName,
   /** The module of the declarations, from the folder of this file on. */
   features: z.string().min(1),
   /** By name. The stage `local` is always there. */
-  stages: z
-    .record(
-      nameOf(16).refine((name) => name !== LOCAL_STAGE, `must not be ${LOCAL_STAGE}, which is always there`),
-      stage,
-    )
-    .default({}),
+  stages: z.record(stageName, stage).default({}),
 });
 
 const EXAMPLE = "export default { name: 'my-store', features: './features.ts', stages: {} }";

@@ -1,8 +1,8 @@
 /** Declarations of a folder of one's own, deployed by its own configuration. */
 import { execFile } from 'node:child_process';
-import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ describe('a module of declarations', () => {
       memoryMegabytes: 512,
       timeout: Duration.seconds(10),
       environment: {},
-      config: configOf('prod', { featuresModule: join(PROJECT_ROOT, featuresModule) }),
+      config: configOf('prod', { featuresModule: resolve(PROJECT_ROOT, featuresModule) }),
     });
     const [file = ''] = await Array.fromAsync(glob('asset.*/index.js', { cwd: app.synth().directory }));
     const code = await readFile(join(app.outdir, file), 'utf8');
@@ -44,6 +44,21 @@ describe('a module of declarations', () => {
       expect(await namesBundled(folder, HANDBOOK)).toEqual(['customer_spending', 'terminal_risk']);
     },
   );
+
+  it('is what Node loads of it, whatever its tsconfig.json says for an editor', async () => {
+    const own = await mkdtemp(join(directory, 'paths-'));
+    const files = {
+      'features.ts': "export { repository } from 'views';",
+      'other.ts': `export { repository } from '${join(PROJECT_ROOT, 'shared/features/index.ts')}';`,
+      'tsconfig.json': '{ "compilerOptions": { "paths": { "views": ["./other.ts"] } } }',
+      'node_modules/views/package.json': '{ "name": "views", "type": "module", "exports": "./index.js" }',
+      'node_modules/views/index.js': `export { repository } from '${join(PROJECT_ROOT, HANDBOOK)}';`,
+    };
+    await mkdir(join(own, 'node_modules/views'), { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(own, name), text);
+
+    expect(await namesBundled('land-events', join(own, 'features.ts'))).toEqual(['customer_spending', 'terminal_risk']);
+  });
 
   /** The app as `cdk` runs it, without bundling. @returns the names of the stacks and the templates. */
   async function runApp(given: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, string>>> {
@@ -106,12 +121,20 @@ describe('a module of declarations', () => {
   });
 
   it.each([
-    ['no configuration', undefined, /there is no feature-store\.config\.ts in .* write one there/],
+    ['no configuration', undefined, /there is no feature-store\.config\.ts in .*; write one there/],
     ['no name', "{ features: './features.ts' }", /feature-store\.config\.ts: name: /],
     [
       'a misspelt setting',
       "{ name: 'a', features: './features.ts', stages: { dev: { regoin: 'x' } } }",
       /stages\.dev: .*regoin/,
+    ],
+    // Its stacks would be those of a store named risk2.
+    ['a name like another', "{ name: 'risk-2', features: './features.ts' }", /name: must be words of .* login-risk/],
+    // Its prefix would be that of the stage dev of a store named a-b.
+    [
+      'a stage like a part of a name',
+      "{ name: 'a', features: './features.ts', stages: { 'b-dev': {} } }",
+      /stages\.b-dev: must be lower-case letters and digits/,
     ],
     ['a stage named local', "{ name: 'a', features: './features.ts', stages: { local: {} } }", /must not be local/],
     [
@@ -122,6 +145,33 @@ describe('a module of declarations', () => {
   ])('is not deployed by %s', async (_, config, message) => {
     await expect(runApp({ config: await ownFolder(config), stage: 'dev' })).rejects.toThrow(message);
   });
+
+  it('is named as seen from the folder of the call, and is not taken from above it', async () => {
+    const own = await ownFolder("{ name: 'login-risk', features: './features.ts', stages: { dev: {} } }");
+    await mkdir(join(own, 'other'));
+    const cdk = (config: string, output: string) =>
+      promisify(execFile)(
+        process.execPath,
+        [
+          join(PROJECT_ROOT, 'infra/cdk.ts'),
+          'ls',
+          '-c',
+          'stage=dev',
+          '-c',
+          `config=${config}`,
+          '--output',
+          join(directory, output),
+        ],
+        // As of a script of npm that was called elsewhere.
+        { cwd: join(own, 'other'), env: { ...process.env, INIT_CWD: PROJECT_ROOT } },
+      );
+
+    const listed = await cdk('..', 'listed');
+    const misspelt = cdk('../oter', 'misspelt');
+
+    expect(listed.stdout).toMatch(/^LoginRisk-dev-Stateful$/m);
+    await expect(misspelt).rejects.toThrow(/-c config=\.\.\/oter: there is no feature-store\.config\.ts in .*\/oter;/);
+  }, 240_000);
 
   it('is not deployed with a fault of types', async () => {
     const config = await ownFolder("{ name: 'a', features: './features.ts', stages: { dev: {} } }");
