@@ -28,7 +28,8 @@ const FAILURES = {
     sentence: () => 'it is in another region; set AWS_REGION to its own',
   },
   'aws-expired-credentials': {
-    pattern: /ExpiredToken|RequestExpired|(?:session|token)\b[^.;]*\bexpired/i,
+    pattern:
+      /ExpiredToken|RequestExpired|(?:session|token)(?: \w+){0,5} (?:has|is|have) expired|expired (?:session|token)/i,
     sentence: () => 'the AWS credentials have expired; sign in again, such as by aws sso login',
   },
   'aws-no-credentials': {
@@ -55,7 +56,7 @@ const FAILURES = {
         : `a quota of the AWS account is reached (${found}); ask for more in Service Quotas, or delete what is not needed`,
   },
   'aws-access-denied': {
-    pattern: /AccessDenied|not authorized to perform|UnauthorizedOperation|\bForbidden\b/,
+    pattern: /AccessDenied|not authorized to perform|UnauthorizedOperation|(?:403|^|: )\s?Forbidden\b/m,
     sentence: (_found, text) => {
       const [, action] = /not authorized to perform:? ?([\w-]+:\w+)/.exec(text) ?? [];
       return action === undefined

@@ -4,6 +4,7 @@ import type { WindowedView } from '../shared/definitions/view.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
 import { loadStoreConfig } from '../shared/registry/store-config.ts';
+import { WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
 import { UserError } from './user-error.ts';
 
 interface FeaturesOption {
@@ -12,7 +13,7 @@ interface FeaturesOption {
 
 /** The module of `--features`; by default what `feature-store.config.ts` names, in the working directory or above it. */
 export async function featuresModuleOf({ features }: FeaturesOption): Promise<string> {
-  return features ?? (await loadStoreConfig(process.cwd())).features;
+  return features ?? (await loadStoreConfig(WORKING_DIRECTORY)).features;
 }
 
 /** The declarations that a command works with. @throws FeaturesModuleError, StoreConfigError, DefinitionError */

@@ -11,7 +11,13 @@ const PROJECT_ROOT = join(import.meta.dirname, '..');
 const KEPT_CHARACTERS = 20_000;
 
 const colours = process.stderr.isTTY ? { FORCE_COLOR: '1' } : {};
-const child = spawn(join(PROJECT_ROOT, 'node_modules/.bin/cdk'), process.argv.slice(2), {
+const given = process.argv.slice(2);
+/** Two stores may be synthesized at once: each beside its own configuration. */
+const output =
+  WORKING_DIRECTORY === PROJECT_ROOT || given.some((word) => /^(-o|--output)\b/.test(word))
+    ? []
+    : ['--output', join(WORKING_DIRECTORY, '.local/cdk.out')];
+const child = spawn(join(PROJECT_ROOT, 'node_modules/.bin/cdk'), [...given, ...output], {
   cwd: PROJECT_ROOT,
   env: { ...colours, ...process.env, INIT_CWD: WORKING_DIRECTORY },
   stdio: ['inherit', 'inherit', 'pipe'],

@@ -1,6 +1,6 @@
 /**
- * The naive oracle: features by a filter and a loop over all events, nothing shared with the engine but the declaration.
- * It is the referee of every other computation.
+ * The naive oracle: features by a filter and a loop over all events. It shares the declaration with the engine, its filters,
+ * entity keys and lanes among it, and no computation. It is the referee of every other one.
  */
 import type { WindowedView } from '../shared/definitions/index.ts';
 import { laneOf } from '../shared/online/item-key.ts';

@@ -1,4 +1,6 @@
 /** What a local run prints: one line per step, two tables, and what to try next. */
+
+import { randomUUID } from 'node:crypto';
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
@@ -11,7 +13,7 @@ import type { Transaction } from './traffic.ts';
 
 const LABEL_WIDTH = 10;
 /** Stands in a body for the instant of the call. */
-const NOW = '<now>';
+const NOW = `<now ${randomUUID()}>`;
 const CLEAR_LINE = '\r\u001b[2K';
 
 /** Runs a step, and says what it does while it runs and what came of it when it is done. */

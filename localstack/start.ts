@@ -24,13 +24,13 @@ import { isMiniStackInstalled, startMiniStack } from './ministack.ts';
 import { curlLine, latencySentence, shownPath, step } from './report.ts';
 import { holdDirectory } from './run-directory.ts';
 import { changesOf } from './start/changes.ts';
-import { examplePlay } from './start/example.ts';
+import { examplePlay, isExample } from './start/example.ts';
 import { type Options, parseOptions } from './start/options.ts';
 import { generatedPlay, type Play, type Shown } from './start/play.ts';
 import { ProofFailedError } from './start/proof.ts';
 import { proveLanded, proveOnline, proveTrainingSets } from './start/prove.ts';
 import { Session, wireNameOf } from './start/session.ts';
-import { watchModule } from './start/watch.ts';
+import { textOfDeclarations, watchModule } from './start/watch.ts';
 import { type Streams, startStreams } from './streams.ts';
 
 /** So long a run that a signal ends waits for batches in flight, of the time that it has. */
@@ -97,8 +97,9 @@ async function live(run: Run, repository: FeatureRepository): Promise<void> {
   const { options, history } = run;
   // An endpoint that was there before may know the entities of earlier runs.
   const prefix = options.endpoint === undefined ? '' : `${Date.now().toString(36)}-`;
-  const play = options.features === EXAMPLE ? examplePlay(repository) : generatedPlay(repository);
-  const session = await deploy(run, repository, prefix);
+  const play =
+    options.features === EXAMPLE && isExample(repository) ? examplePlay(repository) : generatedPlay(repository);
+  const session = await deploy(run, repository, { prefix, isEdit: false });
   session.answers += await play.begin(session.deployment);
   const shown = await tryOut(session, play, options);
   if (history !== undefined) {
@@ -117,7 +118,11 @@ async function live(run: Run, repository: FeatureRepository): Promise<void> {
 }
 
 /** Deploys declarations, in place of others if there are any, and reads their streams. */
-async function deploy(run: Run, repository: FeatureRepository, prefix: string): Promise<Session> {
+async function deploy(
+  run: Run,
+  repository: FeatureRepository,
+  options: Pick<Session, 'prefix' | 'isEdit'>,
+): Promise<Session> {
   const { endpoint, history, logFile } = run;
   const { directory, features } = run.options;
   const deployment = await step({
@@ -135,7 +140,7 @@ async function deploy(run: Run, repository: FeatureRepository, prefix: string): 
   await writeEnvFile(deployment, { directory, historyFolder: history?.folder });
   if (run.streams !== undefined) {
     await run.streams.follow(deployment, repository);
-    return new Session({ repository, deployment, streams: run.streams, prefix });
+    return new Session({ repository, deployment, streams: run.streams, ...options });
   }
   run.streams = await startStreams({
     deployment,
@@ -143,7 +148,7 @@ async function deploy(run: Run, repository: FeatureRepository, prefix: string): 
     logFile,
     onRead: (source, records) => history?.landStreamed(source, records),
   });
-  return new Session({ repository, deployment, streams: run.streams, prefix });
+  return new Session({ repository, deployment, streams: run.streams, ...options });
 }
 
 /** Sends traffic, reads, decides. @returns what shows some of it. */
@@ -199,12 +204,17 @@ function showCalls(calls: readonly Shown[]): void {
 /** Until the process ends. A fault is told, and what was deployed before stays. */
 async function redeployEdits(run: Run, first: Session): Promise<never> {
   let session = first;
+  let deployed: string | undefined = await textOfDeclarations();
   for await (const savedAtMillis of watchModule(run.options.features)) {
     try {
       const repository = await declarationsOf(run.options.features);
-      if (repository.registryVersion === session.repository.registryVersion) continue;
+      const text = await textOfDeclarations();
+      if (text === deployed) continue;
       console.log(`\n${changesOf(session.repository, repository).join('\n')}`);
-      session = await deploy(run, repository, `${Date.now().toString(36)}-`);
+      // Until it is known to be deployed, the same text is worth another try.
+      deployed = undefined;
+      session = await deploy(run, repository, { prefix: `${Date.now().toString(36)}-`, isEdit: true });
+      deployed = text;
       console.log(`  live ${((Date.now() - savedAtMillis) / 1_000).toFixed(1)} s after it was saved`);
       const shown = await tryOut(session, generatedPlay(repository), { ...run.options, events: EVENTS_AFTER_EDIT });
       showCalls(shown());

@@ -13,6 +13,14 @@ import { playOf } from './scene.ts';
 
 const USERS = 40;
 
+/** Whether declarations still have what is played: they are edited in this repository, too. */
+export function isExample({ services, sources }: FeatureRepository): boolean {
+  return (
+    services.some(({ key }) => key === fraudDetection.key) &&
+    [transactions, labels].every(({ name }) => sources.some((source) => source.name === name))
+  );
+}
+
 export function examplePlay(repository: FeatureRepository): Play {
   return {
     begin: (deployment) => letModelDecide(deployment, repository),

@@ -7,6 +7,7 @@ import { decidePathOf, type FeaturesResult } from '../api-client.ts';
 import type { Deployment } from '../deploy.ts';
 import { EventMaker, type SentEvent } from '../generated-traffic.ts';
 import { count, step } from '../report.ts';
+import { ProofFailedError } from './proof.ts';
 import { type DecidingService, entityRows, isDeciding, type Session } from './session.ts';
 
 export interface PlayOptions {
@@ -73,6 +74,8 @@ async function decideGenerated(session: Session, service: DecidingService, maker
         const decided = await session.decide(service, maker.event(service.decides, Date.now()));
         compared += decided.compared;
       }
+      if (compared === 0 && !session.isEdit && service.features.length > 0)
+        throw new ProofFailedError(`No feature of the decisions by ${service.key} was compared`);
       return compared;
     },
     summary: (compared) =>

@@ -30,13 +30,18 @@ export class Session {
   /** Events in the order in which they were first sent, by source; those that were decided, too. */
   readonly known = new Map<string, Map<string, WindowEvent>>();
   readonly decided = new Map<string, WindowEvent[]>();
+  /** Keys of views that had something to say of an entity. */
+  readonly telling = new Set<string>();
   /** Begins the texts of join keys that nothing but this session has sent; empty where nothing was sent before. */
   readonly prefix: string;
+  /** An edit of what was deployed: with few texts or numbers as join keys, nothing may be known of any entity. */
+  readonly isEdit: boolean;
   /** Rows of answers that must land. */
   answers = 0;
 
-  constructor(parts: Pick<Session, 'repository' | 'deployment' | 'streams' | 'prefix'>) {
+  constructor(parts: Pick<Session, 'repository' | 'deployment' | 'streams' | 'prefix' | 'isEdit'>) {
     this.prefix = parts.prefix;
+    this.isEdit = parts.isEdit;
     this.repository = parts.repository;
     this.deployment = parts.deployment;
     this.streams = parts.streams;
@@ -103,18 +108,32 @@ export class Session {
     // What is derived follows from all of them.
     const derived = known.length === service.features.length ? service.derived : [];
     const told = { features: known, derived };
-    const asOf = (view: { readonly key: string }) => answer.views[view.key]?.as_of ?? Number.NaN;
-    const expected = this.referee.expected(told, taken.values, asOf, taken);
     if (answer.degraded.length > 0) {
       throw new ProofFailedError(
         `${service.key} decided without ${answer.degraded.map(({ name }) => name).join(', ')}`,
       );
     }
+    const expected = this.referee.expected(told, taken.values, asOfIn(answer, taken.timeMillis), taken);
     this.decided.set(source.name, [...(this.decided.get(source.name) ?? []), taken]);
     const found = differences(`${service.key} at ${taken.id}`, expected, answer.features);
     if (found.length > 0) requireEqual(found, Object.keys(expected).length);
     return { answer, compared: Object.keys(expected).length };
   }
+}
+
+/**
+ * The instant at which an answer says that a view's features hold.
+ * @param earliestMillis what was asked for. @throws ProofFailedError when the view did not answer, or as of an earlier instant.
+ */
+export function asOfIn({ views }: Pick<Decision, 'views'>, earliestMillis: number) {
+  return ({ key }: Pick<WindowedView, 'key'>): number => {
+    const asOfMillis = views[key]?.as_of;
+    if (asOfMillis === undefined) throw new ProofFailedError(`The view ${key} did not answer`);
+    if (asOfMillis >= earliestMillis) return asOfMillis;
+    throw new ProofFailedError(
+      `The view ${key} answered as of ${new Date(asOfMillis).toISOString()}, before ${new Date(earliestMillis).toISOString()}, which was asked for`,
+    );
+  };
 }
 
 /** What producers call a field. */

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadedFiles } from '../../shared/registry/own-modules.ts';
@@ -19,6 +19,12 @@ export async function* watchModule(module: string): AsyncGenerator<number> {
     known = now;
     if (saved.length > 0 || isGone) yield Math.max(...saved, isGone ? Date.now() : 0);
   }
+}
+
+/** Everything that declarations were loaded from, as it is now. */
+export async function textOfDeclarations(): Promise<string> {
+  const texts = [...loadedFiles].sort().map((file) => readFile(file, 'utf8').catch(() => ''));
+  return (await Promise.all(texts)).join('\0');
 }
 
 /** When each file was saved last, milliseconds since 1970. */
