@@ -14,6 +14,7 @@ import { quoted, withDuckDb } from '../shared/offline/embedded/duckdb.ts';
 import { FeatureTable } from '../shared/offline/embedded/feature-table.ts';
 import { ARRIVED_AT } from '../shared/offline/offline-store.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
+import { withoutRefusedIds } from '../shared/reserved-ids.ts';
 import type { FeatureType, FeatureValue } from '../shared/windows/aggregate.ts';
 import type { WindowEvent } from '../shared/windows/event.ts';
 import { openCsv } from './import/csv.ts';
@@ -297,7 +298,9 @@ class ImportRun {
           Number(decode(INSTANT, row.values[eventTimeOf(source)], eventTimeOf(source)))
         : decode(INSTANT, row.arrival, ARRIVED_AT);
     if (typeof arrivedAtMillis === 'number' && !(arrivedAtMillis > Date.now() + LIMITS.futureToleranceMillis)) {
-      return decodeEvent(source, row.values, arrivedAtMillis, decode);
+      const decoded = decodeEvent(source, row.values, arrivedAtMillis, decode);
+      // History is of any stage, production among them.
+      return withoutRefusedIds(source, decoded, { production: true });
     }
     const problem =
       arrivedAtMillis instanceof Refusal ? arrivedAtMillis.problem : arrivedAtMillis === null ? IS_MISSING : IN_FUTURE;

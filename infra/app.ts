@@ -33,14 +33,17 @@ try {
 }
 
 async function configOf(stage: string | undefined): Promise<StageConfig> {
-  if (stage === undefined) throw contextError('say which stage is meant: -c stage=dev');
   if (stage === LOCAL_STAGE) return localStage();
+  const store = await configuredStore();
+  if (stage === undefined) {
+    const names = [LOCAL_STAGE, ...Object.keys(store.stages)].join('|');
+    throw contextError(`say which stage is meant, of those in ${store.file}: -c stage=${names}`);
+  }
   const flags = ONLY_LOCAL.filter((flag) => app.node.tryGetContext(flag) !== undefined);
   if (flags.length > 0)
     throw contextError(
       `-c ${flags[0]} is for -c stage=local; stage ${stage} has its settings in feature-store.config.ts`,
     );
-  const store = await configuredStore();
   const named = { store: store.name, stage, featuresModule: store.features };
   return deployedConfig(named, stageNamed(store, stage));
 }

@@ -95,9 +95,19 @@ export class EventMaker {
     if (field.whenMissing !== 'refused' && this.#random.unit() < MISSING_SHARE) {
       return field.whenMissing === 'null' ? null : undefined;
     }
+    const referred = this.#joinKeys.has(name) ? undefined : this.#idReferredTo(source, field);
+    if (referred !== undefined) return referred;
     const variant = this.#random.integer(1, isKey ? ENTITIES : OTHER_VALUES);
     const stem = isKey ? `${this.#prefix}${name.replace(/_id$/, '')}-` : `${name}-`;
     return plausibleValue(source, field, { prefix: this.#prefix, isKey, variant, stem, timeMillis });
+  }
+
+  /** The id of an earlier event, for a field that is called as the event id of another source: a label names what it is of. */
+  #idReferredTo(source: EventSource, field: SourceField): FieldValue {
+    const [, ids] = [...this.#ids].find(([other]) => other !== source && other.eventId === field.name) ?? [];
+    if (ids === undefined || ids.size === 0) return undefined;
+    const id = [...ids][this.#random.integer(0, ids.size - 1)];
+    return decodeFieldValue(source, field, id) instanceof Refusal ? undefined : id;
   }
 
   /** Deliveries of one source, in their order. */

@@ -7,6 +7,7 @@
  * 4. Everything that was sent and answered lands as history; training sets of it must equal the oracle, too.
  * 5. Until Ctrl-C: what is edited in the declarations is deployed, and tried, within seconds.
  */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -54,6 +55,11 @@ async function main(options: Options): Promise<void> {
   const release = await holdDirectory(directory);
   await writeFile(join(directory, '.gitignore'), '*\n');
   const server = options.endpoint === undefined ? await startEndpoint(options) : undefined;
+  if (existsSync(join(directory, 'history', 'raw'))) {
+    console.log(
+      `What landed below ${shownPath(join(directory, 'history'))} is of an earlier run, and is replaced now.`,
+    );
+  }
   // Functions of an endpoint that somebody else started may run where this process cannot be reached.
   const history = server && (await openLocalHistory({ directory, repository, onError: warnOfLanding }));
   const endpoint = options.endpoint ?? server?.endpoint ?? '';
@@ -209,7 +215,10 @@ async function redeployEdits(run: Run, first: Session): Promise<never> {
     try {
       const repository = await declarationsOf(run.options.features);
       const text = await textOfDeclarations();
-      if (text === deployed) continue;
+      if (text === deployed) {
+        console.log('\nThe declarations are those that are deployed.');
+        continue;
+      }
       console.log(`\n${changesOf(session.repository, repository).join('\n')}`);
       // Until it is known to be deployed, the same text is worth another try.
       deployed = undefined;

@@ -10,14 +10,8 @@ const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const TSC = join(PROJECT_ROOT, 'node_modules/.bin/tsc');
 const SHOWN_MAX = 8;
 
-/** People's folders have no configuration of ours: what theirs says is for their editor. */
+/** What an editor is told by `"extends": "fraud-feature-store/tsconfig.json"`, and where what is imported lies. */
 const COMPILER_OPTIONS = {
-  module: 'esnext',
-  moduleResolution: 'bundler',
-  verbatimModuleSyntax: false,
-  // It would make every message about an optional property three lines longer.
-  exactOptionalPropertyTypes: false,
-  typeRoots: [join(PROJECT_ROOT, 'node_modules/@types')],
   paths: Object.fromEntries(Object.entries(IMPORTABLE).map(([name, file]) => [name, [file]])),
 };
 
@@ -32,7 +26,7 @@ export async function checkTypes(modules: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'feature-store-types-'));
   try {
     const config = join(folder, 'tsconfig.json');
-    const extended = join(PROJECT_ROOT, 'tsconfig.json');
+    const extended = join(PROJECT_ROOT, 'shared/tsconfig.json');
     await writeFile(
       config,
       JSON.stringify({ extends: extended, compilerOptions: COMPILER_OPTIONS, include: [], files }),
@@ -41,7 +35,8 @@ export async function checkTypes(modules: readonly string[]): Promise<void> {
     if (output === '') return;
     // What a declaration says of a mistake names the fix, which the compiler does not know.
     for (const file of files) await loadRepository(file);
-    const faults = output.split('\n').flatMap((line) => faultOf(line) ?? []);
+    // Lines that begin with a space go on with the fault before them.
+    const faults = output.split(/\n(?! )/).flatMap((text) => faultOf(text.split('\n')) ?? []);
     const left = faults.length - SHOWN_MAX;
     throw new FeaturesModuleError(
       ['the declarations have faults of types:', ...(faults.length > 0 ? faults : [output]).slice(0, SHOWN_MAX)]
@@ -65,10 +60,12 @@ function outputOfTsc(config: string): Promise<string> {
   });
 }
 
-/** `features.ts:16:58 Cannot find name 'x'.` of a line that begins a fault; its further lines say less. */
-function faultOf(line: string): string | undefined {
-  const [, file, row, column, reason] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
+/** `features.ts:16:58 Cannot find name 'x'.` of a line that begins a fault. */
+function faultOf([line = '', ...further]: readonly string[]): string | undefined {
+  const [, file, row, column, first] = /^(\S.*)\((\d+),(\d+)\): error TS\d+: (.*)$/.exec(line) ?? [];
   if (file === undefined) return undefined;
+  // Which of several ways to call a function was meant, only the last line says.
+  const reason = first?.startsWith('No overload') ? (further.at(-1)?.trim() ?? first) : first;
   // As seen from where the command was called; npm runs its scripts elsewhere.
   const below = relative(WORKING_DIRECTORY, file);
   return `${below.startsWith('..') ? resolve(file) : below}:${row}:${column} ${reason}`;

@@ -188,7 +188,7 @@ describe('a module of declarations', () => {
   });
 
   it('that exports no repository is refused with the fix', async () => {
-    const context = { stage: 'local', features: 'shared/features/fraud.ts' };
+    const context = { stage: 'local', features: join(PROJECT_ROOT, 'shared/features/fraud.ts') };
     await expect(runApp(context)).rejects.toThrow('add: export const repository = featureRepository(');
   });
 });

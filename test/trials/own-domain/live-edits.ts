@@ -46,8 +46,9 @@ async function sendUntil({ client }: World, live: Promise<void>, maker: LoginMak
 /** Until an edit is deployed and tried, and what it was told. */
 export async function untilLive(world: World, name: string): Promise<void> {
   const start = startOf(world);
-  const [said] = await start.until(/\ncurl [^\n]*\n|is edited further[^\n]*\n/);
-  if (said.includes('is edited further')) throw new Error(`the edit "${name}" was refused: ${start.recent}`);
+  const [said] = await start.until(/\ncurl [^\n]*\n|What was deployed before goes on[^\n]*\n/);
+  if (said.includes('What was deployed before goes on'))
+    throw new Error(`the edit "${name}" was refused: ${start.recent}`);
   const [, seconds] = /live ([\d.]+) s after it was saved/.exec(start.recent) ?? [];
   world.checks.that(seconds !== undefined, `npm start says how long the edit "${name}" took`);
   world.saveToLiveSeconds[name] = Number(seconds);
@@ -103,7 +104,7 @@ async function makeTypo(world: World): Promise<void> {
   const start = startOf(world);
   start.mark();
   await edit(join(user.folder, 'features.ts'), TYPO);
-  await start.until(/is edited further[^\n]*\n/);
+  await start.until(/What was deployed before goes on[^\n]*\n/);
   checks.that(/features\.ts:\d+:\d+ .*contry/.test(start.recent), `the typo is told with its place: ${start.recent}`);
   checks.that(!start.hasEnded, 'npm start survives a typo');
   const { answer } = await decideSome(world, 'typo-', []);

@@ -161,3 +161,26 @@ describe('a source of which no event can be made', () => {
     );
   });
 });
+
+describe('a field that is called as the event id of another source', () => {
+  it('has ids of its events, so that a label is of something', () => {
+    const maker = new EventMaker({ views: [] }, { seed: 1, prefix: '' });
+    const { sources } = loginsOf({});
+    const [logins] = sources;
+    if (logins === undefined) throw new Error('there is a source');
+    const labels = eventSource({
+      name: 'labels',
+      description: 'What became of logins.',
+      owner: 'identity',
+      schema: z.strictObject({ label_id: identifier(), id: identifier(), at: eventTime() }),
+      eventId: 'label_id',
+      eventTime: 'at',
+      partitionKey: 'id',
+      allowedLateness: '5s',
+    });
+    const ids = Array.from({ length: 20 }, () => maker.event(logins, END).id);
+    const ofLabels = Array.from({ length: 20 }, () => maker.event(labels, END).id);
+    expect(ofLabels.filter((id) => !ids.includes(id))).toEqual([]);
+    expect(new Set(ofLabels).size).toBeGreaterThan(5);
+  });
+});
