@@ -1,10 +1,12 @@
 /** One at a time: what several processes of this machine must not do at once, such as installing into one folder. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const RETRY_MILLIS = 200;
+const TURN_MILLIS = 5;
+const ABANDONED_TURN_MILLIS = 10_000;
 
 /** Tells this process from an earlier one of the same number, as in a container that starts anew. */
 const THIS_PROCESS = randomUUID();
@@ -64,16 +66,26 @@ function isRunning(processId: number, processName: string | undefined): boolean 
   }
 }
 
-/** Somebody else may have done so meanwhile and taken the file; then it stays theirs. */
+/** One process at a time looks again and removes: what was abandoned may be somebody's meanwhile, and stays theirs. */
 async function removeAbandoned(file: string, content: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  if (!(await succeeds(rename(file, aside), 'ENOENT'))) return;
-  if ((await readFile(aside, 'utf8')) !== content) await succeeds(link(aside, file), 'EEXIST');
-  await rm(aside);
+  const turn = `${file}.removing`;
+  if (!(await succeeds(mkdir(turn), 'EEXIST'))) {
+    await delay(TURN_MILLIS);
+    const began = await stat(turn).catch(() => undefined);
+    // Whoever had the turn was killed.
+    if (began !== undefined && Date.now() - began.mtimeMs > ABANDONED_TURN_MILLIS)
+      await rm(turn, { recursive: true, force: true });
+    return;
+  }
+  try {
+    if ((await readIfThere(file)) === content) await rm(file, { force: true });
+  } finally {
+    await rm(turn, { recursive: true, force: true });
+  }
 }
 
 /** @returns false when work fails with a code that is expected. @throws its other errors. */
-async function succeeds(work: Promise<void>, expectedCode: string): Promise<boolean> {
+async function succeeds(work: Promise<unknown>, expectedCode: string): Promise<boolean> {
   try {
     await work;
     return true;
