@@ -68,7 +68,8 @@ export class Referee {
       if (view.source.name !== source.name || !view.includes(taken.values) || !namesEntity(view.entity, taken.values))
         continue;
       const key = keyOf(view, taken.values);
-      const isOnline = countedBy.includes(view) && countsOnline(view, taken);
+      // By key: declarations that were loaded again are other objects.
+      const isOnline = countedBy.some(({ key }) => key === view.key) && countsOnline(view, taken);
       this.#events.set(key, [...(this.#events.get(key) ?? []), { event: taken, isOnline }]);
     }
     return taken;

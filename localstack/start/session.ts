@@ -126,10 +126,11 @@ export class Session {
  * @param earliestMillis what was asked for. @throws ProofFailedError when the view did not answer, or as of an earlier instant.
  */
 export function asOfIn({ views }: Pick<Decision, 'views'>, earliestMillis: number) {
-  return ({ key }: Pick<WindowedView, 'key'>): number => {
+  return ({ key, cacheForMillis = 0 }: Pick<WindowedView, 'key' | 'cacheForMillis'>): number => {
     const asOfMillis = views[key]?.as_of;
     if (asOfMillis === undefined) throw new ProofFailedError(`The view ${key} did not answer`);
-    if (asOfMillis >= earliestMillis) return asOfMillis;
+    // What is kept in memory may be as old as it says.
+    if (asOfMillis >= earliestMillis - cacheForMillis) return asOfMillis;
     throw new ProofFailedError(
       `The view ${key} answered as of ${new Date(asOfMillis).toISOString()}, before ${new Date(earliestMillis).toISOString()}, which was asked for`,
     );
