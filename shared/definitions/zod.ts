@@ -15,6 +15,5 @@ export {
   optional,
   strictObject,
   string,
-  url,
   uuid,
 } from 'zod';
