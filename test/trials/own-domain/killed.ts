@@ -32,7 +32,7 @@ export async function killAndStartAgain(world: World): Promise<void> {
 
   await start(world);
   const [known] = await readFeatures(client.apiUrl, { service: 'login_check' }, [{ account_id: `${PREFIX}account-1` }]);
-  checks.equal(known?.status, 'unknown', 'a new start begins empty');
+  checks.equal(known?.status, 'unknown', 'the next one begins empty');
   await tryPrintedCalls(world);
   const { answer } = await decideOne(
     world,

@@ -12,7 +12,7 @@ export default {
 } satisfies StoreConfig;
 `;
 
-export const INVITATION = /Running until you press Ctrl-C[^\n]*\n/;
+export const INVITATION = /Deployment and data end with this run[^\n]*\nRunning until you press Ctrl-C[^\n]*\n/;
 
 /** Writes the two files of a store, starts it, and reads what it proved. */
 export async function startInEmptyFolder(world: World): Promise<void> {
@@ -31,7 +31,7 @@ export async function start(world: World): Promise<void> {
   const [invitation] = await world.start.until(INVITATION);
   await requireProof(world, world.start);
   checks.that(
-    invitation.includes('a new start begins empty') && invitation.includes(join(user.folder, '.local', 'history')),
+    invitation.includes('the next one begins empty') && invitation.includes(join(user.folder, '.local', 'history')),
     `npm start says what stays when it ends: ${invitation}`,
   );
   client.apiUrl = await apiUrlOf(world);
