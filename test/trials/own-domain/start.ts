@@ -31,7 +31,7 @@ export async function start(world: World): Promise<void> {
   const [invitation] = await world.start.until(INVITATION);
   await requireProof(world, world.start);
   checks.that(
-    invitation.includes('the next one begins empty') && invitation.includes(join(user.folder, '.local', 'history')),
+    invitation.includes('the next one begins empty') && invitation.includes(join('.local', 'history')),
     `npm start says what stays when it ends: ${invitation}`,
   );
   client.apiUrl = await apiUrlOf(world);
