@@ -224,9 +224,9 @@ function mistakesIn(workshop: Workshop): Planned[] {
     }),
     () => ({
       name: 'no stage',
-      outcome: cdk({}),
+      outcome: cdk({}, config("export default { name: 'own', features: './features.ts', stages: { dev: {} } };")),
       exitCode: 1,
-      says: /^say which stage is meant: -c stage=dev$/,
+      says: /^say which stage is meant, of those in \S+: -c stage=local\|dev$/,
     }),
     () => ({
       name: 'no configuration: cdk',
@@ -317,7 +317,7 @@ function mistakesIn(workshop: Workshop): Planned[] {
         name: 'an account that was never prepared for cdk',
         outcome: { exitCode: 1, output: explainAws(told)?.message ?? '' },
         exitCode: 1,
-        says: /run once: npx cdk bootstrap aws:\/\/ACCOUNT\/REGION/,
+        says: /run once: npm run cdk -- bootstrap aws:\/\/ACCOUNT\/REGION/,
       };
     },
     ...both(
