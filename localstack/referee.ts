@@ -70,7 +70,9 @@ export class Referee {
       const key = keyOf(view, taken.values);
       // By key: declarations that were loaded again are other objects.
       const isOnline = countedBy.some(({ key }) => key === view.key) && countsOnline(view, taken);
-      this.#events.set(key, [...(this.#events.get(key) ?? []), { event: taken, isOnline }]);
+      const deliveries = this.#events.get(key) ?? [];
+      this.#events.set(key, deliveries);
+      deliveries.push({ event: taken, isOnline });
     }
     return taken;
   }

@@ -12,6 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toldOf } from '../cli/errors.ts';
+import { wireNameOf } from '../shared/definitions/decode-event.ts';
 import { checkTypes } from '../shared/registry/check-types.ts';
 import { loadRepository } from '../shared/registry/load-repository.ts';
 import type { FeatureRepository } from '../shared/registry/manifest.ts';
@@ -30,7 +31,7 @@ import { type Options, parseOptions } from './start/options.ts';
 import { generatedPlay, type Play, type Shown } from './start/play.ts';
 import { ProofFailedError } from './start/proof.ts';
 import { proveLanded, proveOnline, proveTrainingSets } from './start/prove.ts';
-import { Session, wireNameOf } from './start/session.ts';
+import { Session } from './start/session.ts';
 import { textOfDeclarations, watchModule } from './start/watch.ts';
 import { type Streams, startStreams } from './streams.ts';
 
@@ -144,11 +145,8 @@ async function deploy(
   });
   history?.publishTo(deployment);
   await writeEnvFile(deployment, { directory, historyFolder: history?.folder });
-  if (run.streams !== undefined) {
-    await run.streams.follow(deployment, repository);
-    return new Session({ repository, deployment, streams: run.streams, ...options });
-  }
-  run.streams = await startStreams({
+  await run.streams?.follow(deployment, repository);
+  run.streams ??= await startStreams({
     deployment,
     repository,
     logFile,

@@ -5,7 +5,12 @@ import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import type { WindowedView } from '../../shared/definitions/view.ts';
-import { parseServedRecord, type ServedRecord, type StoredRow } from '../../shared/offline/audit/served-record.ts';
+import {
+  parseServedRecord,
+  SERVED_RECORD_COLUMNS,
+  type ServedRecord,
+  type StoredRow,
+} from '../../shared/offline/audit/served-record.ts';
 import { eventsOfDeliveries } from '../../shared/offline/audit/stored-events.ts';
 import { parquetFiles, queryRows, quoted, withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
 import { typedHistory } from '../../shared/offline/embedded/history.ts';
@@ -43,20 +48,7 @@ export interface SourceEvent {
   readonly event: WindowEvent;
 }
 
-const COLUMNS = [
-  'served_at',
-  'service',
-  'entity',
-  'event_id',
-  'event',
-  'event_status',
-  'views',
-  'definitions',
-  'features',
-  'decision',
-  'model',
-  'scores',
-] as const;
+const COLUMNS = [...SERVED_RECORD_COLUMNS, 'decision', 'model', 'scores'] as const;
 
 /** @throws UserError when there is no such decision, several services made one, or its history is not given. */
 export async function readServedDecision(

@@ -1,4 +1,5 @@
 /** A deployment that is being tried: what was sent to it, what it must answer, and how much of that was compared. */
+import { wireNameOf } from '../../shared/definitions/decode-event.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
@@ -135,11 +136,6 @@ export function asOfIn({ views }: Pick<Decision, 'views'>, earliestMillis: numbe
       `The view ${key} answered as of ${new Date(asOfMillis).toISOString()}, before ${new Date(earliestMillis).toISOString()}, which was asked for`,
     );
   };
-}
-
-/** What producers call a field. */
-export function wireNameOf(source: EventSource, name: string): string {
-  return source.fieldList.find((field) => field.name === name)?.wireName ?? name;
 }
 
 /** Join keys of the views, in rows of which each is as events had it: the newest events first, at most `rowsMax`. */
