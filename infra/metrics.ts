@@ -55,28 +55,30 @@ export class StoreMetrics {
     this.#namespace = prefix;
   }
 
+  #metric(metricName: string, dimensionsMap: Readonly<Record<string, string>>, sampling: Sampling): Metric {
+    return new Metric({ namespace: this.#namespace, metricName, dimensionsMap, ...sampling });
+  }
+
   /** A metric of the stream consumer of one source. */
   consumer(
     name: Exclude<keyof typeof UPDATE_WINDOWS_METRICS, 'freshness'>,
     source: EventSource,
     sampling: Sampling,
   ): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: UPDATE_WINDOWS_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
-      ...sampling,
-    });
+    return this.#metric(
+      UPDATE_WINDOWS_METRICS[name],
+      { [DIMENSION.service]: SERVICE.updateWindows, [DIMENSION.source]: source.name },
+      sampling,
+    );
   }
 
   /** A metric of the function that makes rows of history out of the events of one source. */
   landing(name: keyof typeof LAND_EVENTS_METRICS, source: EventSource, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: LAND_EVENTS_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
-      ...sampling,
-    });
+    return this.#metric(
+      LAND_EVENTS_METRICS[name],
+      { [DIMENSION.service]: SERVICE.landEvents, [DIMENSION.source]: source.name },
+      sampling,
+    );
   }
 
   /** What became of rows of a table in the function that writes them. */
@@ -85,107 +87,81 @@ export class StoreMetrics {
     { service, tableName }: { readonly service: string; readonly tableName: string },
     sampling: Sampling,
   ): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: ROW_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: service, [DIMENSION.table]: tableName },
-      ...sampling,
-    });
+    return this.#metric(ROW_METRICS[name], { [DIMENSION.service]: service, [DIMENSION.table]: tableName }, sampling);
   }
 
   /** A metric of the audits of a day. */
   audit(name: Exclude<keyof typeof AUDIT_METRICS, 'matchRate'>, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: AUDIT_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE },
-      ...sampling,
-    });
+    return this.#metric(AUDIT_METRICS[name], { [DIMENSION.service]: AUDIT_SERVICE }, sampling);
   }
 
   /** What became of training sets that were asked for. */
   trainingSet(name: keyof typeof TRAINING_SET_METRICS, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: TRAINING_SET_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: MAKE_TRAINING_SET_SERVICE },
-      ...sampling,
-    });
+    return this.#metric(TRAINING_SET_METRICS[name], { [DIMENSION.service]: MAKE_TRAINING_SET_SERVICE }, sampling);
   }
 
   /** Percent of the values of a view, or of a service's derived features, that an audit found equal. */
   matchRate(declaredBy: string, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: AUDIT_METRICS.matchRate,
-      dimensionsMap: { [DIMENSION.service]: AUDIT_SERVICE, [DIMENSION.view]: declaredBy },
-      ...sampling,
-    });
+    return this.#metric(
+      AUDIT_METRICS.matchRate,
+      { [DIMENSION.service]: AUDIT_SERVICE, [DIMENSION.view]: declaredBy },
+      sampling,
+    );
   }
 
   /** Seconds from the arrival of an event to its visibility in the features of a view. */
   freshness(view: WindowedView, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: UPDATE_WINDOWS_METRICS.freshness,
-      dimensionsMap: {
+    return this.#metric(
+      UPDATE_WINDOWS_METRICS.freshness,
+      {
         [DIMENSION.service]: SERVICE.updateWindows,
         [DIMENSION.source]: view.source.name,
         [DIMENSION.view]: view.key,
       },
-      ...sampling,
-    });
+      sampling,
+    );
   }
 
   /** A metric of one route of the serving function. */
   route(name: 'servingLatency' | 'availability', route: Route, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: SERVE_METRICS[name],
-      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route.name },
-      ...sampling,
-    });
+    return this.#metric(
+      SERVE_METRICS[name],
+      { [DIMENSION.service]: SERVICE.serve, [DIMENSION.route]: route.name },
+      sampling,
+    );
   }
 
   /** Decisions that had to do without a view, the configuration or the model. */
   degradedDecisions(period: Duration): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: SERVE_METRICS.degradedDecisions,
-      dimensionsMap: { [DIMENSION.service]: SERVICE.serve },
-      statistic: Stats.SUM,
-      period,
-    });
+    const sampling = { statistic: Stats.SUM, period };
+    return this.#metric(SERVE_METRICS.degradedDecisions, { [DIMENSION.service]: SERVICE.serve }, sampling);
   }
 
   /** Decided events that were not simply counted, by what became of them. */
   doubtfulEvents(status: EventStatus, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: SERVE_METRICS.doubtfulEvents,
-      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.eventStatus]: status },
-      ...sampling,
-    });
+    return this.#metric(
+      SERVE_METRICS.doubtfulEvents,
+      { [DIMENSION.service]: SERVICE.serve, [DIMENSION.eventStatus]: status },
+      sampling,
+    );
   }
 
   /** Seconds between the evaluation instant and the last update of the items that answered, per view. */
   featureAge(view: WindowedView, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: SERVE_METRICS.featureAge,
-      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
-      ...sampling,
-    });
+    return this.#metric(
+      SERVE_METRICS.featureAge,
+      { [DIMENSION.service]: SERVICE.serve, [DIMENSION.view]: view.key },
+      sampling,
+    );
   }
 
   /** Seconds since S3 last said which configuration of a service is active, at its decisions. */
   configurationAge(service: FeatureService, sampling: Sampling): Metric {
-    return new Metric({
-      namespace: this.#namespace,
-      metricName: SERVE_METRICS.configurationAge,
-      dimensionsMap: { [DIMENSION.service]: SERVICE.serve, [DIMENSION.featureService]: service.key },
-      ...sampling,
-    });
+    return this.#metric(
+      SERVE_METRICS.configurationAge,
+      { [DIMENSION.service]: SERVICE.serve, [DIMENSION.featureService]: service.key },
+      sampling,
+    );
   }
 
   /** Null answers of every feature, found by search: only features that were null are drawn. For dashboards alone. */

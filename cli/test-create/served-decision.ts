@@ -94,6 +94,10 @@ export async function readServedDecision(
   });
 }
 
+function storedRow(columns: readonly string[], row: readonly unknown[]): StoredRow {
+  return Object.fromEntries(columns.map((name, index) => [name, row[index] == null ? null : String(row[index])]));
+}
+
 async function servedRows(connection: DuckDBConnection, served: string, eventId: string): Promise<StoredRow[]> {
   const selected = COLUMNS.map((name) => `CAST(${quoted(name)} AS VARCHAR)`).join(', ');
   try {
@@ -102,9 +106,7 @@ async function servedRows(connection: DuckDBConnection, served: string, eventId:
       `SELECT ${selected} FROM ${parquetFiles(served)} WHERE "event_id" = $1 ORDER BY "served_at"`,
       [eventId],
     );
-    return rows.map((row) =>
-      Object.fromEntries(COLUMNS.map((name, index) => [name, row[index] == null ? null : String(row[index])])),
-    );
+    return rows.map((row) => storedRow(COLUMNS, row));
   } catch (error) {
     throw new UserError(`served rows, ${served}, cannot be read: ${reasonOfLibrary(error)}`, { cause: error });
   }
@@ -170,10 +172,10 @@ async function eventsOf(
        AND ${quoted(ARRIVED_AT)} <= ${arrivedMillis}`,
     joinKeys.map((joinKey) => String(entity[joinKey])),
   );
-  const stored = rows.map((row) =>
-    Object.fromEntries(columns.map((name, index) => [name, row[index] == null ? null : String(row[index])])),
+  return eventsOfDeliveries(
+    source,
+    rows.map((row) => storedRow(columns, row)),
   );
-  return eventsOfDeliveries(source, stored);
 }
 
 async function decidedIdsOf(
