@@ -10,6 +10,7 @@ import type { OnlineStore } from '../shared/online/store.ts';
 import { explainAws } from './explain-aws.ts';
 import { findView, repositoryOf } from './repository.ts';
 import { type Download, withDownloads } from './s3.ts';
+import { count } from './terminal.ts';
 import { historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
 
@@ -153,7 +154,6 @@ async function backfillFromFiles(
 
 /** The summary as it is printed. */
 export function backfillText({ items, entities, events, seconds, writeUnits, error }: BackfillSummary): string {
-  const count = (value: number) => value.toLocaleString('en-US');
   const reason = error instanceof Error ? `: ${(explainAws(error) ?? error).message}` : '';
   const others = [
     [items.done, 'done before'],

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { withCode } from '../cli/errors.ts';
 import { explainAws } from '../cli/explain-aws.ts';
+import { jsonText } from '../shared/definitions/json-text.ts';
 import { LOCAL_DIRECTORY, LocalEnvironmentError, PROJECT_ROOT, runLogged } from './child-process.ts';
 import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 
@@ -11,20 +12,12 @@ import { ACCOUNT, environmentOf, REGION } from './endpoint.ts';
 export const EXAMPLE = join(PROJECT_ROOT, 'shared/features/index.ts');
 const CDK = join(PROJECT_ROOT, 'node_modules', '.bin', 'cdk');
 
-const jsonText = z.string().transform((text, context): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue('must be JSON text');
-    return z.NEVER;
-  }
-});
-const nameBySource = jsonText.pipe(z.record(z.string(), z.string()));
+const nameBySource = jsonText(z.record(z.string(), z.string()));
 
 /** The outputs of both stacks, by their names. */
 const stackOutputs = z.object({
   ApiUrl: z.url(),
-  CallerPolicyArns: jsonText.pipe(z.record(z.string(), z.string())).optional(),
+  CallerPolicyArns: nameBySource.optional(),
   OnlineTableName: z.string(),
   QuarantineBucketName: z.string(),
   HistoryBucketName: z.string(),

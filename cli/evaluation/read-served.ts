@@ -1,6 +1,7 @@
 /** Decisions as they were served, with what became of them. */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import * as z from 'zod';
+import { jsonText } from '../../shared/definitions/json-text.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
 import { parquetFiles, queryRows, quoted, withDuckDb } from '../../shared/offline/embedded/duckdb.ts';
 import { typedHistory } from '../../shared/offline/embedded/history.ts';
@@ -254,15 +255,7 @@ async function maturedRows(
   return rows;
 }
 
-const jsonObject = z.string().transform((text, context): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue('must be JSON text');
-    return z.NEVER;
-  }
-});
-const Scores = jsonObject.pipe(z.record(z.string(), z.number().min(0).max(1)));
+const Scores = jsonText(z.record(z.string(), z.number().min(0).max(1)));
 
 function eventOf(
   text: unknown,
@@ -273,7 +266,7 @@ function eventOf(
     [time]: z.number(),
     ...(amount !== undefined && { [amount]: z.number() }),
   });
-  const event = parsed(jsonObject.pipe(fields), text, 'event');
+  const event = parsed(jsonText(fields), text, 'event');
   return {
     card: String(event[card]),
     timeMillis: Number(event[time]),

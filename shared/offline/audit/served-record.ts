@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { FieldValue } from '../../definitions/fields.ts';
+import { jsonText } from '../../definitions/json-text.ts';
 import type { FeatureValue } from '../../windows/aggregate.ts';
 import type { ServedRow, ServedView } from '../row-logs.ts';
 
@@ -51,20 +52,6 @@ const storedRecord = z.object({
   definitions: jsonText(z.record(z.string(), z.string())),
   features: jsonText(z.record(z.string(), value)),
 });
-
-function jsonText<Schema extends z.ZodType>(schema: Schema) {
-  return z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'is no JSON text' });
-        return z.NEVER;
-      }
-    })
-    .pipe(schema);
-}
 
 /** The record of a stored row; `undefined` where it cannot be understood. */
 export function parseServedRecord(row: StoredRow): ServedRecord | undefined {
