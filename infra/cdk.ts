@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { withCode } from '../cli/errors.ts';
 import { explainAws } from '../cli/explain-aws.ts';
-import { WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
+import { PROJECT_ROOT, WORKING_DIRECTORY } from '../shared/registry/working-directory.ts';
 
-const PROJECT_ROOT = join(import.meta.dirname, '..');
 /** Enough for the reason, which is among the last lines. */
 const KEPT_CHARACTERS = 20_000;
 

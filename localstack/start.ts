@@ -164,8 +164,8 @@ async function tryOut(
   const { prefix } = session;
   for (const [source, deliveries] of play.deliveries({ events, seed, prefix })) await session.send(source, deliveries);
   const results = await proveOnline(session);
-  const decided = await play.decide(session, { events, seed, prefix });
-  return () => play.show(decided, results, session);
+  await play.decide(session, { events, seed, prefix });
+  return () => play.show(results, session);
 }
 
 async function startEndpoint({ port, directory }: Options): Promise<LocalServer> {

@@ -10,9 +10,9 @@ import { buildSync } from 'esbuild';
 import { ENV } from '../../functions/constants.ts';
 import { BUNDLED_FEATURES } from '../../shared/registry/load-repository.ts';
 import { IMPORTABLE } from '../../shared/registry/own-modules.ts';
+import { PROJECT_ROOT } from '../../shared/registry/working-directory.ts';
 import type { StageConfig } from '../config.ts';
 
-const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const FUNCTIONS = join(PROJECT_ROOT, 'functions');
 
 export interface NodeFunctionProps {

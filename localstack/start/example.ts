@@ -22,6 +22,7 @@ export function isExample({ services, sources }: FeatureRepository): boolean {
 }
 
 export function examplePlay(repository: FeatureRepository): Play {
+  let decided: Decided | undefined;
   return {
     begin: (deployment) => letModelDecide(deployment, repository),
     deliveries: ({ events, seed, prefix }) => {
@@ -32,11 +33,10 @@ export function examplePlay(repository: FeatureRepository): Play {
       ];
     },
     decide: async (session, { seed, prefix }) => {
-      const decided = await decideLive(session, seed, prefix);
+      decided = await decideLive(session, seed, prefix);
       await session.send(labels, labelsOf(decided));
-      return decided;
     },
-    show: (decided, results) => show(decided as Decided, results.get(fraudDetection.key) ?? []),
+    show: (results) => (decided ? show(decided, results.get(fraudDetection.key) ?? []) : []),
   };
 }
 

@@ -30,9 +30,10 @@ export interface Play {
   /** Before anything is sent. @returns how many answers it was given. */
   begin(deployment: Deployment): Promise<number>;
   deliveries(options: PlayOptions): readonly (readonly [EventSource, readonly SentEvent['event'][]])[];
-  /** Decides some events. @returns what it wants to be told when results are shown. */
-  decide(session: Session, options: PlayOptions): Promise<unknown>;
-  show(decided: unknown, results: ReadonlyMap<string, readonly FeaturesResult[]>, session: Session): readonly Shown[];
+  /** Decides some events. */
+  decide(session: Session, options: PlayOptions): Promise<void>;
+  /** Shows some of what was decided and read. @returns calls to be tried. */
+  show(results: ReadonlyMap<string, readonly FeaturesResult[]>, session: Session): readonly Shown[];
 }
 
 const DECISIONS_PER_SERVICE = 12;
@@ -56,7 +57,7 @@ export function generatedPlay({ sources, views, services }: FeatureRepository): 
     decide: async (session) => {
       for (const service of services.filter(isDeciding)) if (maker) await decideGenerated(session, service, maker);
     },
-    show: (_, __, session) =>
+    show: (_, session) =>
       services.map((service) => {
         const [entity = {}] = entityRows(session, service.views, 1);
         if (!isDeciding(service) || maker === undefined) return { service, entity };

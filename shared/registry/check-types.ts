@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { FeaturesModuleError, loadRepository, moduleFile } from './load-repository.ts';
 import { IMPORTABLE } from './own-modules.ts';
-import { WORKING_DIRECTORY } from './working-directory.ts';
+import { PROJECT_ROOT, WORKING_DIRECTORY } from './working-directory.ts';
 
-const PROJECT_ROOT = join(import.meta.dirname, '../..');
 const TSC = join(PROJECT_ROOT, 'node_modules/.bin/tsc');
 const SHOWN_MAX = 8;
 

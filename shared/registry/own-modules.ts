@@ -5,8 +5,7 @@
 import { registerHooks } from 'node:module';
 import { join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-
-const PROJECT_ROOT = join(import.meta.dirname, '../..');
+import { PROJECT_ROOT } from './working-directory.ts';
 
 /** What can be imported by which name, from wherever. Bundles and the type checker are told the same. */
 export const IMPORTABLE: Readonly<Record<string, string>> = {

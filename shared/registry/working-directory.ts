@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
-const PROJECT_ROOT = join(import.meta.dirname, '../..');
+/** Of this repository. */
+export const PROJECT_ROOT = join(import.meta.dirname, '../..');
 
 /** Where a command was called. npm runs our scripts in our folder, and says where; anywhere else, what it says is of another script. */
 export const WORKING_DIRECTORY =
