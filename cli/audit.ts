@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
 import { parseDuration } from '../shared/definitions/duration.ts';
@@ -12,6 +10,7 @@ import { findSource, repositoryOf } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { globOf, historyOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
+import { writeOutput } from './write-output.ts';
 
 export interface AuditCommandOptions {
   /** Parquet files of served rows, or a folder of them. */
@@ -60,8 +59,8 @@ export async function auditServed(options: AuditCommandOptions): Promise<SkewRep
       }),
     );
   });
-  await writeText(options.report, htmlReport(report));
-  if (options.json !== undefined) await writeText(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  await writeOutput(options.report, htmlReport(report));
+  if (options.json !== undefined) await writeOutput(options.json, `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }
 
@@ -69,11 +68,6 @@ function instantOf(option: string, text: string): number {
   const millis = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isInteger(millis)) return millis;
   throw new UserError(`${option} ${text}: write a date such as 2026-11-20, or an instant such as 2026-11-20T06:00:00Z`);
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
 }
 
 /** The figures of a report, for a terminal. */

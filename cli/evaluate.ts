@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import Table from 'cli-table3';
 import { parseDuration } from '../shared/definitions/duration.ts';
 import type { Duration } from '../shared/definitions/index.ts';
@@ -15,6 +13,7 @@ import { repositoryOf } from './repository.ts';
 import { withDownloads } from './s3.ts';
 import { globOf } from './training-set.ts';
 import { UserError } from './user-error.ts';
+import { writeOutput } from './write-output.ts';
 
 export interface EvaluateOptions {
   /** A Parquet file of scores and outcomes; or else `served` and `labels`. */
@@ -96,8 +95,8 @@ export async function evaluateModels(options: EvaluateOptions, clock = Date.now)
     inputs,
     notes: [...notes, ...withoutNames(evaluation)],
   };
-  await writeText(options.report, await htmlEvaluation(evaluation, made));
-  if (options.json !== undefined) await writeText(options.json, jsonOf({ ...made, ...evaluation }));
+  await writeOutput(options.report, await htmlEvaluation(evaluation, made));
+  if (options.json !== undefined) await writeOutput(options.json, jsonOf({ ...made, ...evaluation }));
   return { evaluation, notes: made.notes };
 }
 
@@ -181,18 +180,6 @@ function numberOf(
 function jsonOf(evaluation: Evaluation & object): string {
   const models = evaluation.models.map(({ curves: _curves, costs: _costs, ...model }) => model);
   return `${JSON.stringify({ ...evaluation, models }, null, 2)}\n`;
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? error.code : error;
-    throw new UserError(`${path} cannot be written (${String(reason)}); name a file in a folder that can be`, {
-      cause: error,
-    });
-  }
 }
 
 /** The figures of an evaluation, for a terminal. */

@@ -15,7 +15,7 @@ import { evaluateCommand } from './evaluate-command.ts';
 import { importCommand } from './import-command.ts';
 import { example } from './options.ts';
 import type { Terminal } from './terminal.ts';
-import { testCommand } from './test-create.ts';
+import { testCommand } from './test-command.ts';
 import { trainingSetCommand } from './training-set-command.ts';
 
 export type { Terminal } from './terminal.ts';

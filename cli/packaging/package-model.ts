@@ -6,8 +6,7 @@
  * 3. The rows of the training set say how each input was distributed.
  * 4. The package is read as serving functions read it, and scores some of those rows, before it is written.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import { manifestPathOf } from '../../shared/offline/embedded/embedded-offline-store.ts';
 import type { FeatureRepository } from '../../shared/registry/manifest.ts';
@@ -25,6 +24,7 @@ import {
 import { repositoryOf } from '../repository.ts';
 import { isS3 } from '../s3.ts';
 import { UserError } from '../user-error.ts';
+import { writeOutput } from '../write-output.ts';
 import { type ModelFile, readModelFile } from './model-file.ts';
 import { readTrainingRows, type TrainingRows } from './training-rows.ts';
 
@@ -87,8 +87,7 @@ export async function packageModel(options: PackageOptions): Promise<PackageSumm
   const bytes = writeModelPackage(document, file.text);
   const loaded = readModelPackage(bytes, repository);
   const scored = scoreOf(loaded, rows);
-  await mkdir(dirname(options.output), { recursive: true });
-  await writeFile(options.output, bytes);
+  await writeOutput(options.output, bytes);
   return { loaded, bytes: bytes.length, scored };
 }
 
