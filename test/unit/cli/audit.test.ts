@@ -107,6 +107,7 @@ describe('an audit of files', () => {
       ['--sample', '0'],
       "'--sample <rows>' argument '0' is invalid. It must be a whole number from 1.",
     ],
+    ['a report that is a folder', ['--report', tmpdir()], 'cannot be written (EISDIR)'],
     ['a duration without a unit', ['--in-flight', '5'], '"5" is not a duration'],
     ['a source that is not declared', ['--history', 'payments=x'], 'there is no source "payments"'],
     ['files that are not there', ['--served', '/nowhere/*.parquet'], 'served rows, /nowhere/*.parquet, cannot be read'],
