@@ -16,7 +16,7 @@ import { deployedConfig, localConfig, type StageConfig } from './config.ts';
 import { checkAwsSolutions, defineFeatureStore } from './feature-store.ts';
 
 const app = new App();
-const ONLY_LOCAL = ['features', 'landsHistory', 'landerUrl', 'authorization', 'alarmEmail'];
+const ONLY_LOCAL = ['features', 'landsHistory', 'landerUrl', 'authorization'];
 
 try {
   const config = await configOf(app.node.tryGetContext('stage'));
@@ -44,6 +44,8 @@ async function configOf(stage: string | undefined): Promise<StageConfig> {
     throw contextError(
       `-c ${flags[0]} is for -c stage=local; stage ${stage} has its settings in feature-store.config.ts`,
     );
+  if (app.node.tryGetContext('alarmEmail') !== undefined)
+    throw contextError(`-c alarmEmail is no flag any more: write alarmEmail of stage ${stage} into ${store.file}`);
   const named = { store: store.name, stage, featuresModule: store.features };
   return deployedConfig(named, stageNamed(store, stage));
 }

@@ -1,5 +1,5 @@
 /** One decision as it was served, and the events by which it was made, out of Parquet files. */
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { namesEntity } from '../../shared/definitions/entity.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
@@ -94,7 +94,7 @@ export async function readServedDecision(
   });
 }
 
-function storedRow(columns: readonly string[], row: readonly unknown[]): StoredRow {
+function storedRow(columns: readonly string[], row: readonly DuckDBValue[]): StoredRow {
   return Object.fromEntries(columns.map((name, index) => [name, row[index] == null ? null : String(row[index])]));
 }
 

@@ -1,4 +1,5 @@
 /** What a run sends to a deployment, and shows of it: of the example of this repository, or generated from any declarations. */
+import { type DecidingService, decidingServices } from '../../functions/routes.ts';
 import type { FieldValue } from '../../shared/definitions/fields.ts';
 import type { FeatureService } from '../../shared/definitions/service.ts';
 import type { EventSource } from '../../shared/definitions/source.ts';
@@ -8,7 +9,7 @@ import type { Deployment } from '../deploy.ts';
 import { EventMaker, type SentEvent } from '../generated-traffic.ts';
 import { count, step } from '../report.ts';
 import { ProofFailedError } from './proof.ts';
-import { type DecidingService, entityRows, isDeciding, type Session } from './session.ts';
+import { entityRows, type Session } from './session.ts';
 
 export interface PlayOptions {
   readonly events: number;
@@ -55,24 +56,28 @@ export function generatedPlay({ sources, views, services }: FeatureRepository): 
       });
     },
     decide: async (session) => {
-      for (const service of services.filter(isDeciding)) if (maker) await decideGenerated(session, service, maker);
+      for (const deciding of decidingServices(services)) if (maker) await decideGenerated(session, deciding, maker);
     },
     show: (_, session) =>
       services.map((service) => {
         const [entity = {}] = entityRows(session, service.views, 1);
-        if (!isDeciding(service) || maker === undefined) return { service, entity };
+        if (service.decides === undefined || maker === undefined) return { service, entity };
         return { service, entity, path: decidePathOf(service), event: maker.event(service.decides, Date.now()) };
       }),
   };
 }
 
-async function decideGenerated(session: Session, service: DecidingService, maker: EventMaker): Promise<void> {
+async function decideGenerated(
+  session: Session,
+  { service, source }: DecidingService,
+  maker: EventMaker,
+): Promise<void> {
   await step({
     label: 'Decide',
     work: async () => {
       let compared = 0;
       for (let index = 0; index < DECISIONS_PER_SERVICE; index++) {
-        const decided = await session.decide(service, maker.event(service.decides, Date.now()));
+        const decided = await session.decide(service, maker.event(source, Date.now()));
         compared += decided.compared;
       }
       if (compared === 0 && !session.isEdit && service.features.length > 0)
@@ -80,6 +85,6 @@ async function decideGenerated(session: Session, service: DecidingService, maker
       return compared;
     },
     summary: (compared) =>
-      `${DECISIONS_PER_SERVICE} events of ${service.decides.name} by ${service.key}: ${count(compared)} features equal the oracle's`,
+      `${DECISIONS_PER_SERVICE} events of ${source.name} by ${service.key}: ${count(compared)} features equal the oracle's`,
   });
 }

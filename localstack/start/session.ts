@@ -14,13 +14,6 @@ import { count, progressBar, step } from '../report.ts';
 import type { Streams } from '../streams.ts';
 import { ProofFailedError, requireEqual } from './proof.ts';
 
-/** A service that decides, and the source whose events it decides. */
-export type DecidingService = FeatureService & { readonly decides: EventSource };
-
-export function isDeciding(service: FeatureService): service is DecidingService {
-  return service.decides !== undefined;
-}
-
 export class Session {
   readonly repository: FeatureRepository;
   readonly deployment: Deployment;

@@ -114,6 +114,11 @@ describe('a module of declarations', () => {
       { stage: 'production' },
       /there is no stage "production" in .*; declare it there, or name one of local, dev/,
     ],
+    [
+      'with an address of alarms that is not in its configuration',
+      { stage: 'dev', alarmEmail: 'a@example.com' },
+      'write alarmEmail of stage dev into',
+    ],
     ['with a flag that only an emulator has', { stage: 'dev', features: 'f.ts' }, '-c features is for -c stage=local'],
   ])('is not deployed %s', async (_, context, message) => {
     const config = await ownFolder("{ name: 'login-risk', features: './features.ts', stages: { dev: {} } }");
