@@ -183,7 +183,7 @@ async function to<Result>(
 ): Promise<Result> {
   const { stdout } = process;
   const { isTTY } = stdout;
-  for (const name of ['FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) vi.stubEnv(name, undefined);
+  for (const name of ['CI', 'FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) vi.stubEnv(name, undefined);
   vi.stubEnv('TERM', 'xterm-256color');
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   const getColorDepth = () => WriteStream.prototype.getColorDepth.call(stdout);
