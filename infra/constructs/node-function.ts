@@ -81,10 +81,28 @@ function bundlesOf({ featuresModule }: StageConfig): string {
   if (known !== undefined) return known;
   const output = mkdtempSync(join(tmpdir(), 'feature-store-bundles-'));
   process.once('exit', () => rmSync(output, { recursive: true, force: true }));
-  buildSync({
+  bundle({
     entryPoints: globSync(join(FUNCTIONS, '*/handler.ts')),
     outbase: FUNCTIONS,
     outdir: output,
+    featuresModule,
+  });
+  bundles.set(featuresModule, output);
+  return output;
+}
+
+/** Bundles handlers, each as `index.js` with its source map in the folder below `outdir` that it has below `outbase`. */
+export function bundle({
+  featuresModule,
+  ...files
+}: {
+  readonly entryPoints: string[];
+  readonly outbase: string;
+  readonly outdir: string;
+  readonly featuresModule: string;
+}): void {
+  buildSync({
+    ...files,
     entryNames: '[dir]/index',
     bundle: true,
     platform: 'node',
@@ -104,6 +122,4 @@ function bundlesOf({ featuresModule }: StageConfig): string {
     absWorkingDir: PROJECT_ROOT,
     logLevel: 'error',
   });
-  bundles.set(featuresModule, output);
-  return output;
 }

@@ -21,7 +21,7 @@ import { UPDATE_WINDOWS_ENV } from '../../functions/update-windows/constants.ts'
 import { repository } from '../../shared/features/index.ts';
 import { API } from '../support/api-description.ts';
 import { httpRequest } from '../unit/serve/harness.ts';
-import { type Bundle, bundle } from './cold-start/bundles.ts';
+import { type Bundle, bundleAll } from './cold-start/bundles.ts';
 import { rank, round } from './measure.ts';
 
 const SERVE_BYTES_MAX = 1_000_000;
@@ -31,9 +31,9 @@ const TABLE = { [ENV.tableName]: 'online' };
 const SOURCE_NAMES = repository.sources.map(({ name }) => name);
 
 const FUNCTIONS = {
-  baseline: { folder: '../test/bench/cold-start', environment: {} },
+  baseline: { folder: 'test/bench/cold-start', environment: {} },
   serve: {
-    folder: 'serve',
+    folder: 'functions/serve',
     environment: {
       ...TABLE,
       [SERVE_ENV.api]: JSON.stringify(API),
@@ -41,7 +41,7 @@ const FUNCTIONS = {
     },
   },
   'update-windows': {
-    folder: 'update-windows',
+    folder: 'functions/update-windows',
     environment: {
       ...TABLE,
       [UPDATE_WINDOWS_ENV.sourceName]: SOURCE_NAMES[0] ?? '',
@@ -99,7 +99,7 @@ function startInTurn(bundles: Readonly<Record<Name, Bundle>>, runs: number): Rec
 }
 
 function main(runs: number, folder: string): number {
-  const bundles = bundle(FUNCTIONS, folder);
+  const bundles = bundleAll(FUNCTIONS, folder);
   for (const name of NAMES) tryOut(name, bundles[name]);
   const probes = startInTurn(bundles, runs);
   const millis = (name: Name, key: 'nodeMillis' | 'initMillis' | 'initCpuMillis', quantile = 0.5) =>

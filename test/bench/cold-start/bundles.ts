@@ -1,8 +1,9 @@
-/** The functions as `cdk deploy` would upload them: bundled by the construct that the stacks use. */
+/** The functions as `cdk deploy` would upload them: bundled by the code of the construct that the stacks use. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
-import { NodeFunction } from '../../../infra/constructs/node-function.ts';
+import { bundle, NodeFunction } from '../../../infra/constructs/node-function.ts';
+import { PROJECT_ROOT } from '../../../shared/registry/working-directory.ts';
 import { configOf } from '../../infra/synthesize.ts';
 
 export interface Bundle {
@@ -14,7 +15,7 @@ export interface Bundle {
 }
 
 export interface BundledFunction {
-  /** Folder below `functions/` whose `handler.ts` exports `handler`. */
+  /** Folder of the project whose `handler.ts` exports `handler`. */
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -23,44 +24,46 @@ interface FunctionResource {
   readonly Type: string;
   readonly Properties: {
     readonly Description: string;
-    readonly Code: { readonly S3Key: string };
     readonly Environment: { readonly Variables: Readonly<Record<string, string>> };
   };
 }
 
 /** Bundles functions into a folder. */
-export function bundle<Name extends string>(
+export function bundleAll<Name extends string>(
   functions: Readonly<Record<Name, BundledFunction>>,
   outputFolder: string,
 ): Record<Name, Bundle> {
-  const app = new App({ outdir: outputFolder, analyticsReporting: false });
-  const stack = new Stack(app, 'ColdStart');
   const entries = Object.entries<BundledFunction>(functions);
-  for (const [name, { folder, environment }] of entries) {
+  const config = configOf('prod');
+  const entryPoints = entries.map(([, { folder }]) => join(PROJECT_ROOT, folder, 'handler.ts'));
+  bundle({ entryPoints, outbase: PROJECT_ROOT, outdir: outputFolder, featuresModule: config.featuresModule });
+  // Templates alone: what the construct sets beside what it is told.
+  const app = new App({ analyticsReporting: false, context: { 'aws:cdk:bundling-stacks': [] } });
+  const stack = new Stack(app, 'ColdStart');
+  for (const [name, { environment }] of entries) {
     new NodeFunction(stack, name, {
-      folder,
+      folder: 'serve',
       environment,
       description: name,
       memoryMegabytes: 1_024,
       timeout: Duration.seconds(10),
-      config: configOf('prod'),
+      config,
     });
   }
   const resources: FunctionResource[] = Object.values(app.synth().getStackByName('ColdStart').template.Resources);
-  const bundles = entries.map(([name]) => {
-    const resource = resources.find(
+  const made = entries.map(([name, { folder }]) => {
+    const deployed = resources.find(
       ({ Type, Properties }) => Type === 'AWS::Lambda::Function' && Properties.Description === name,
     );
-    if (!resource) throw new Error(`the stack has no function ${name}`);
-    const { Code, Environment } = resource.Properties;
-    const file = join(outputFolder, `asset.${Code.S3Key.replace('.zip', '')}`, 'index.js');
+    if (!deployed) throw new Error(`the stack has no function ${name}`);
+    const file = join(outputFolder, folder, 'index.js');
     const bundle: Bundle = {
       file,
       bytes: statSync(file).size,
       sourceMapBytes: statSync(`${file}.map`).size,
-      environment: Environment.Variables,
+      environment: deployed.Properties.Environment.Variables,
     };
     return [name, bundle];
   });
-  return Object.fromEntries(bundles);
+  return Object.fromEntries(made);
 }
