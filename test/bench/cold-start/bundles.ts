@@ -38,7 +38,11 @@ export function bundleAll<Name extends string>(
   const entryPoints = entries.map(([, { folder }]) => join(PROJECT_ROOT, folder, 'handler.ts'));
   bundle({ entryPoints, outbase: PROJECT_ROOT, outdir: outputFolder, featuresModule: config.featuresModule });
   // Templates alone: what the construct sets beside what it is told.
-  const app = new App({ analyticsReporting: false, context: { 'aws:cdk:bundling-stacks': [] } });
+  const app = new App({
+    outdir: join(outputFolder, 'cdk.out'),
+    analyticsReporting: false,
+    context: { 'aws:cdk:bundling-stacks': [] },
+  });
   const stack = new Stack(app, 'ColdStart');
   for (const [name, { environment }] of entries) {
     new NodeFunction(stack, name, {
